@@ -1,0 +1,143 @@
+"""What every command shares: reading options, reporting errors, exit codes.
+
+A job is a record of options, whose docstrings are its help, and a function that takes it:
+
+    class Options(Settings): ...
+    def main(options: Options) -> None: ...
+    if __name__ == "__main__":
+        run(Options, main)
+
+Options come, in this order, from the command line, from `kraft.toml` in the current folder (the fields of
+`kraft.settings.Settings`, one `name = value` a line), and from the defaults of the record.
+"""
+
+import argparse
+import signal
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from kraft.errors import InputError, KraftError
+from kraft.settings import Settings
+
+TOML = Path("kraft.toml")
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) -> NoReturn:
+    """Parse the command line into ``options_type``, call ``main`` and exit.
+
+    Exit codes: 0 done, 1 the machine's or the network's fault (or what ``main`` returns), 2 bad input or
+    options, 130 and 143 stopped by SIGINT and SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code = main(read_options(options_type, sys.argv[1:])) or 0
+    except KraftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("stopped: interrupted; the last complete tables are kept", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # The reader of stdout has gone (`| head`); what is still buffered has nowhere to go.
+        sys.stderr.close()
+        code = 1
+    sys.exit(code)
+
+
+def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
+    """The options of one call.
+
+    Raises:
+        InputError: an option or a line of kraft.toml is unknown or breaks its rule.
+    """
+    from_file = _toml_values(options_type)
+    parser = _Parser(
+        prog=f"python -m {_module_name(options_type)}",
+        description=options_type.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+    class Cli(BaseSettings, options_type):  # type: ignore[misc, valid-type]
+        model_config = SettingsConfigDict(
+            cli_kebab_case=True,
+            cli_implicit_flags="toggle",
+            cli_hide_none_type=True,
+            cli_avoid_json=True,
+            cli_shortcuts={"quiet": "q", "verbose": "v"},
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], **_: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            cli: CliSettingsSource[Any] = CliSettingsSource(
+                settings_cls, cli_parse_args=argv, root_parser=parser, formatter_class=parser.formatter_class
+            )
+            return cli, InitSettingsSource(settings_cls, init_kwargs=from_file)
+
+    try:
+        merged = Cli()
+    except ValidationError as error:
+        raise InputError(_first_problem(error, set(from_file)), "See --help for every option.") from None
+    return options_type.model_validate(dict(merged))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors told as KRAFT tells all errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, f"See `{self.prog} --help`.")
+
+
+def _module_name(options_type: type[BaseModel]) -> str:
+    """The command as it was typed: run with -m, a job's own module is called __main__."""
+    if options_type.__module__ != "__main__":
+        return options_type.__module__
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec else "__main__"
+
+
+def _toml_values(options_type: type[BaseModel]) -> dict[str, Any]:
+    if not TOML.is_file():
+        return {}
+    try:
+        values = tomllib.loads(TOML.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{TOML}: {error}", "Correct the file; each line is `name = value`.") from None
+    named = {name.replace("-", "_"): value for name, value in values.items()}
+    unknown = sorted(set(named) - set(Settings.model_fields))
+    if unknown:
+        known = ", ".join(Settings.model_fields)
+        raise InputError(f"{TOML}: unknown setting '{unknown[0]}'", f"Known settings: {known}.")
+    # A job that has no use for a setting (fetch_data has no train_fraction) passes over it.
+    return {name: value for name, value in named.items() if name in options_type.model_fields}
+
+
+def _first_problem(error: ValidationError, from_file: set[str]) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    given = first.get("input")
+    place = f"{TOML}, {name}" if name in from_file else f"--{name.replace('_', '-')}"
+    if first["type"] == "missing":
+        return f"{place} is required"
+    return f"{place} {given}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
+    print("stopped: terminated; the last complete tables are kept", file=sys.stderr)
+    sys.exit(128 + signum)

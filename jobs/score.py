@@ -1,0 +1,42 @@
+"""Score pairs of users and videos: `python -m jobs.score --out submission.parquet`."""
+
+from pathlib import Path
+
+from jobs._command import run
+from kraft.errors import InputError
+from kraft.pipeline import Pipeline
+from kraft.settings import Settings
+
+
+class Options(Settings):
+    """Score every test pair (or the pairs of a file) and write user_id, item_id, score.
+
+    Brings up to date whatever it needs: tables, factors, ranker. Without --raw and without a `data` folder,
+    it makes a small synthetic twin of KuaiRec and uses that.
+    """
+
+    out: Path
+    """File to write: CSV where the name ends in .csv, else Parquet."""
+    pairs: Path | None = None
+    """CSV or Parquet file with the columns user_id and item_id: score these pairs instead of the test pairs."""
+
+
+def main(options: Options) -> None:
+    if options.pairs is not None and not options.pairs.is_file():
+        raise InputError(f"--pairs {options.pairs}: no such file")
+    if options.out.is_dir():
+        raise InputError(f"--out {options.out}: a folder of this name is in the way", "Give a file name.")
+    pipeline = Pipeline(options)
+    if options.pairs is None:
+        pipeline.export(options.out)
+        rows = pipeline.store.manifest()["scores"]["rows"]
+        outcome, following = f"{rows:,} test pairs -> {options.out}", "python -m jobs.evaluate"
+    else:
+        pipeline.score_pairs(options.pairs, options.out)
+        rows = pipeline.results["pairs"]["rows"]
+        outcome, following = f"{rows:,} pairs of {options.pairs} -> {options.out}", "python -m jobs.evaluate"
+    print(pipeline.summary("score", outcome, following))
+
+
+if __name__ == "__main__":
+    run(Options, main)

@@ -1,0 +1,159 @@
+"""What KuaiRec's raw files must look like, and where they are found.
+
+Types are enforced while a file is read; ranges and keys are the files of `sql/checks`. Columns that no
+table is made of are not read, and may be missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kraft.engine.sources import RawFile
+from kraft.errors import InputError
+
+INTERACTION_COLUMNS = {
+    "user_id": "INTEGER",
+    "video_id": "INTEGER",
+    "play_duration": "INTEGER",
+    "video_duration": "INTEGER",
+    "date": "DOUBLE",
+    "timestamp": "DOUBLE",
+    "watch_ratio": "DOUBLE",
+}
+ONEHOT_COLUMNS = tuple(f"onehot_feat{number}" for number in range(18))
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One file of the dataset."""
+
+    stem: str
+    """Its name without .csv or .parquet."""
+    columns: Mapping[str, str]
+    """Column -> DuckDB type that every value must be castable to."""
+    required: bool = True
+    optional: frozenset[str] = frozenset()
+    """Columns that may be missing."""
+    stray_line_ends: bool = False
+
+
+USERS = Contract(
+    "user_features",
+    {
+        "user_id": "INTEGER",
+        "user_active_degree": "VARCHAR",
+        **dict.fromkeys(
+            (
+                "is_lowactive_period",
+                "is_live_streamer",
+                "is_video_author",
+                "follow_user_num",
+                "fans_user_num",
+                "friend_user_num",
+                "register_days",
+            ),
+            "INTEGER",
+        ),
+        # Some of them have empty values, so they are written as floats: 5.0.
+        **dict.fromkeys(ONEHOT_COLUMNS, "DOUBLE"),
+    },
+)
+CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})
+# The seed preset reads none of the following: they are checked where they are there, so that a broken
+# file is known before anything is built on it.
+OPTIONAL = (
+    Contract(
+        "item_daily_features",
+        {
+            "video_id": "INTEGER",
+            "date": "INTEGER",
+            "author_id": "BIGINT",
+            "video_type": "VARCHAR",
+            "upload_dt": "VARCHAR",
+            "upload_type": "VARCHAR",
+            "show_cnt": "DOUBLE",
+            "play_cnt": "DOUBLE",
+            "like_cnt": "DOUBLE",
+        },
+        required=False,
+    ),
+    Contract("social_network", {"user_id": "INTEGER", "friend_list": "VARCHAR"}, required=False),
+    Contract(
+        "kuairec_caption_category",
+        {
+            "video_id": "INTEGER",
+            "caption": "VARCHAR",
+            "topic_tag": "VARCHAR",
+            "first_level_category_id": "DOUBLE",
+            "second_level_category_id": "DOUBLE",
+            "third_level_category_id": "DOUBLE",
+        },
+        required=False,
+        stray_line_ends=True,
+    ),
+)
+PLACES = (".", "KuaiRec 2.0/data", "KuaiRec/data")
+"""Where below --raw the files may be: the folder itself, or as KuaiRec.zip unpacks."""
+
+
+def find_folder(raw: Path) -> Path | None:
+    """The folder at or below ``raw`` that holds user_features, or None."""
+    return next((raw / place for place in PLACES if _find(raw / place, USERS.stem)), None)
+
+
+def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile]]:
+    """The raw files to build from, by logical name, and the optional ones to check.
+
+    Args:
+        raw: the folder given as --raw.
+        matrix: small, big, or the path of a log (relative to the working directory).
+
+    Raises:
+        InputError: the folder or a required file is missing, or a header lacks a column.
+    """
+    if not raw.is_dir():
+        raise InputError(f"--raw {raw}: no such folder", "Fetch the data: python -m jobs.fetch_data")
+    folder = find_folder(raw)
+    if folder is None:
+        raise InputError(
+            f"--raw {raw}: user_features.csv (or .parquet) is not in it",
+            "Give the folder with KuaiRec's files, or fetch them: python -m jobs.fetch_data",
+        )
+    if matrix in {"small", "big"}:
+        log = _required(folder, f"{matrix}_matrix")
+    else:
+        log = Path(matrix)
+        if not log.is_file():
+            raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
+    inputs = {
+        # A log without a date column is complete: nothing but the reports reads it.
+        "raw_interactions": RawFile(log, INTERACTION_COLUMNS, optional=frozenset({"date"})),
+        "raw_user_features": _raw_file(_required(folder, USERS.stem), USERS),
+        "raw_item_categories": _raw_file(_required(folder, CATEGORIES.stem), CATEGORIES),
+    }
+    extras = {
+        f"raw_{contract.stem}": _raw_file(path, contract)
+        for contract in OPTIONAL
+        if (path := _find(folder, contract.stem)) is not None
+    }
+    for file in (*inputs.values(), *extras.values()):
+        file.check_header()
+    return inputs, extras
+
+
+def _raw_file(path: Path, contract: Contract) -> RawFile:
+    return RawFile(path, dict(contract.columns), contract.optional, contract.stray_line_ends)
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    """Parquet before CSV, where both are there: it is the faster of the two."""
+    return next((path for kind in ("parquet", "csv") if (path := folder / f"{stem}.{kind}").is_file()), None)
+
+
+def _required(folder: Path, stem: str) -> Path:
+    path = _find(folder, stem)
+    if path is None:
+        raise InputError(
+            f"{folder}: {stem}.csv (or .parquet) is not there", "Fetch the data: python -m jobs.fetch_data"
+        )
+    return path

@@ -1,0 +1,224 @@
+"""The work folder: what is in it, how it gets there whole, and whether it is still true.
+
+    work/tables/NAME.parquet   one file a table
+    work/models/NAME/          factors, ranker: .npy, LightGBM text, JSON
+    work/manifest.json         what each was made of, its rows, seconds and peak memory
+    work/kraft.duckdb          the catalog: one view a table, with comments
+    work/tmp/                  spilled and half-written files; safe to delete when no job runs
+
+A table or model is written under `tmp/`, moved to its place, and then entered in the manifest: whatever
+dies in between leaves either the old state or one that the manifest does not vouch for, which is rebuilt.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from kraft import __version__
+from kraft.engine.session import open_file
+from kraft.errors import InputError, MachineError
+
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a result depends on; two equal recipes give equal bytes."""
+
+    inputs: Mapping[str, str]
+    """Name -> digest of a table's own recipe, or the state of a raw file."""
+    settings: Mapping[str, Any]
+    """The settings that matter to it, by name."""
+    code: str
+    """Digest of the SQL text, or the format number of a model's code."""
+    version: str = __version__
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "inputs": dict(self.inputs),
+            "settings": dict(self.settings),
+            "code": self.code,
+            "version": self.version,
+        }
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Why ``new`` differs from ``old``, both `Recipe.as_json`; empty where it does not."""
+    if old["version"] != new["version"]:
+        return f"version {old['version']} -> {new['version']}"
+    if old["code"] != new["code"]:
+        return "its code changed"
+    for name, value in new["settings"].items():
+        if old["settings"].get(name) != value:
+            return f"{name} {old['settings'].get(name)} -> {value}"
+    changed = [name for name, state in new["inputs"].items() if old["inputs"].get(name) != state]
+    if changed:
+        return f"{', '.join(changed)} changed"
+    return "" if old == new else "its inputs changed"
+
+
+class Store:
+    """One work folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.tables = self.folder / "tables"
+        self.models = self.folder / "models"
+        self.tmp = self.folder / "tmp"
+        try:
+            for part in (self.tables, self.models, self.tmp):
+                part.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"--work {folder}: a file of this name is in the way") from None
+        except OSError as error:
+            raise MachineError(f"--work {folder}: {error.strerror}", "Choose a folder you may write to.") from None
+
+    def table(self, name: str) -> Path:
+        return self.tables / f"{name}.parquet"
+
+    def model(self, name: str) -> Path:
+        return self.models / name
+
+    # --- the manifest -------------------------------------------------------------------------
+
+    def manifest(self) -> dict[str, Any]:
+        """Entries by name; empty where there is none yet, or one of another format."""
+        path = self.folder / "manifest.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise InputError(f"{path}: not valid JSON", "Delete it; the next job rebuilds what it needs.") from None
+        entries: dict[str, Any] = content["entries"] if content.get("format") == MANIFEST_FORMAT else {}
+        return entries
+
+    def entry(self, name: str) -> dict[str, Any] | None:
+        """What the manifest says of ``name``; None where its files are not those that were published."""
+        entry: dict[str, Any] | None = self.manifest().get(name)
+        return entry if entry and entry["size"] == _size(self.folder / entry["path"]) else None
+
+    def stale(self, name: str, recipe: Recipe) -> str:
+        """Why ``name`` has to be made again; empty where it is up to date."""
+        entry = self.entry(name)
+        if entry is None:
+            return "new" if name not in self.manifest() else "its file is missing or changed"
+        return difference(entry["recipe"], recipe.as_json())
+
+    def _enter(self, name: str, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        entries = self.manifest()
+        entries[name] = {
+            "path": str(path.relative_to(self.folder)),
+            "size": _size(path),
+            "digest": recipe.digest,
+            "recipe": recipe.as_json(),
+            **facts,
+        }
+        content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
+        self._replace(
+            self.folder / "manifest.json",
+            lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
+        )
+
+    # --- publishing ---------------------------------------------------------------------------
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for half-written files, on the same file system as the results."""
+        folder = Path(mkdtemp(prefix="job-", dir=self.tmp))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, name: str, written: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """Move a whole file (a table) or folder (a model) to its place and enter it in the manifest.
+
+        Args:
+            name: of the table or model.
+            written: the file or folder, in a `scratch` folder.
+            recipe: what it was made of.
+            facts: what else the manifest is to say; of a table at least `rows`, and `purpose` and `columns`
+                (name -> meaning), which become the catalog's comments.
+        """
+        place = self.model(name) if written.is_dir() else self.table(name)
+        if place.is_dir():
+            # A folder cannot be replaced in one step; between the two, the manifest's size does not match
+            # and the model counts as missing.
+            with self.scratch() as old:
+                place.rename(old / name)
+                written.rename(place)
+        else:
+            written.replace(place)
+        self._enter(name, place, recipe, facts)
+
+    def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
+        with self.scratch() as folder:
+            draft = folder / path.name
+            write(draft)
+            draft.replace(path)
+
+    # --- the catalog --------------------------------------------------------------------------
+
+    def write_catalog(self) -> Path:
+        """`kraft.duckdb`: a view a table, commented from the headers of `sql/`, with absolute paths, so
+        that it answers from any working directory."""
+        catalog = self.folder / "kraft.duckdb"
+        self._replace(catalog, self._write_views)
+        return catalog
+
+    def _write_views(self, path: Path) -> None:
+        with open_file(path) as connection:
+            for name, entry in self.manifest().items():
+                if not entry["path"].endswith(".parquet") or self.entry(name) is None:
+                    continue
+                # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
+                file = _literal(str(self.table(name)))
+                connection.execute(f"create view {name} as from read_parquet({file})")
+                connection.execute(f"comment on view {name} is {_literal(entry['purpose'])}")
+                for column, meaning in entry["columns"].items():
+                    connection.execute(f"comment on column {name}.{column} is {_literal(meaning)}")
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file beside ``path`` and give it its name once it is whole.
+
+    Raises:
+        InputError: the folder is missing or is a file.
+        MachineError: the file cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise InputError(f"{path}: a folder of this name is in the way", "Give a file name.")
+        write(draft)
+        draft.replace(path)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{path.parent}: not a folder", "Give another path.") from None
+    except OSError as error:
+        raise MachineError(f"{path}: {error.strerror}", "Nothing was written.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file or of all files in a folder; -1 where there is none."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir())
+    return path.stat().st_size if path.exists() else -1
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,42 @@
+"""The one family of errors that KRAFT raises on purpose.
+
+A job prints a `KraftError` as one line (what is wrong) and one remedy, without a traceback, and exits
+with the error's code. Everything else that escapes is a defect and keeps its traceback.
+"""
+
+
+class KraftError(Exception):
+    """Something the user or the machine can put right.
+
+    Args:
+        problem: what is wrong and where: file, line or column, the rule that was broken.
+        remedy: what to type or to change; empty where the problem already says it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n       {self.remedy}" if self.remedy else self.problem
+
+
+class InputError(KraftError):
+    """A file, a value or an option breaks its rule; nothing was written. Exit code 2."""
+
+    exit_code = 2
+
+
+class DownloadError(KraftError):
+    """The server or the network did not deliver the whole, right file. Exit code 1."""
+
+
+class MachineError(KraftError):
+    """The disk, the memory or a permission failed the job. Exit code 1."""
+
+
+class QueryError(KraftError):
+    """A file of `sql/` and the code that runs it disagree: a defect of the project. Exit code 1."""

@@ -1,0 +1,175 @@
+"""The order of the stages: each job brings up to date what it needs, and says what that was.
+
+    raw files -> build (tables) -> als (factors) -> ranker (model) -> score (scores) -> evaluate
+
+Each stage runs in a process of its own (`kraft.engine.isolation`). This module only decides which have to
+run, and adds up what they report.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kraft.data.contracts import find_folder
+from kraft.engine.budget import Budget, mib
+from kraft.engine.isolation import run_stage
+from kraft.engine.progress import Progress
+from kraft.engine.store import Recipe, Store
+from kraft.models.recipes import ALS, RANKER, SCORES, als_recipe, ranker_recipe, scores_recipe
+from kraft.settings import Settings
+
+DEFAULT_RAW = Path("data")
+TWIN_USERS, TWIN_ITEMS = 200, 500
+"""Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
+
+
+@dataclass
+class Pipeline:
+    """One job's run over one work folder."""
+
+    settings: Settings
+    store: Store = field(init=False)
+    progress: Progress = field(init=False)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each stage that ran in this job returned, by its name."""
+    reused: list[str] = field(default_factory=list)
+    """Tables and models that were up to date."""
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.settings.verbosity)
+        Budget(self.settings.memory_limit)
+        self.store = Store(self.settings.work)
+        self.settings = self.settings.model_copy(update={"raw": self._raw()})
+
+    # --- the stages ---------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Tables from the raw files."""
+        self._run("build", "kraft.data.tables:build")
+        self.reused += self.results["build"]["reused"]
+
+    def train(self) -> None:
+        """Factors and ranker, on tables that are up to date."""
+        self.build()
+        self._bring(ALS, "kraft.models.stages:fit_als", lambda: als_recipe(self.store, self.settings))
+        self._bring(RANKER, "kraft.models.stages:train_ranker", lambda: ranker_recipe(self.store, self.settings))
+
+    def fit_als(self) -> None:
+        """Factors alone, on tables that are up to date."""
+        self.build()
+        self._bring(ALS, "kraft.models.stages:fit_als", lambda: als_recipe(self.store, self.settings))
+
+    def score(self) -> None:
+        """Scores of the test pairs."""
+        self.train()
+        self._bring(SCORES, "kraft.models.stages:score", lambda: scores_recipe(self.store))
+
+    def export(self, out: Path) -> None:
+        """The scores as a file of the user's."""
+        self.score()
+        self._run("export", "kraft.models.stages:export_scores", out=str(out))
+
+    def score_pairs(self, pairs: Path, out: Path) -> None:
+        """Scores of the user's own pairs."""
+        self.train()
+        self._run("pairs", "kraft.models.stages:score_pairs", pairs=str(pairs), out=str(out))
+
+    def evaluate(self) -> dict[str, Any]:
+        """Metrics of the scores of the test pairs."""
+        self.score()
+        self._run("evaluate", "kraft.evaluation.stage:evaluate")
+        return self.results["evaluate"]
+
+    # --- how a stage runs ---------------------------------------------------------------------
+
+    def _bring(self, name: str, stage: str, recipe: Callable[[], Recipe]) -> None:
+        reason = "--force" if self.settings.force else self.store.stale(name, recipe())
+        if reason:
+            self.progress.detail(f"  {name:<20} ({reason})")
+            self._run(name, stage)
+        else:
+            self.reused.append(name)
+
+    def _run(self, name: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
+        arguments = {"settings": self.settings.model_dump(mode="json"), **more}
+        self.results[name] = run_stage(stage, arguments)
+
+    # --- data ---------------------------------------------------------------------------------
+
+    def _raw(self) -> Path:
+        if self.settings.raw is not None:
+            return self.settings.raw
+        if find_folder(DEFAULT_RAW):
+            return DEFAULT_RAW
+        twin = self.store.folder / "twin"
+        self.progress.say(
+            "no data given: using a small synthetic twin of KuaiRec in "
+            f"{self.settings.work / 'twin'} (made-up people and videos)\n"
+            "  for the real data     python -m jobs.fetch_data"
+        )
+        if find_folder(twin) is None:
+            # The twin gets its name once it is whole.
+            with self.store.scratch() as folder:
+                made = folder / "twin"
+                run_stage(
+                    "kraft.data.twin:make_stage",
+                    {"to": str(made), "users": TWIN_USERS, "items": TWIN_ITEMS, "verbosity": -1},
+                )
+                made.rename(twin)
+        return twin
+
+    # --- what people read ---------------------------------------------------------------------
+
+    def summary(self, job: str, outcome: str, next_step: str) -> str:
+        """The last lines of a job: what was made, how long it took, the peak against the limit, what is next."""
+        seconds = time.monotonic() - self.started
+        peak = max((result["peak_bytes"] for result in self.results.values()), default=0)
+        limit = mib(self.settings.memory_limit)
+        lines = [f"{job}  {outcome}   {seconds:.1f} s   peak {peak / 1024**2:,.0f} of {limit}"]
+        lines += [f"  {line}" for line in self._details()]
+        if peak > self.settings.memory_limit:
+            lines.append(f"  warning: the peak is over the limit of {limit}; please report it with these lines")
+        lines.append(f"next      {next_step}")
+        return "\n".join(lines)
+
+    def _details(self) -> list[str]:
+        lines = []
+        if build := self.results.get("build"):
+            lines += _build_lines(build, self.settings)
+        if als := self.results.get(ALS):
+            lines.append(
+                f"als     {als['users']:,} users x {als['items']:,} items, {als['factors']} factors, "
+                f"{als['solver']} solver   {als['seconds']:.1f} s"
+            )
+        if ranker := self.results.get(RANKER):
+            lines.append(
+                f"ranker  {ranker['best_iteration']:,} trees on {ranker['train_rows']:,} rows, "
+                f"validation AUC {ranker['validation_auc']:.4f}   {ranker['seconds']:.1f} s"
+            )
+        if scores := self.results.get(SCORES):
+            lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
+        if self.reused:
+            lines.append(f"reused  {', '.join(self.reused)} (unchanged)")
+        return lines
+
+
+def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
+    split = build["split"]
+    if not build["built"]:
+        return []
+    placed = "last" if settings.null_timestamps == "last" else "nowhere"
+    cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
+    untimed = f"{split['untimed']:,} rows without a time went {placed}"
+    lines = [
+        f"tables  {len(build['built'])} built from {build['interactions']:,} interactions   {build['seconds']:.1f} s",
+        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}",
+    ]
+    reasons = {facts["reason"] for facts in build["built"].values()} - {"new"}
+    if reasons:
+        lines.append(f"rebuilt because: {'; '.join(sorted(reasons))}")
+    if build["duplicates"]:
+        lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
+    return lines

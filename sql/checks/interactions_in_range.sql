@@ -1,0 +1,28 @@
+-- Interactions with a value that cannot be.
+--
+-- Inputs:     interactions
+-- Parameters: none
+-- Guards:     interactions
+with judged as (
+    select
+        case
+            when user_id is null or user_id < 0
+                then 'user_id must be an integer from 0 to 2,147,483,647'
+            when item_id is null or item_id < 0
+                then 'video_id must be an integer from 0 to 2,147,483,647'
+            when play_duration is null or play_duration < 0
+                then 'play_duration must be 0 ms or more'
+            when video_duration is null or video_duration <= 0
+                then 'video_duration must be more than 0 ms'
+            -- Written as "not in the range", so that NaN and infinity are out of it too.
+            when watch_ratio is null or not (watch_ratio >= 0 and watch_ratio < 1e9)
+                then 'watch_ratio must be a number from 0 to 1e9'
+            when not (timestamp >= 0 and timestamp < 4102444800)
+                then 'timestamp must be unix seconds from 1970 to 2100'
+        end as rule,
+        user_id, item_id as video_id, play_duration, video_duration, timestamp, watch_ratio
+    from interactions
+)
+select * from judged
+where rule is not null
+order by user_id, video_id, timestamp, play_duration

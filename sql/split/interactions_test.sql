@@ -1,0 +1,42 @@
+-- The test period as the ranking sees it: the pairs of known users after the cut.
+-- A user who is not in train cannot be ranked by the documented pipeline and is left out.
+--
+-- Grain:      one row a distinct (user_id, item_id) after the cut
+-- Inputs:     interactions, split, user_index
+-- Parameters: $null_timestamps
+-- Columns:
+--   user_id               id of the user
+--   item_id               id of the video
+--   interaction_count     interactions of the pair in the test period [rows]
+--   positive_interaction  whether any of them was positive
+with kept as (
+    select *, coalesce(timestamp, 1e300) as moment
+    from interactions
+    where $null_timestamps = 'last' or timestamp is not null
+),
+cut as (
+    select *, coalesce(cut_timestamp, 1e300) as cut_moment from split
+),
+later as (
+    select kept.user_id, kept.item_id, kept.positive_interaction
+    from kept
+    cross join cut
+    where not (moment < cut_moment
+        or (moment = cut_moment and (user_id < cut_user_id
+        or (user_id = cut_user_id and (item_id < cut_item_id
+        or (item_id = cut_item_id and (play_duration < cut_play_duration
+        or (play_duration = cut_play_duration and (video_duration < cut_video_duration
+        or (video_duration = cut_video_duration and watch_ratio <= cut_watch_ratio))))))))))
+),
+final as (
+    select
+        user_id,
+        item_id,
+        count(*)                       as interaction_count,
+        bool_or(positive_interaction)  as positive_interaction
+    from later
+    semi join user_index on later.user_id = user_index.user_id
+    group by user_id, item_id
+)
+select * from final
+order by user_id, item_id

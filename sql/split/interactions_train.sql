@@ -1,0 +1,35 @@
+-- The train period: the first cut_index rows by (timestamp, empty last; user_id; item_id; ...).
+--
+-- Grain:      one row an interaction
+-- Inputs:     interactions, split
+-- Parameters: $null_timestamps
+-- Order:      as interactions by user_id, item_id, timestamp
+-- Columns:
+--   user_id               id of the user
+--   item_id               id of the video
+--   play_duration         time watched [ms]
+--   video_duration        length of the video [ms]
+--   timestamp             when, unix time [s]
+--   date                  the day in UTC+8 as yyyymmdd
+--   watch_ratio           play_duration / video_duration
+--   positive_interaction  watch_ratio >= positive_threshold
+with kept as (
+    select *, coalesce(timestamp, 1e300) as moment
+    from interactions
+    where $null_timestamps = 'last' or timestamp is not null
+),
+cut as (
+    select *, coalesce(cut_timestamp, 1e300) as cut_moment from split
+),
+final as (
+    select kept.* exclude (moment, copies)
+    from kept
+    cross join cut
+    where moment < cut_moment
+        or (moment = cut_moment and (user_id < cut_user_id
+        or (user_id = cut_user_id and (item_id < cut_item_id
+        or (item_id = cut_item_id and (play_duration < cut_play_duration
+        or (play_duration = cut_play_duration and (video_duration < cut_video_duration
+        or (video_duration = cut_video_duration and watch_ratio <= cut_watch_ratio)))))))))
+)
+select * from final

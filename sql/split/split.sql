@@ -1,0 +1,65 @@
+-- Where the chronological split cuts: the last row of the train period, found by counting.
+-- Rows are counted an hour at a time, and only the hour that holds the cut is ranked; so nothing but
+-- that hour is sorted.
+--
+-- Grain:      one row
+-- Inputs:     interactions
+-- Parameters: $train_fraction, $null_timestamps
+-- Columns:
+--   n                   interactions that take part [rows]
+--   cut_index           of these, in the train period: the whole part of n * $train_fraction [rows]
+--   untimed             of n, rows without a timestamp; they come last [rows]
+--   cut_timestamp       timestamp of the last train row [s]; NULL where that row has none
+--   cut_user_id         its user
+--   cut_item_id         its item
+--   cut_play_duration   its play_duration [ms]
+--   cut_video_duration  its video_duration [ms]
+--   cut_watch_ratio     its watch_ratio
+with kept as (
+    select *, coalesce(floor(timestamp / 3600), 1e18) as hour
+    from interactions
+    where $null_timestamps = 'last' or timestamp is not null
+),
+total as (
+    select
+        count(*)                                              as n,
+        cast(floor($train_fraction * count(*)) as bigint)     as cut_index,
+        count(*) - count(timestamp)                           as untimed
+    from kept
+),
+hours as (
+    select hour, sum(count(*)) over (order by hour) as rows_through, count(*) as rows_within
+    from kept
+    group by hour
+),
+cut_hour as (
+    select hours.hour, total.cut_index - (rows_through - rows_within) as place
+    from hours
+    cross join total
+    where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
+),
+ranked as (
+    select
+        kept.*,
+        row_number() over (
+            order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date
+        ) as place
+    from kept
+    semi join cut_hour on kept.hour = cut_hour.hour
+),
+final as (
+    select
+        total.n,
+        total.cut_index,
+        total.untimed,
+        ranked.timestamp       as cut_timestamp,
+        ranked.user_id         as cut_user_id,
+        ranked.item_id         as cut_item_id,
+        ranked.play_duration   as cut_play_duration,
+        ranked.video_duration  as cut_video_duration,
+        ranked.watch_ratio     as cut_watch_ratio
+    from ranked
+    join cut_hour on ranked.place = cut_hour.place
+    cross join total
+)
+select * from final

@@ -1,0 +1,86 @@
+"""Make a synthetic twin of KuaiRec: `python -m jobs.synthesize`."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
+
+from jobs._command import run
+from kraft.data.twin import synthesize
+from kraft.data.twin.calibration import HEADER, calibrate
+from kraft.engine.budget import MIB, Budget, mib, peak_bytes
+from kraft.engine.progress import Progress
+from kraft.settings import usable_cores
+
+
+class Options(BaseModel):
+    """Write a synthetic twin of KuaiRec: the same seven files and quirks, made-up people and videos.
+
+    The defaults give small_matrix at its full size (4.7 M rows) and big_matrix (12.5 M rows).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    to: Path = Path("data/twin")
+    """Folder to write to."""
+    users: Annotated[int, Field(ge=10)] = 1411
+    """Users of small_matrix."""
+    items: Annotated[int, Field(ge=50)] = 3327
+    """Videos of small_matrix."""
+    scale: Annotated[int, Field(ge=1)] = 1
+    """Multiplies the users, and so the rows."""
+    seed: Annotated[int, Field(ge=0)] = 42
+    """The same seed gives the same bytes."""
+    format: Literal["csv", "parquet"] = "csv"
+    """Of all seven files."""
+    side_tables: Path | None = None
+    """Folder with real side tables: taken as they are; only what is missing is made up."""
+    check: bool = False
+    """Hold the files against KuaiRec's statistics and print each; exit 1 where one is off."""
+    memory_limit: ByteSize = ByteSize(1024 * MIB)
+    """Memory for --check."""
+    quiet: bool = False
+    """Print only results and errors."""
+    verbose: bool = False
+    """Also print details."""
+
+
+def main(options: Options) -> int:
+    progress = Progress(-1 if options.quiet else int(options.verbose))
+    summary = synthesize(
+        options.to,
+        users=options.users,
+        items=options.items,
+        scale=options.scale,
+        seed=options.seed,
+        file_format=options.format,
+        side_tables_from=options.side_tables,
+        progress=progress,
+    )
+    small, big = summary.rows["small_matrix"], summary.rows["big_matrix"]
+    print(
+        f"synthesize  {small:,} rows of small_matrix, {big:,} of big_matrix -> {options.to}   "
+        f"{summary.seconds:.1f} s   peak {mib(peak_bytes())}"
+    )
+    for stem, rows in summary.rows.items():
+        print(f"  {stem:<26} {'taken as it is' if rows < 0 else f'{rows:>12,} rows'}")
+    off = _check(options) if options.check else 0
+    print(f"next      python -m jobs.score --raw {options.to} --out submission.parquet")
+    return 1 if off else 0
+
+
+def _check(options: Options) -> int:
+    """Print every calibrated statistic; returns how many are off."""
+    print(HEADER)
+    with TemporaryDirectory(dir=options.to, prefix=".check-") as scratch:
+        statistics = calibrate(options.to, Path(scratch), Budget(options.memory_limit), usable_cores())
+    for statistic in statistics:
+        print(statistic.line())
+    off = sum(not statistic.ok for statistic in statistics)
+    print(f"{len(statistics) - off} of {len(statistics)} statistics within tolerance")
+    return off
+
+
+if __name__ == "__main__":
+    run(Options, main)

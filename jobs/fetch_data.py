@@ -60,9 +60,7 @@ def summary(fetched: Fetched, to: Path) -> list[str]:
     if kept:
         lines.append(f"  restored  {', '.join(fetched.written)}; the other {kept} were whole")
     if fetched.left_out:
-        lines.append(
-            f"  left out  {len(fetched.left_out)} members that are not tables (--verbose lists them)"
-        )
+        lines.append(f"  left out  {len(fetched.left_out)} members that are not tables (--verbose lists them)")
     if (to / ARCHIVE).exists():
         lines.append(f"  kept  {to / ARCHIVE}")
     return [*lines, _next(to)]

@@ -53,19 +53,18 @@ class Pipeline:
 
     def train(self) -> None:
         """Factors and ranker, on tables that are up to date."""
-        self.build()
-        self._bring(ALS, "kraft.models.stages:fit_als", lambda: als_recipe(self.store, self.settings))
-        self._bring(RANKER, "kraft.models.stages:train_ranker", lambda: ranker_recipe(self.store, self.settings))
+        self.fit_als()
+        self._bring(RANKER, "train_ranker", lambda: ranker_recipe(self.store, self.settings))
 
     def fit_als(self) -> None:
         """Factors alone, on tables that are up to date."""
         self.build()
-        self._bring(ALS, "kraft.models.stages:fit_als", lambda: als_recipe(self.store, self.settings))
+        self._bring(ALS, "fit_als", lambda: als_recipe(self.store, self.settings))
 
     def score(self) -> None:
         """Scores of the test pairs."""
         self.train()
-        self._bring(SCORES, "kraft.models.stages:score", lambda: scores_recipe(self.store))
+        self._bring(SCORES, "score", lambda: scores_recipe(self.store))
 
     def export(self, out: Path) -> None:
         """The scores as a file of the user's."""
@@ -89,7 +88,7 @@ class Pipeline:
         reason = "--force" if self.settings.force else self.store.stale(name, recipe())
         if reason:
             self.progress.detail(f"  {name:<20} ({reason})")
-            self._run(name, stage)
+            self._run(name, f"kraft.models.stages:{stage}")
         else:
             self.reused.append(name)
 
@@ -124,14 +123,14 @@ class Pipeline:
     # --- what people read ---------------------------------------------------------------------
 
     def summary(self, job: str, outcome: str, next_step: str) -> str:
-        """The last lines of a job: what was made, how long it took, the peak against the limit, what is next."""
+        """The last lines of a job: what was made, seconds, the peak against the limit, what to type next."""
         seconds = time.monotonic() - self.started
         peak = max((result["peak_bytes"] for result in self.results.values()), default=0)
         limit = mib(self.settings.memory_limit)
         lines = [f"{job}  {outcome}   {seconds:.1f} s   peak {peak / 1024**2:,.0f} of {limit}"]
         lines += [f"  {line}" for line in self._details()]
         if peak > self.settings.memory_limit:
-            lines.append(f"  warning: the peak is over the limit of {limit}; please report it with these lines")
+            lines.append(f"  warning: the peak is over the limit of {limit}; please report these lines")
         lines.append(f"next      {next_step}")
         return "\n".join(lines)
 
@@ -160,11 +159,12 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     split = build["split"]
     if not build["built"]:
         return []
-    placed = "last" if settings.null_timestamps == "last" else "nowhere"
-    cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
-    untimed = f"{split['untimed']:,} rows without a time went {placed}"
+        cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
+    last = settings.null_timestamps == "last"
+    untimed = f"{split['untimed']:,} rows without a time {'come last' if last else 'are left out'}"
+    made, rows = len(build["built"]), build["interactions"]
     lines = [
-        f"tables  {len(build['built'])} built from {build['interactions']:,} interactions   {build['seconds']:.1f} s",
+        f"tables  {made} built from {rows:,} interactions   {build['seconds']:.1f} s",
         f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}",
     ]
     reasons = {facts["reason"] for facts in build["built"].values()} - {"new"}

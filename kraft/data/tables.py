@@ -124,4 +124,3 @@ def check_extra(connection: Connection, name: str, file: RawFile) -> None:
             f"{file.path}, column {key}: ids must be integers from 0 on (least {least}, missing {rows - present})",
             "Correct these rows. Nothing was written.",
         )
-

@@ -27,7 +27,8 @@ class Budget:
     @property
     def duckdb(self) -> int:
         """DuckDB's memory_limit, in bytes: half. It bounds the buffer manager only; Parquet writers, results
-        and the libraries stand beside it (duckdb issues 10066 and 16482)."""
+        and the libraries stand beside it (duckdb issues 10066 and 16482).
+        """
         return self.limit // 2
 
 

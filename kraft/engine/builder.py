@@ -146,9 +146,7 @@ class Builder:
         files = [str(self.raw[part].path) for part in query.inputs if part in self.raw]
         place = files[0] if files else f"table {query.name}"
         rule = rows[0].pop("rule", check.purpose)
-        shown = "; ".join(
-            ", ".join(f"{name} {value}" for name, value in row.items() if name != "rule") for row in rows
-        )
+        shown = "; ".join(", ".join(f"{name} {value}" for name, value in row.items() if name != "rule") for row in rows)
         return f"{place}: {rule} (first: {shown})", "Correct these rows. Nothing was written."
 
     def _explain(self, query: Query, error: duckdb.Error) -> Exception:

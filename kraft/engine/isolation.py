@@ -69,12 +69,12 @@ def run_stage(stage: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
         raise MachineError(
-            f"stage {stage.split(':')[0]} was killed by {name} at {usage.ru_maxrss / 1024:,.0f} MiB",
+            f"stage {stage.split(':', maxsplit=1)[0]} was killed by {name} at {usage.ru_maxrss / 1024:,.0f} MiB",
             "Where that was the kernel for want of memory, lower --memory-limit.",
         )
     if process.returncode != 0 or not answer:
         # A defect: its traceback is already on stderr.
-        raise MachineError(f"stage {stage.split(':')[0]} failed (exit {process.returncode})")
+        raise MachineError(f"stage {stage.split(':', maxsplit=1)[0]} failed (exit {process.returncode})")
     result: dict[str, Any] = json.loads(answer.splitlines()[-1])
     if "error" in result:
         kind = getattr(errors, result["error"], KraftError)

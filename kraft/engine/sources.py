@@ -99,7 +99,7 @@ class RawFile:
     def register(self, connection: Connection, name: str) -> None:
         header = self.check_header()
         selected = ", ".join(
-            f'cast({_quoted(column) if column in header else "null"} as {kind}) as {_quoted(column)}'
+            f"cast({_quoted(column) if column in header else 'null'} as {kind}) as {_quoted(column)}"
             for column, kind in self.columns.items()
         )
         self._relation(connection, header).project(selected).create_view(name, replace=True)

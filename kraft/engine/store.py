@@ -173,7 +173,8 @@ class Store:
 
     def write_catalog(self) -> Path:
         """`kraft.duckdb`: a view a table, commented from the headers of `sql/`, with absolute paths, so
-        that it answers from any working directory."""
+        that it answers from any working directory.
+        """
         catalog = self.folder / "kraft.duckdb"
         self._replace(catalog, self._write_views)
         return catalog

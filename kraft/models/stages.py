@@ -135,15 +135,13 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     sources |= {"interactions": pairs, "interactions_test": pairs}
     with store.scratch() as folder:
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-            builder = Builder(
-                connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads
-            )
+            builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
             asked = builder.rows_of("interactions_test")
             features = builder.ensure("ranker_test")
             found = builder.rows_of("ranker_test")
         if found != asked:
             raise InputError(
-                f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no {columns.USER_ID} or no {columns.ITEM_ID}",
+                f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
                 "Give both ids, integers, in every row.",
             )
         written = folder / "scores.parquet"
@@ -169,10 +167,9 @@ def _score_table(settings: Settings, store: Store, features: Path, target: Path)
 
 
 def export(scores: Path, out: Path) -> None:
-    """Write the scores to ``out``: CSV where its name ends in .csv, else Parquet. It appears whole or not at all."""
+    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
     frame = pl.scan_parquet(scores)
-    write = frame.sink_csv if out.suffix == ".csv" else frame.sink_parquet
-    write_whole(out, lambda draft: write(draft))
+    write_whole(out, frame.sink_csv if out.suffix == ".csv" else frame.sink_parquet)
 
 
 def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,5 +177,3 @@ def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     export(Store(settings.work).table(SCORES), Path(arguments["out"]))
     return {}
-
-

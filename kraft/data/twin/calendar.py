@@ -49,5 +49,5 @@ def make_calendar(generator: np.random.Generator) -> Calendar:
             TRAIN_TRAFFIC_SHARE + (1 - TRAIN_TRAFFIC_SHARE) * np.cumsum(test) / test.sum(),
         )
     )
-    seconds = FIRST_DAY.timestamp() + 3600.0 * np.arange(ALL_DAYS * 24 + 1)
+    seconds: Floats64 = FIRST_DAY.timestamp() + 3600.0 * np.arange(ALL_DAYS * 24 + 1, dtype=np.float64)
     return Calendar(shares, seconds)

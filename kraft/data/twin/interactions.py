@@ -190,6 +190,13 @@ def log_rows(
         .with_columns(timestamp=pl.when(pl.col("timestamp").is_finite()).then("timestamp"))
         .with_columns(time=local, date=day.cast(pl.Int32 if whole_dates else pl.Float64))
         .select(
-            "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp", "watch_ratio"
+            "user_id",
+            "video_id",
+            "play_duration",
+            "video_duration",
+            "time",
+            "date",
+            "timestamp",
+            "watch_ratio",
         )
     )

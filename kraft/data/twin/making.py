@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,13 @@ import polars as pl
 
 from kraft.data.twin import side_tables
 from kraft.data.twin.calendar import make_calendar
-from kraft.data.twin.interactions import BIG_BLOCK_USERS, SMALL_BLOCK_USERS, big_matrix, make_windows, small_matrix
+from kraft.data.twin.interactions import (
+    BIG_BLOCK_USERS,
+    SMALL_BLOCK_USERS,
+    big_matrix,
+    make_windows,
+    small_matrix,
+)
 from kraft.data.twin.world import make_world
 from kraft.data.twin.writing import FileFormat, write_blocks
 from kraft.engine.progress import Progress
@@ -84,9 +90,7 @@ def synthesize(
     roots = np.random.SeedSequence(seed).spawn(7)
     chance = [np.random.default_rng(root) for root in roots[:4]]
     n_big_users = sources.users or max(round(users * BIG_USERS), users) * scale
-    categories = sources.categories or side_tables.draw_categories(
-        max(round(items * BIG_ITEMS), items), chance[0]
-    )
+    categories = sources.categories or side_tables.draw_categories(max(round(items * BIG_ITEMS), items), chance[0])
     for what, asked, there in (("users", n_users, n_big_users), ("items", n_items, len(categories))):
         if asked > there:
             raise InputError(
@@ -98,7 +102,7 @@ def synthesize(
     small_items = np.sort(chance[2].choice(len(categories), n_items, replace=False)).astype(np.int32)
     calendar, windows = make_calendar(chance[2]), make_windows(n_items, chance[2])
     to.mkdir(parents=True, exist_ok=True)
-    tables = {
+    tables: dict[str, Callable[[], Iterator[pl.DataFrame]]] = {
         "user_features": lambda: iter([side_tables.user_features(n_big_users, chance[3])]),
         "item_categories": lambda: iter([side_tables.item_categories(categories)]),
         "kuairec_caption_category": lambda: iter([side_tables.captions(categories, chance[3])]),
@@ -110,7 +114,12 @@ def synthesize(
             world, small_users, small_items, windows, calendar, _spawn(roots[5], n_users, SMALL_BLOCK_USERS)
         ),
         "big_matrix": lambda: big_matrix(
-            world, n_big_users, small_users, small_items, calendar, _spawn(roots[6], n_big_users, BIG_BLOCK_USERS)
+            world,
+            n_big_users,
+            small_users,
+            small_items,
+            calendar,
+            _spawn(roots[6], n_big_users, BIG_BLOCK_USERS),
         ),
     }
     rows: dict[str, int] = {}
@@ -188,5 +197,3 @@ def make_stage(arguments: Mapping[str, Any]) -> dict[str, Any]:
         Path(options.pop("to")), **options, side_tables_from=Path(given) if given else None, progress=progress
     )
     return {"rows": summary.rows, "seconds": summary.seconds}
-
-

@@ -87,7 +87,8 @@ class World:
         # Rounded up, so that a loop of just over one length stays a positive interaction.
         played[loops] = np.ceil(ratio * self.duration_ms[items[loops]])
         played[kind > 1 - SKIP_SHARE] = 0
-        return np.rint(played).astype(np.int64)
+        whole: npt.NDArray[np.int64] = np.rint(played).astype(np.int64)
+        return whole
 
 
 def make_world(n_users: int, categories: list[list[int]], generator: np.random.Generator) -> World:
@@ -128,4 +129,5 @@ def durations(n_items: int, membership: npt.NDArray[Any], generator: np.random.G
     clips = np.exp(np.log(9_380) + by_category + generator.normal(0, 0.285, n_items))
     long = np.exp(np.log(52_000) + generator.normal(0, 0.75, n_items))
     drawn = np.where(generator.random(n_items) < LONG_SHARE, long, clips)
-    return np.clip(np.rint(drawn), *DURATION_MS).astype(np.int32)
+    lengths: Ints = np.clip(np.rint(drawn), *DURATION_MS).astype(np.int32)
+    return lengths

@@ -1,0 +1,64 @@
+"""Names of the columns that more than one part of KRAFT reads or writes, and the order of the features.
+
+A name is spelled here once for Python; `sql/` spells its own, and the tests of the tables compare the two.
+"""
+
+from typing import Final
+
+# Keys and labels.
+USER_ID: Final = "user_id"
+"""KuaiRec's id of a user; an integer from 0, sparse."""
+ITEM_ID: Final = "item_id"
+"""KuaiRec's id of a video (`video_id` in the raw files); an integer from 0."""
+USER_INDEX: Final = "user_index"
+"""Row of the user in the factor matrix, from 0 in the order of the ids; `UNKNOWN_INDEX` if not in train."""
+ITEM_INDEX: Final = "item_index"
+"""Row of the video in the factor matrix, from 0 in the order of the ids; `UNKNOWN_INDEX` if not in train."""
+POSITIVE_INTERACTION: Final = "positive_interaction"
+"""The label: the watch ratio reached the threshold."""
+SCORE: Final = "score"
+"""The ranker's probability of a positive interaction, from 0 to 1."""
+
+UNKNOWN_INDEX: Final = -1
+"""Factor row of a user or video that does not occur in train."""
+
+# Features of the ranker, in the order in which the model sees them (facts: step 6).
+CATEGORICAL_FEATURES: Final = ("user_active_degree", *(f"onehot_feat{number}" for number in range(18)))
+"""19 user columns whose values are names, not amounts; stored as codes from 0, missing being a code too."""
+NUMERICAL_FEATURES: Final = (
+    "is_lowactive_period",
+    "is_live_streamer",
+    "is_video_author",
+    "follow_user_num",
+    "fans_user_num",
+    "friend_user_num",
+    "register_days",
+)
+"""7 user columns that are amounts or flags; missing is 0."""
+NUM_CATEGORIES: Final = "num_categories"
+"""How many content categories a video has; 0 if none is known."""
+USER_INTERACTION_COUNT: Final = "user_interaction_count"
+"""Rows of the user in train."""
+ITEM_INTERACTION_COUNT: Final = "item_interaction_count"
+"""Rows of the video in train; 0 for a cold one."""
+
+LEADING_FEATURES: Final = (*CATEGORICAL_FEATURES, *NUMERICAL_FEATURES, NUM_CATEGORIES)
+"""Features stored in the ranker's tables that stand before the factors."""
+TRAILING_FEATURES: Final = (USER_INTERACTION_COUNT, ITEM_INTERACTION_COUNT)
+"""Features stored in the ranker's tables that stand after the factors."""
+STORED_FEATURES: Final = (*LEADING_FEATURES, *TRAILING_FEATURES)
+"""Every feature that a ranker table stores; the factors are gathered batch by batch instead."""
+
+
+def factor_features(n_factors: int) -> tuple[str, ...]:
+    """user_factor_0.. and item_factor_0.., ``n_factors`` of each: the features that no table stores."""
+    return tuple(f"{side}_factor_{number}" for side in ("user", "item") for number in range(n_factors))
+
+
+def ranker_features(n_factors: int) -> tuple[str, ...]:
+    """Names of the ranker's features in their order.
+
+    >>> len(ranker_features(64))
+    157
+    """
+    return (*LEADING_FEATURES, *factor_features(n_factors), *TRAILING_FEATURES)

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs._command import run
-from kraft.data.disk import mebibytes
-from kraft.data.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
-from kraft.data.part import Source
+from kraft.data.archive.disk import mebibytes
+from kraft.data.archive.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
+from kraft.data.archive.part import Source
 from kraft.engine.progress import Progress
 
 

@@ -151,7 +151,7 @@ class Pipeline:
         if scores := self.results.get(SCORES):
             lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
         if self.reused:
-            lines.append(f"reused  {', '.join(self.reused)} (unchanged)")
+            lines.append(f"reused  {_listed(self.reused)} (unchanged)")
         return lines
 
 
@@ -159,7 +159,7 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     split = build["split"]
     if not build["built"]:
         return []
-        cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
+    cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
     last = settings.null_timestamps == "last"
     untimed = f"{split['untimed']:,} rows without a time {'come last' if last else 'are left out'}"
     made, rows = len(build["built"]), build["interactions"]
@@ -167,9 +167,25 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
         f"tables  {made} built from {rows:,} interactions   {build['seconds']:.1f} s",
         f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}",
     ]
-    reasons = {facts["reason"] for facts in build["built"].values()} - {"new"}
-    if reasons:
-        lines.append(f"rebuilt because: {'; '.join(sorted(reasons))}")
+    lines += [f"rebuilt {', '.join(names)}: {reason}" for reason, names in _root_reasons(build["built"]).items()]
     if build["duplicates"]:
         lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
     return lines
+
+
+def _root_reasons(built: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Why tables were rebuilt -> which; leaving out new ones, and those that only follow another one."""
+    reasons: dict[str, list[str]] = {}
+    for name, facts in built.items():
+        reason = facts["reason"]
+        causes = reason.removesuffix(" changed").split(", ")
+        if reason not in {"new", "--force"} and not all(cause in built for cause in causes):
+            reasons.setdefault(reason, []).append(name)
+    return reasons
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    """The names, or how many there are where they would fill the line."""
+    return (
+        ", ".join(names) if len(names) <= most else f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    )

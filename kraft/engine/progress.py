@@ -56,7 +56,8 @@ class Task:
     def _say(self) -> None:
         share = f" of {self._total:,}" if self._total else ""
         seconds = time.monotonic() - self._started
-        note = f"  {self._note}" if self._note else ""
+        rate = f"  {self._done / seconds / 1e6:.1f} MB/s" if self._unit == "B" else ""
+        note = f"{rate}  {self._note}" if self._note else rate
         print(
             f"{self._title}  {self._done:,}{share} {self._unit}  {seconds:.0f} s{note}",
             file=sys.stderr,

@@ -56,17 +56,16 @@ def make_windows(n_items: int, generator: np.random.Generator) -> Windows:
     order = generator.permutation(n_items)
     cold, warm = order[:n_cold], order[n_cold:]
     very_late = warm[len(warm) - round(LATE_ITEMS * len(warm)) :]
-    late = np.zeros(n_items)
     # Untimed rows are test rows of warm videos too; the rest of the 20 % is met late by chance.
     wanted = (1 - TRAIN_SHARE - n_cold / n_items - UNTIMED * len(warm) / n_items) / (1 - UNTIMED)
-    late[warm] = generator.gamma(0.7, 1.0, len(warm))
-    late[very_late] = 0
-    spread = wanted * n_items - generator.uniform(0.3, 0.98, len(very_late)).sum()
-    late[warm] *= max(spread, 0.0) / late[warm].sum()
+    late = np.zeros(n_items)
     late[very_late] = generator.uniform(0.3, 0.98, len(very_late))
-    if len(very_late):
-        # One video is seen a few times before the cut, as KuaiRec's rarest.
-        late[very_late[0]] = 0.998
+    # One video is seen a few times before the cut, as KuaiRec's rarest.
+    late[very_late[:1]] = 0.998
+    others = warm[: len(warm) - len(very_late)]
+    drawn = generator.gamma(0.45, 1.0, len(others))
+    # Half at the most, so that the sum is what is wanted.
+    late[others] = np.minimum(drawn * max(wanted * n_items - late.sum(), 0.0) / drawn.sum(), HURRIED)
     late[cold] = 1
     opens = TRAIN_TRAFFIC_SHARE * generator.beta(0.6, 6.0, n_items)
     opens[warm[: len(warm) // 3]] = 0
@@ -75,7 +74,7 @@ def make_windows(n_items: int, generator: np.random.Generator) -> Windows:
     # Most cold videos come out early in the test period, few near its end.
     opens[cold] = first + (1 - first) * generator.beta(1.0, 3.0, n_cold)
     untimed = np.ones(n_items)
-    untimed[warm] = generator.gamma(0.5, 1.0, len(warm))
+    untimed[warm] = generator.gamma(0.35, 1.0, len(warm))
     untimed[warm] /= untimed[warm].mean()
     return Windows(opens, np.minimum(late, 1.0), untimed)
 
@@ -106,7 +105,7 @@ def small_matrix(
         time = calendar.moments(low + (high - low) * generator.random(shape))
         # Which rows lose their time is not a matter of when they happened: they are the user's last rows of
         # the file because empty sorts last.
-        lost = UNTIMED * generator.gamma(6.0, 1 / 6.0, (len(block), 1))
+        lost = UNTIMED * generator.gamma(12.0, 1 / 12.0, (len(block), 1))
         time[generator.random(shape) < lost * windows.untimed] = np.inf
         observed = generator.random(shape) < DENSITY
         order = np.argsort(time, axis=1, kind="stable")

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kraft.data.disk import disk_errors, publish, require_space
+from kraft.data.archive.disk import disk_errors, publish, require_space
 from kraft.engine.progress import Progress, Task
 from kraft.errors import DownloadError
 

@@ -24,11 +24,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from kraft.data.disk import disk_errors, publish_text
-from kraft.data.download import Downloaded, download, md5_of
-from kraft.data.part import Source
-from kraft.data.patience import Patience
-from kraft.data.unpack import REQUIRED, Unpacked, unpack
+from kraft.data.archive.disk import disk_errors, publish_text
+from kraft.data.archive.download import Downloaded, download, md5_of
+from kraft.data.archive.part import Source
+from kraft.data.archive.patience import Patience
+from kraft.data.archive.unpack import REQUIRED, Unpacked, unpack
 from kraft.engine.progress import Progress
 from kraft.errors import InputError, MachineError
 

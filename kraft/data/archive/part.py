@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from kraft.data.disk import publish, publish_text
+from kraft.data.archive.disk import publish, publish_text
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import httpx
 import tenacity
 
 from kraft.data import headers
-from kraft.data.disk import disk_errors, mebibytes, require_space
-from kraft.data.part import Origin, Part, Source
-from kraft.data.patience import Patience, TransientError
+from kraft.data.archive.disk import disk_errors, mebibytes, require_space
+from kraft.data.archive.part import Origin, Part, Source
+from kraft.data.archive.patience import Patience, TransientError
 from kraft.engine.progress import Progress, Task
 from kraft.errors import DownloadError, InputError
 

@@ -1,0 +1,204 @@
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+
+from kraft import columns
+from kraft.engine.progress import Progress
+from kraft.errors import InputError
+from kraft.models import ranker
+from kraft.models.features import FeatureRows
+from kraft.settings import PRESETS
+
+N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 3000, 40, 60, 4
+SETTINGS = PRESETS["seed"].ranker.model_copy(
+    update={"rounds": 15, "early_stopping": 5, "bin_construct_sample_cnt": 1000}
+)
+CODES = {"user_active_degree": ["UNKNOWN", "full_active", "high_active"]}
+
+
+@pytest.fixture(scope="module")
+def factors():
+    random = np.random.default_rng(1)
+    return tuple(random.normal(size=(n, N_FACTORS)).astype(np.float32) for n in (N_USERS, N_ITEMS))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory, factors):
+    random = np.random.default_rng(2)
+    users, items = random.integers(0, N_USERS, N_ROWS), random.integers(0, N_ITEMS, N_ROWS)
+    data = {name: random.integers(0, 5, N_ROWS).astype(np.int16) for name in columns.STORED_FEATURES}
+    taste = (factors[0][users] * factors[1][items]).sum(axis=1) + 0.3 * data["onehot_feat3"]
+    data |= {"user_index": users.astype(np.int32), "item_index": items.astype(np.int32)}
+    data["positive_interaction"] = taste > random.normal(1, 1, N_ROWS)
+    path = tmp_path_factory.mktemp("ranker") / "ranker_train.parquet"
+    pq.write_table(pa.table(data), path, row_group_size=512)
+    return path
+
+
+def train(table, factors, settings=SETTINGS, threads=1):
+    return ranker.train(table, *factors, settings, threads=threads, progress=Progress(-1), category_codes=CODES)
+
+
+@pytest.fixture(scope="module")
+def trained(table, factors):
+    return train(table, factors)
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    trained.save(tmp_path)
+    return tmp_path
+
+
+def test_validation_rows_are_those_of_scikit_learn():
+    labels = np.random.default_rng(3).random(5001) < 0.33
+    train_rows, validation = ranker.validation_rows(labels, 0.2, 42)
+    expected = train_test_split(np.arange(5001), test_size=0.2, random_state=42, stratify=labels)
+    np.testing.assert_array_equal(train_rows, np.sort(expected[0]))
+    np.testing.assert_array_equal(validation, np.sort(expected[1]))
+    assert abs(labels[train_rows].mean() - labels[validation].mean()) < 0.001
+
+
+def test_the_documented_split_has_the_documented_sizes():
+    labels = np.arange(3_741_256) % 3 == 0
+    train_rows, validation = ranker.validation_rows(labels, 0.2, 42)
+    assert (len(train_rows), len(validation)) == (2_993_004, 748_252)
+
+
+@pytest.mark.parametrize(("rows", "positive"), [(10, 0), (100, 1), (100, 99), (100, 100), (5, 2)])
+def test_too_few_rows_of_a_class_are_refused(rows, positive):
+    labels = np.arange(rows) < positive
+    with pytest.raises(InputError, match=rf"{rows} train rows, {positive} of them positive"):
+        ranker.validation_rows(labels, 0.2, 42)
+
+
+@given(st.integers(2, 60), st.integers(2, 60), st.integers(0, 5))
+def test_every_row_is_in_one_part_and_both_parts_are_ascending(positive, others, seed):
+    labels = np.arange(positive + others) < positive
+    if 0.2 * len(labels) < 2:
+        return
+    split = ranker.validation_rows(labels, 0.2, seed)
+    np.testing.assert_array_equal(np.sort(np.concatenate(split)), np.arange(len(labels)))
+    assert all((np.diff(rows) > 0).all() for rows in split)
+
+
+def test_parameters_are_the_settings_under_lightgbm_s_names():
+    parameters = ranker.lightgbm_parameters(PRESETS["seed"].ranker, 2)
+    assert parameters["max_bin"] == 128
+    assert parameters["lambda_l1"] == parameters["lambda_l2"] == 0.1
+    assert parameters["metric"] == "auc"
+    assert parameters["num_threads"] == 2
+    assert not {"rounds", "early_stopping", "validation_fraction"} & set(parameters)
+
+
+def test_the_record_tells_what_was_done(trained):
+    record = trained.record
+    assert record.feature_names == list(columns.ranker_features(N_FACTORS)) == trained.booster.feature_name()
+    assert (record.train_rows, record.validation_rows) == (2400, 600)
+    assert 1 <= record.best_iteration <= record.rounds_run <= 15
+    assert record.category_codes == CODES
+    assert record.settings == SETTINGS
+    assert set(record.versions) == {"lightgbm", "numpy", "sklearn"}
+
+
+def test_the_recorded_auc_is_that_of_the_kept_trees_on_the_validation_rows(trained, table, factors):
+    with FeatureRows(table, *factors) as features:
+        labels = features.labels()
+        rows = ranker.validation_rows(labels, 0.2, 42).validation
+        scores = trained.booster.predict(features.take(rows))
+    assert trained.record.validation_auc == pytest.approx(roc_auc_score(labels[rows], scores), abs=1e-12)
+    assert trained.record.validation_auc > 0.7
+
+
+def test_early_stopping_keeps_the_best_round_only(table, factors):
+    eager = SETTINGS.model_copy(update={"rounds": 200, "early_stopping": 2, "learning_rate": 0.9})
+    stopped = train(table, factors, eager)
+    assert stopped.record.rounds_run == stopped.record.best_iteration + 2 < 200
+    assert stopped.booster.num_trees() == stopped.record.best_iteration
+
+
+def test_categorical_features_are_split_by_category(trained):
+    first_line = next(
+        line for line in trained.booster.model_to_string().splitlines() if line.startswith("feature_infos")
+    )
+    kinds = first_line.removeprefix("feature_infos=").split(" ")
+    assert all(re.fullmatch(r"-?\d+(:-?\d+)*", kind) for kind in kinds[:19])
+    assert all(kind.startswith("[") for kind in kinds[19:])
+
+
+def test_a_saved_ranker_comes_back_the_same(trained, saved, table, factors):
+    loaded = ranker.load(saved)
+    assert loaded.record == trained.record
+    with FeatureRows(table, *factors) as features:
+        batch = features.take(np.arange(100))
+    np.testing.assert_array_equal(loaded.booster.predict(batch), trained.booster.predict(batch))
+    assert {path.name for path in saved.iterdir()} == {"ranker.txt", "ranker.json"}
+
+
+def test_a_folder_without_a_model_names_the_command(tmp_path):
+    with pytest.raises(InputError, match=r"ranker\.txt: there is no such file\n.*jobs\.train"):
+        ranker.load(tmp_path)
+
+
+def edit(folder, **changes):
+    path = folder / "ranker.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_record_with_a_wrong_value_is_refused(saved):
+    edit(saved, n_factors="many")
+    with pytest.raises(InputError, match=r"ranker\.json, n_factors: Input should be a valid integer"):
+        ranker.load(saved)
+
+
+def test_a_cut_record_is_refused(saved):
+    (saved / "ranker.json").write_text("{")
+    with pytest.raises(InputError, match=r"ranker\.json, the file: Invalid JSON"):
+        ranker.load(saved)
+
+
+def test_a_record_of_another_number_of_features_is_refused(saved):
+    edit(saved, n_factors=5)
+    with pytest.raises(InputError, match=r"ranker\.json: 37 features; 5 factors make 39"):
+        ranker.load(saved)
+
+
+def test_a_model_of_another_number_of_features_is_refused(saved):
+    edit(saved, n_factors=5, feature_names=columns.ranker_features(5))
+    with pytest.raises(InputError, match=r"ranker\.txt: 37 features; 5 factors make 39"):
+        ranker.load(saved)
+
+
+def test_a_model_with_features_in_another_order_is_refused(saved):
+    model = saved / "ranker.txt"
+    text = model.read_text()
+    model.write_text(
+        text.replace("feature_names=user_active_degree onehot_feat0", "feature_names=onehot_feat0 user_active")
+    )
+    with pytest.raises(InputError, match=r"ranker\.txt: feature 0 is 'onehot_feat0', not 'user_active_degree'"):
+        ranker.load(saved)
+
+
+def test_a_model_of_another_training_is_refused(saved, trained):
+    edit(saved, best_iteration=trained.record.best_iteration + 1)
+    with pytest.raises(InputError, match=r"ranker\.txt: \d+ trees; ranker\.json says \d+"):
+        ranker.load(saved)
+
+
+def test_a_damaged_model_is_refused(saved):
+    (saved / "ranker.txt").write_text("no model")
+    with pytest.raises(InputError, match=r"ranker\.txt: not a LightGBM model"):
+        ranker.load(saved)
+
+
+def test_lightgbm_s_remarks_stay_out_of_a_quiet_run(table, factors, capfd):
+    train(table, factors)
+    assert "LightGBM" not in "".join(capfd.readouterr())

@@ -26,7 +26,7 @@ RowNumbers = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 BATCH_ROWS = 4096
 """Rows made and handed to LightGBM at a time: 2.6 MB at 157 features. The results do not depend on it; 65,536
-rows scored half as fast, since a batch no longer fits the cache."""
+rows took half as long again to score: such a batch does not fit the cache."""
 _NEEDED = (*columns.STORED_FEATURES, columns.USER_INDEX, columns.ITEM_INDEX)
 _N_LEADING = len(columns.LEADING_FEATURES)
 _REBUILD = "Rebuild the table with python -m jobs.build_features --force."

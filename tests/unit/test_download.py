@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback_server import Answer, FaultyServer
 
-from kraft.data import headers
+from kraft.data.archive import headers
 from kraft.data.archive.download import LARGEST_DOWNLOAD, download
 from kraft.data.archive.part import Origin, Source
 from kraft.data.archive.patience import Patience

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kraft.data import unpack as module
+from kraft.data.archive import unpack as module
 from kraft.data.archive.unpack import EXTRAS, REQUIRED, unpack
 from kraft.engine.progress import Progress
 from kraft.errors import DownloadError, MachineError

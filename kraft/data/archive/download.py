@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import tenacity
 
-from kraft.data import headers
+from kraft.data.archive import headers
 from kraft.data.archive.disk import disk_errors, mebibytes, require_space
 from kraft.data.archive.part import Origin, Part, Source
 from kraft.data.archive.patience import Patience, TransientError

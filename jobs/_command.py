@@ -12,6 +12,8 @@ Options come, in this order, from the command line, from `kraft.toml` in the cur
 """
 
 import argparse
+import inspect
+import re
 import signal
 import sys
 import tomllib
@@ -20,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ByteSize, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -33,6 +35,9 @@ from kraft.errors import InputError, KraftError
 from kraft.settings import Settings
 
 TOML = Path("kraft.toml")
+_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE"}
+"""How the help names a value of each type."""
+_DEFAULT = re.compile(r"\s*\((default|default factory): (.*)\)$")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
@@ -67,7 +72,7 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
     from_file = _toml_values(options_type)
     parser = _Parser(
         prog=f"python -m {_module_name(options_type)}",
-        description=options_type.__doc__,
+        description=inspect.cleandoc(options_type.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -82,8 +87,8 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
         )
 
         @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **_: Any
+        def settings_customise_sources(  # type: ignore[override]
+            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             cli: CliSettingsSource[Any] = CliSettingsSource(
                 settings_cls, cli_parse_args=argv, root_parser=parser, formatter_class=parser.formatter_class
@@ -98,10 +103,31 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with its errors told as KRAFT tells all errors."""
+    """argparse, with its errors told as KRAFT tells all errors, and values and defaults as people read them."""
+
+    def format_help(self) -> str:
+        for action in self._actions:
+            if isinstance(action.metavar, str):
+                action.help = _with_readable_default(action.help or "", action.metavar)
+                action.metavar = _METAVARS.get(action.metavar, action.metavar)
+            elif action.help:
+                action.help = _with_readable_default(action.help, "")
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message, f"See `{self.prog} --help`.")
+
+
+def _with_readable_default(text: str, kind: str) -> str:
+    """An option's help with its default said once: 1GiB for bytes, nothing where its docstring says it or it is off."""
+    stated = _DEFAULT.search(text)
+    if not stated:
+        return text
+    bare = text[: stated.start()]
+    if "Default:" in bare or stated[1] != "default" or stated[2] in {"None", "False"}:
+        return bare
+    value = ByteSize(int(stated[2])).human_readable().replace(".0", "") if kind == "ByteSize" else stated[2]
+    return f"{bare} (default: {value})"
 
 
 def _module_name(options_type: type[BaseModel]) -> str:

@@ -42,7 +42,9 @@ class Pipeline:
         self.progress = Progress(self.settings.verbosity)
         Budget(self.settings.memory_limit)
         self.store = Store(self.settings.work)
-        self.settings = self.settings.model_copy(update={"raw": self._raw()})
+        # A job's own options are not the stages' business.
+        shared = self.settings.model_dump(include=set(Settings.model_fields))
+        self.settings = Settings.model_validate(shared | {"raw": self._raw()})
 
     # --- the stages ---------------------------------------------------------------------------
 
@@ -54,27 +56,27 @@ class Pipeline:
     def train(self) -> None:
         """Factors and ranker, on tables that are up to date."""
         self.fit_als()
-        self._bring(RANKER, "train_ranker", lambda: ranker_recipe(self.store, self.settings))
+        self._bring(RANKER, "ranker_stage:train_ranker", lambda: ranker_recipe(self.store, self.settings))
 
     def fit_als(self) -> None:
         """Factors alone, on tables that are up to date."""
         self.build()
-        self._bring(ALS, "fit_als", lambda: als_recipe(self.store, self.settings))
+        self._bring(ALS, "als_stage:fit_als", lambda: als_recipe(self.store, self.settings))
 
     def score(self) -> None:
         """Scores of the test pairs."""
         self.train()
-        self._bring(SCORES, "score", lambda: scores_recipe(self.store))
+        self._bring(SCORES, "scoring_stages:score", lambda: scores_recipe(self.store))
 
     def export(self, out: Path) -> None:
         """The scores as a file of the user's."""
         self.score()
-        self._run("export", "kraft.models.stages:export_scores", out=str(out))
+        self._run("export", "kraft.models.scoring_stages:export_scores", out=str(out))
 
     def score_pairs(self, pairs: Path, out: Path) -> None:
         """Scores of the user's own pairs."""
         self.train()
-        self._run("pairs", "kraft.models.stages:score_pairs", pairs=str(pairs), out=str(out))
+        self._run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))
 
     def evaluate(self) -> dict[str, Any]:
         """Metrics of the scores of the test pairs."""
@@ -88,7 +90,7 @@ class Pipeline:
         reason = "--force" if self.settings.force else self.store.stale(name, recipe())
         if reason:
             self.progress.detail(f"  {name:<20} ({reason})")
-            self._run(name, f"kraft.models.stages:{stage}")
+            self._run(name, f"kraft.models.{stage}")
         else:
             self.reused.append(name)
 

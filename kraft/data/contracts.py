@@ -16,7 +16,8 @@ INTERACTION_COLUMNS = {
     "video_id": "INTEGER",
     "play_duration": "INTEGER",
     "video_duration": "INTEGER",
-    "date": "DOUBLE",
+    # small_matrix writes 20200705.0, big_matrix 20200705.
+    "date": "INTEGER",
     "timestamp": "DOUBLE",
     "watch_ratio": "DOUBLE",
 }

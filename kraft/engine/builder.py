@@ -11,7 +11,7 @@ import duckdb
 from kraft.engine.budget import MIB, peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, prepare
 from kraft.engine.sources import Parquet, RawFile, Source, file_state
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError, MachineError, QueryError
@@ -105,10 +105,8 @@ class Builder:
 
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({query.text}\n) to $target_file (format parquet, row_group_size {ROW_GROUP})"
-        # With two threads DuckDB 2.0 loses the order of a join's rows even when told to preserve it (measured:
-        # half a million of 3.7 M rows moved); on one it keeps it, at two thirds of the speed.
-        self.connection.execute(f"set preserve_insertion_order = {bool(query.order)}")
-        self.connection.execute(f"set threads = {1 if query.order else self.threads}")
+        raw = any(isinstance(self.raw.get(part), RawFile) for part in query.inputs)
+        prepare(self.connection, self.threads, kept=bool(query.order), raw=raw)
         try:
             result = self.connection.execute(copy, {**parameters, "target_file": str(target)}).fetchall()
         except duckdb.Error as error:
@@ -145,9 +143,14 @@ class Builder:
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         files = [str(self.raw[part].path) for part in query.inputs if part in self.raw]
         place = files[0] if files else f"table {query.name}"
-        rule = rows[0].pop("rule", check.purpose)
-        shown = "; ".join(", ".join(f"{name} {value}" for name, value in row.items() if name != "rule") for row in rows)
-        return f"{place}: {rule} (first: {shown})", "Correct these rows. Nothing was written."
+        rule = rows[0].get("rule", check.purpose)
+        remedy = rows[0].get("remedy", "Correct these rows. Nothing was written.")
+        shown = "; ".join(
+            ", ".join(f"{name} {value}" for name, value in row.items() if name not in {"rule", "remedy"})
+            for row in rows
+            if row.get("rule", rule) == rule
+        )
+        return f"{place}: {rule} (first: {shown})", remedy
 
     def _explain(self, query: Query, error: duckdb.Error) -> Exception:
         for part in query.inputs:

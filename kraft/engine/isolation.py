@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from kraft import errors
@@ -26,8 +27,12 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",
     # The stages run their own threads over blocks; a BLAS that does so too would oversubscribe the cores.
     "OPENBLAS_NUM_THREADS": "1",
-    # Two arenas of glibc's malloc instead of eight a core: freed memory goes back to the system.
+    # Two arenas of glibc's malloc instead of eight a core, and large blocks from and back to the system at once,
+    # for Arrow too: together 40 MiB less at the peak of the ranker.
     "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 """What the libraries of a stage find in their environment, unless the user set it."""
 
@@ -53,8 +58,10 @@ def run_stage(stage: str, arguments: dict[str, Any]) -> dict[str, Any]:
     assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
     assert process.stdout is not None  # noqa: S101
     try:
-        process.stdin.write(json.dumps(arguments))
-        process.stdin.close()
+        # A process that died at once reads nothing; how it ended is told below.
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(arguments))
+            process.stdin.close()
         answer = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:

@@ -5,6 +5,8 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -69,13 +71,13 @@ class RawFile:
             names = self._parquet_header() if self.is_parquet else self._csv_header()
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{self.path}, line 1: not UTF-8 text", "Save the file as UTF-8.") from None
+        except UnicodeEncodeError:
+            raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
         except duckdb.Error as error:
-            detail = str(error).splitlines()[0]
-            raise InputError(f"{self.path}: not a readable Parquet file ({detail})") from None
+            raise self._unreadable(error) from None
         if not names:
-            raise InputError(f"{self.path}: the file is empty", "Fetch it again: python -m jobs.fetch_data")
+            what = "line 1 is empty where the header should be" if self.path.stat().st_size else "the file is empty"
+            raise InputError(f"{self.path}: {what}", _GIVE_COLUMNS)
         return names
 
     def check_header(self) -> list[str]:
@@ -89,20 +91,21 @@ class RawFile:
         if missing:
             raise InputError(
                 f"{self.path}: column {missing[0]} is missing (found: {', '.join(names)[:200]})",
-                "Give a file with KuaiRec's columns.",
+                _GIVE_COLUMNS,
             )
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
-            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice")
+            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", _GIVE_COLUMNS)
         return names
 
     def register(self, connection: Connection, name: str) -> None:
         header = self.check_header()
+        relation = self._relation(connection, header)
+        read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
         selected = ", ".join(
-            f"cast({_quoted(column) if column in header else 'null'} as {kind}) as {_quoted(column)}"
-            for column, kind in self.columns.items()
+            f"{_cast(column, read_as.get(column), kind)} as {_quoted(column)}" for column, kind in self.columns.items()
         )
-        self._relation(connection, header).project(selected).create_view(name, replace=True)
+        relation.project(selected).create_view(name, replace=True)
 
     def _relation(self, connection: Connection, header: list[str]) -> duckdb.DuckDBPyRelation:
         if self.is_parquet:
@@ -123,12 +126,23 @@ class RawFile:
             delimiter=",",
             quotechar='"',
             escapechar='"',
-            columns={column: self.columns.get(column, "VARCHAR") for column in header},
+            # Columns that no contract names are only counted: they may be nameless, or share a name.
+            columns={
+                column if column in self.columns else f"#{number}": self._csv_type(column)
+                for number, column in enumerate(header)
+            },
         )
 
+    def _csv_type(self, column: str) -> str:
+        kind = self.columns.get(column, "VARCHAR")
+        return "DOUBLE" if kind in _INTEGERS else kind
+
     def _csv_header(self) -> list[str]:
-        with self.path.open(encoding="utf-8-sig", newline="") as lines:
-            return next(csv.reader(lines), [])
+        with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            names = next(csv.reader(lines), [])
+        # Only the first line was decoded on purpose: a wrong byte further down is told with its own line.
+        ",".join(names).encode()
+        return names
 
     def _parquet_header(self) -> list[str]:
         if not self.path.is_file():
@@ -136,36 +150,119 @@ class RawFile:
         with open_probe() as connection:
             return connection.read_parquet(str(self.path)).columns
 
+    # --- errors -------------------------------------------------------------------------------
+
     def explain(self, error: duckdb.Error) -> InputError | None:
         """DuckDB's error over this file as one line: file, line, column, rule, remedy; None if it is not one."""
-        text = str(error)
+        about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
+        if about_content and (found := self._misfit()):
+            row, column, value = found
+            rule = _TYPE_WORDS.get(self.columns[column], self.columns[column])
+            return InputError(
+                f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
+                f"'{value[:60]}' is not {rule}",
+                _CORRECT,
+            )
+        if not self.is_parquet:
+            return self._csv_problem(str(error)) if about_content else None
+        # What DuckDB throws over damaged pages has no class of its own.
+        return self._unreadable(error) if about_content or type(error) is duckdb.Error else None
+
+    def _csv_problem(self, text: str) -> InputError | None:
         line = re.search(r"CSV Error on Line: (\d+)", text)
         place = f"{self.path}, line {int(line[1]):,}" if line else f"{self.path}"
-        if cast := re.search(r'converting column "(\w+)"\. Could not convert string "(.*)" to \'(\w+)', text):
-            column, value, kind = cast.groups()
-            return InputError(
-                f"{place}, column {column}: '{value[:60]}' is not {_TYPE_WORDS.get(kind, kind)}",
-                "Correct the row. Nothing was written.",
-            )
         if width := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
-            return InputError(
-                f"{place}: {width[2]} fields where the header has {width[1]}", "Correct the row. Nothing was written."
-            )
+            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", _CORRECT)
+        if "not utf-8" in text.lower():
+            return InputError(f"{place}: not UTF-8 text", _SAVE_AS_UTF8)
+        if "invalid state" in text:
+            return InputError(f"{place}: its lines end in different ways (CR LF and LF)", "Write them all alike.")
         if line or "CSV" in text:
-            detail = next((part for part in text.splitlines()[1:] if part and "Original" not in part), "")
-            return InputError(f"{place}: not a valid CSV row ({detail.strip()[:120]})", "Nothing was written.")
-        if self.is_parquet and isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
-            return InputError(f"{self.path}: {text.splitlines()[0]}", "Nothing was written.")
+            # DuckDB's reason is the line before its advice; what stands above is the row itself.
+            reason = text.partition("\n\nPossible")[0].rstrip().splitlines()[-1]
+            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", _CORRECT)
         return None
 
+    def _misfit(self) -> tuple[int, str, str] | None:
+        """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
 
+        Reads the file once more, from its start: a file is searched only when it is known to be bad.
+        """
+        rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
+        for row, values in rows:
+            for column, value in values.items():
+                if value and not _fits(value, self.columns[column]):
+                    return row, column, value
+        return None
+
+    def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
+        header = self.header()
+        places = [(header.index(column), column) for column in self.columns if column in header]
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            records = csv.reader(lines)
+            started = 1
+            # A line that is no CSV ends the search: it is an error of its own.
+            with suppress(csv.Error):
+                for record in records:
+                    if started > 1 and record:
+                        if len(record) != len(header):
+                            return
+                        yield started, {column: record[place] for place, column in places}
+                    started = records.line_num + 1
+
+    def _parquet_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
+        header = self.header()
+        columns = [column for column in self.columns if column in header]
+        with open_probe() as connection:
+            selected = ", ".join(f"cast({_quoted(column)} as varchar)" for column in columns)
+            connection.read_parquet(str(self.path)).create_view("file")
+            connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
+            row = 0
+            while record := connection.fetchone():
+                row += 1
+                yield row, {column: value or "" for column, value in zip(columns, record, strict=True)}
+
+    def _unreadable(self, error: duckdb.Error) -> InputError:
+        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path}'", "")
+        return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
+
+
+_INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**63}
+"""DuckDB's integer types and the first number beyond each."""
 _TYPE_WORDS = {
     "INTEGER": "an integer (from -2,147,483,648 to 2,147,483,647)",
     "BIGINT": "an integer",
     "DOUBLE": "a number",
-    "DATE": "a date",
-    "TIMESTAMP": "a time (YYYY-MM-DD HH:MM:SS)",
 }
+_CORRECT = "Correct the row. Nothing was written."
+_GIVE_COLUMNS = "Give a file with KuaiRec's columns."
+_SAVE_AS_UTF8 = "Save the file as UTF-8."
+
+
+def _cast(column: str, read_as: str | None, kind: str) -> str:
+    """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
+    if read_as is None:
+        return f"cast(null as {kind})"
+    name = _quoted(column)
+    if kind not in _INTEGERS or read_as in _INTEGERS:
+        return f"cast({name} as {kind})"
+    number = f"cast({name} as double)"
+    return (
+        f"case when {number} = floor({number}) then cast({number} as {kind}) "
+        f"when {number} is not null then cast(error('not a whole number') as {kind}) end"
+    )
+
+
+def _fits(value: str, kind: str) -> bool:
+    """Whether DuckDB would read ``value`` as ``kind``."""
+    if kind not in {*_INTEGERS, "DOUBLE"}:
+        return True
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    beyond = _INTEGERS.get(kind)
+    return beyond is None or (number.is_integer() and -beyond <= number < beyond)
 
 
 def _quoted(name: str) -> str:

@@ -22,10 +22,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 from kraft import __version__
-from kraft.engine.session import open_file
 from kraft.errors import InputError, MachineError
 
 MANIFEST_FORMAT = 1
+_DELETE_MANIFEST = "Delete it; the next job rebuilds what it needs."
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,14 @@ class Store:
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise InputError(f"{path}: not valid JSON", "Delete it; the next job rebuilds what it needs.") from None
-        entries: dict[str, Any] = content["entries"] if content.get("format") == MANIFEST_FORMAT else {}
+            raise InputError(f"{path}: not valid JSON", _DELETE_MANIFEST) from None
+        try:
+            entries: dict[str, Any] = content["entries"] if content.get("format") == MANIFEST_FORMAT else {}
+            whole = all({"path", "size", "digest", "recipe"} <= set(entry) for entry in entries.values())
+        except (AttributeError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            raise InputError(f"{path}: not a manifest of KRAFT's", _DELETE_MANIFEST)
         return entries
 
     def entry(self, name: str) -> dict[str, Any] | None:
@@ -180,6 +186,9 @@ class Store:
         return catalog
 
     def _write_views(self, path: Path) -> None:
+        # Imported here: the ranker's stage publishes too, and has no room for DuckDB.
+        from kraft.engine.session import open_file  # noqa: PLC0415
+
         with open_file(path) as connection:
             for name, entry in self.manifest().items():
                 if not entry["path"].endswith(".parquet") or self.entry(name) is None:

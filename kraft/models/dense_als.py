@@ -119,7 +119,8 @@ def _weigh(shifted: NDArray[Real], product: NDArray[Real]) -> None:
 
 
 def _row_dots(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    return np.einsum("ij,ij->i", a, b)
+    dots: NDArray[Real] = np.einsum("ij,ij->i", a, b)
+    return dots
 
 
 def _ratio(a: NDArray[Real], b: NDArray[Real], live: NDArray[np.bool_]) -> NDArray[Real]:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from kraft import columns
 from kraft.errors import InputError
-from kraft.models.als import gather_factors
+from kraft.models.factors import gather_factors
 
 FloatMatrix = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int32] | npt.NDArray[np.int64]

@@ -1,6 +1,7 @@
 -- AUC of the scores: the chance that a positive pair scores higher than a negative one, a tie counting half.
 -- It is what midranks give: a positive beats the negatives below it and half of those at its own score.
 -- Doubled, that is a whole number, so nothing is rounded before the division and no order of rows matters.
+-- Warm and cold pairs are counted side by side, so that the scores are sorted once for all three subsets.
 --
 -- Grain:      one row a subset, always these three: all, warm items, cold items
 -- Inputs:     ranked_scores, item_index
@@ -10,54 +11,63 @@
 --   auc         area under the ROC curve [0 to 1]; null unless both classes occur
 --   pairs       pairs of the subset [rows]
 --   positives   of these, with positive_interaction [rows]
-with items as (
-    select item_id from item_index
-),
--- One row a score and temperature, so that no pair is kept twice below.
-scored as (
+with pairs as (
     select
         ranked_scores.score,
-        items.item_id is not null                                        as warm,
-        count(*) filter (where ranked_scores.positive_interaction)       as positives,
-        count(*) filter (where not ranked_scores.positive_interaction)   as negatives
+        ranked_scores.positive_interaction as positive,
+        item_index.item_id is not null     as warm
     from ranked_scores
-    left join items on ranked_scores.item_id = items.item_id
-    group by ranked_scores.score, items.item_id is not null
+    left join item_index on ranked_scores.item_id = item_index.item_id
 ),
-subset_scores as (
-    select 'all' as subset, score, sum(positives) as positives, sum(negatives) as negatives
-    from scored
+scored as (
+    select
+        score,
+        count(*) filter (where positive and warm)           as warm_positives,
+        count(*) filter (where not positive and warm)       as warm_negatives,
+        count(*) filter (where positive and not warm)       as cold_positives,
+        count(*) filter (where not positive and not warm)   as cold_negatives
+    from pairs
     group by score
-    union all
-    select case when warm then 'warm items' else 'cold items' end as subset, score, positives, negatives
-    from scored
 ),
 beaten as (
-    select *, 2 * sum(negatives) over (partition by subset order by score) - negatives as twice_beaten
-    from subset_scores
+    select
+        *,
+        2 * sum(warm_negatives) over (order by score) - warm_negatives as twice_warm,
+        2 * sum(cold_negatives) over (order by score) - cold_negatives as twice_cold
+    from scored
+),
+subsets as (
+    select 'all' as subset, 1 as with_warm, 1 as with_cold
+    union all select 'warm items' as subset, 1 as with_warm, 0 as with_cold
+    union all select 'cold items' as subset, 0 as with_warm, 1 as with_cold
+),
+totals as (
+    select
+        coalesce(sum(warm_positives), 0)              as warm_positives,
+        coalesce(sum(warm_negatives), 0)              as warm_negatives,
+        coalesce(sum(cold_positives), 0)              as cold_positives,
+        coalesce(sum(cold_negatives), 0)              as cold_negatives,
+        coalesce(sum(warm_positives * twice_warm), 0) as warm_by_warm,
+        coalesce(sum(cold_positives * twice_cold), 0) as cold_by_cold,
+        coalesce(sum(warm_positives * twice_cold + cold_positives * twice_warm), 0) as mixed
+    from beaten
 ),
 counted as (
     select
         subset,
-        cast(sum(positives) as bigint)           as positives,
-        cast(sum(negatives) as bigint)           as negatives,
-        1e0 * sum(positives * twice_beaten) / 2  as wins
-    from beaten
-    group by subset
-),
-subsets as (
-    select 'all' as subset
-    union all select 'warm items' as subset
-    union all select 'cold items' as subset
+        with_warm * warm_positives + with_cold * cold_positives                            as positives,
+        with_warm * warm_negatives + with_cold * cold_negatives                            as negatives,
+        with_warm * warm_by_warm + with_cold * cold_by_cold + with_warm * with_cold * mixed as twice_wins
+    from subsets
+    cross join totals
 ),
 final as (
     select
-        subsets.subset,
-        counted.wins / nullif(1e0 * counted.positives * counted.negatives, 0)  as auc,
-        coalesce(counted.positives + counted.negatives, 0)                     as pairs,
-        coalesce(counted.positives, 0)                                         as positives
-    from subsets
-    left join counted on subsets.subset = counted.subset
+        subset,
+        1e0 * twice_wins / nullif(2e0 * positives * negatives, 0e0) as auc,
+        cast(positives + negatives as bigint)                       as pairs,
+        cast(positives as bigint)                                   as positives
+    from counted
 )
 select * from final
 order by subset

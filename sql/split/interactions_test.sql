@@ -10,12 +10,12 @@
 --   interaction_count     interactions of the pair in the test period [rows]
 --   positive_interaction  whether any of them was positive
 with kept as (
-    select *, coalesce(timestamp, 1e300) as moment
+    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day
     from interactions
     where $null_timestamps = 'last' or timestamp is not null
 ),
 cut as (
-    select *, coalesce(cut_timestamp, 1e300) as cut_moment from split
+    select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
 later as (
     select kept.user_id, kept.item_id, kept.positive_interaction
@@ -26,7 +26,8 @@ later as (
         or (user_id = cut_user_id and (item_id < cut_item_id
         or (item_id = cut_item_id and (play_duration < cut_play_duration
         or (play_duration = cut_play_duration and (video_duration < cut_video_duration
-        or (video_duration = cut_video_duration and watch_ratio <= cut_watch_ratio))))))))))
+        or (video_duration = cut_video_duration and (watch_ratio < cut_watch_ratio
+        or (watch_ratio = cut_watch_ratio and day <= cut_day))))))))))))
 ),
 final as (
     select

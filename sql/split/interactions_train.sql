@@ -14,15 +14,15 @@
 --   watch_ratio           play_duration / video_duration
 --   positive_interaction  watch_ratio >= positive_threshold
 with kept as (
-    select *, coalesce(timestamp, 1e300) as moment
+    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day
     from interactions
     where $null_timestamps = 'last' or timestamp is not null
 ),
 cut as (
-    select *, coalesce(cut_timestamp, 1e300) as cut_moment from split
+    select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
 final as (
-    select kept.* exclude (moment, copies)
+    select kept.* exclude (moment, day, copies)
     from kept
     cross join cut
     where moment < cut_moment
@@ -30,6 +30,7 @@ final as (
         or (user_id = cut_user_id and (item_id < cut_item_id
         or (item_id = cut_item_id and (play_duration < cut_play_duration
         or (play_duration = cut_play_duration and (video_duration < cut_video_duration
-        or (video_duration = cut_video_duration and watch_ratio <= cut_watch_ratio)))))))))
+        or (video_duration = cut_video_duration and (watch_ratio < cut_watch_ratio
+        or (watch_ratio = cut_watch_ratio and day <= cut_day)))))))))))
 )
 select * from final

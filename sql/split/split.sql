@@ -15,6 +15,7 @@
 --   cut_play_duration   its play_duration [ms]
 --   cut_video_duration  its video_duration [ms]
 --   cut_watch_ratio     its watch_ratio
+--   cut_date            its date; NULL where that row has none
 with kept as (
     select *, coalesce(floor(timestamp / 3600), 1e18) as hour
     from interactions
@@ -57,7 +58,8 @@ final as (
         ranked.item_id         as cut_item_id,
         ranked.play_duration   as cut_play_duration,
         ranked.video_duration  as cut_video_duration,
-        ranked.watch_ratio     as cut_watch_ratio
+        ranked.watch_ratio     as cut_watch_ratio,
+        ranked.date            as cut_date
     from ranked
     join cut_hour on ranked.place = cut_hour.place
     cross join total

@@ -17,12 +17,11 @@
 with raw as (
     select
         user_id,
-        video_id                      as item_id,
+        video_id  as item_id,
         play_duration,
         video_duration,
         timestamp,
-        -- small_matrix writes 20200705.0, big_matrix 20200705.
-        cast(floor(date) as integer)  as date,
+        date,
         watch_ratio
     from raw_interactions
 ),

@@ -39,9 +39,7 @@ def measure(pairs, warm=(), cutoffs=CUTOFFS, threads=2, unscored=()):
 
         def table(name, **columns):
             types = {"score": "double"}
-            listed = ", ".join(
-                f"unnest(${column}::{types.get(column, 'integer')}[]) as {column}" for column in columns
-            )
+            listed = ", ".join(f"unnest(${column}::{types.get(column, 'integer')}[]) as {column}" for column in columns)
             connection.execute(f"create table {name} as select {listed}", columns)
 
         def run(name, **parameters):
@@ -178,9 +176,7 @@ def test_ndcg_is_that_of_scikit_learn(seed):
         truth = np.array([[pair.positive for pair in own]], dtype=float)
         scores = np.array([[pair.score for pair in own]])
         for cutoff in CUTOFFS:
-            assert found.users[user, cutoff]["ndcg"] == pytest.approx(
-                ndcg_score(truth, scores, k=cutoff), abs=1e-9
-            )
+            assert found.users[user, cutoff]["ndcg"] == pytest.approx(ndcg_score(truth, scores, k=cutoff), abs=1e-9)
             compared += 1
     assert compared == len(found.users) > 100
 
@@ -214,12 +210,28 @@ def test_threads_and_the_order_of_rows_leave_every_bit_alone(levels):
     assert measure(shuffled, warm=range(600), threads=2) == one
 
 
+def test_the_means_do_not_depend_on_the_order_of_the_users():
+    random = Random(5)  # noqa: S311 (a test's data)
+    shares = [random.random() for _ in range(1000)]
+    assert sum(shares) != sum(sorted(shares))  # plain sums of doubles would differ
+    text = (SQL / "ranking_metrics.sql").read_text(encoding="utf-8")
+    means = []
+    for ordered in (shares, sorted(shares)):
+        with duckdb.connect() as connection:
+            connection.execute(
+                "create table user_metrics as select 10 as cutoff, "
+                "share as precision, share as recall, share as ndcg from (select unnest($shares) as share)",
+                {"shares": ordered},
+            )
+            means.append(connection.execute(text).fetchall())
+    assert means[0] == means[1]
+    assert means[0][0][1:4] == pytest.approx([sum(shares) / 1000] * 3, abs=1e-12)
+
+
 @st.composite
 def pair_lists(draw):
     """Up to 40 distinct pairs of few users and items, with many ties and users of one class."""
-    keys = draw(
-        st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), min_size=1, max_size=40, unique=True)
-    )
+    keys = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), min_size=1, max_size=40, unique=True))
     score = st.integers(-3, 3).map(lambda level: level / 4)
     return [Pair(user, item, draw(score), draw(st.booleans())) for user, item in keys]
 

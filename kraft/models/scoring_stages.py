@@ -1,4 +1,4 @@
-"""The stages that make models and scores: JSON in, JSON out, each in a process of its own."""
+"""The stages that score: JSON in, JSON out, each in a process of its own."""
 
 import time
 from collections.abc import Mapping
@@ -15,86 +15,8 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
-from kraft.models.recipes import ALS, RANKER, SCORES, als_recipe, ranker_recipe, scores_recipe
+from kraft.models.recipes import ALS, RANKER, SCORES, scores_recipe
 from kraft.settings import Settings
-
-
-def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit the ALS factors of the train period and publish them as the model `als`."""
-    from kraft.models.als import fit  # noqa: PLC0415 - keeps implicit out of the other stages
-
-    settings = Settings.model_validate(arguments["settings"])
-    store, progress = Store(settings.work), Progress(settings.verbosity)
-    user_ids, item_ids = (
-        pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
-    )
-    with store.scratch() as folder:
-        factors = fit(
-            store.table("user_item_counts"),
-            lambda: _sorted_by_item(settings, store, folder),
-            len(user_ids),
-            len(item_ids),
-            settings.als,
-            scratch=folder,
-            threads=settings.threads,
-            progress=progress,
-            solver=settings.als_solver,
-        )
-        made = folder / ALS
-        made.mkdir()
-        factors.save(made, user_ids, item_ids, settings.als)
-        facts = {"solver": factors.solver, "density": factors.density, "peak_mib": round(peak_bytes() / MIB)}
-        store.publish(ALS, made, als_recipe(store, settings), facts)
-    return {"users": len(user_ids), "items": len(item_ids), "factors": settings.als.factors, **facts}
-
-
-def _sorted_by_item(settings: Settings, store: Store, folder: Path) -> Path:
-    """`item_user_counts`, which only the sparse solver needs: made beside the pages, not kept."""
-    sources: dict[str, Source] = {
-        name: Parquet(store.table(name)) for name in ("interactions_train", "user_index", "item_index")
-    }
-    own = Store(folder / "by_item")
-    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-        builder = Builder(connection, own, sources, {}, Progress(-1), threads=settings.threads)
-        return builder.ensure("item_user_counts")
-
-
-def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the ranker and publish it as the model `ranker`."""
-    from kraft.models import ranker  # noqa: PLC0415 - LightGBM costs 130 MiB that the other stages need not pay
-    from kraft.models.als import Factors  # noqa: PLC0415
-
-    settings = Settings.model_validate(arguments["settings"])
-    store, progress = Store(settings.work), Progress(settings.verbosity)
-    factors = Factors.load(store.model(ALS))
-    trained = ranker.train(
-        store.table("ranker_train"),
-        factors.user,
-        factors.item,
-        settings.ranker,
-        threads=settings.threads,
-        progress=progress,
-        category_codes=category_codes(store.table("user_features")),
-    )
-    record = trained.record
-    with store.scratch() as folder:
-        made = folder / RANKER
-        made.mkdir()
-        trained.save(made)
-        facts = {"validation_auc": record.validation_auc, "peak_mib": round(peak_bytes() / MIB)}
-        store.publish(RANKER, made, ranker_recipe(store, settings), facts)
-    return record.model_dump(mode="json", exclude={"feature_names", "category_codes"}) | facts
-
-
-def category_codes(user_features: Path) -> dict[str, list[str]]:
-    """The values of each categorical feature in the order of their codes; code 0 is what is missing, ''."""
-    users = pl.read_parquet(user_features)
-    codes: dict[str, list[str]] = {}
-    for name in columns.CATEGORICAL_FEATURES:
-        seen = users.select(pl.col(name).cast(pl.String).alias("value"), pl.col(f"{name}_code").alias("code"))
-        known = seen.filter(pl.col("code") > 0).unique().sort("code")["value"].to_list()
-        codes[name] = ["", *known]
-    return codes
 
 
 def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,8 +73,9 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _score_table(settings: Settings, store: Store, features: Path, target: Path) -> int:
-    from kraft.models import ranker, scoring  # noqa: PLC0415 - as in train_ranker
-    from kraft.models.als import Factors  # noqa: PLC0415
+    # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
+    from kraft.models import ranker, scoring  # noqa: PLC0415
+    from kraft.models.factors import Factors  # noqa: PLC0415
 
     factors = Factors.load(store.model(ALS))
     return scoring.score(

@@ -1,0 +1,115 @@
+"""Measure KRAFT: `python -m jobs.benchmark preparation`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_settings import CliPositionalArg
+
+from jobs._command import run
+from kraft.benchmark import invariance, limit, preparation, rounds
+from kraft.benchmark.limit import Until
+from kraft.benchmark.report import Report
+from kraft.benchmark.setup import Setup, raw_folder
+from kraft.engine.budget import Budget
+from kraft.engine.progress import Progress
+from kraft.engine.store import write_whole
+from kraft.errors import InputError
+from kraft.settings import MIB, usable_cores
+
+
+class Options(BaseModel):
+    """Measure KRAFT on this machine; every process from outside, every comparison by turns.
+
+    preparation  from raw files to where training can start, against pandas and implicit ([bench])
+    limit        peak memory against the limit, at each of --limits
+    rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
+    invariance   the same results from shuffled rows, Parquet, other threads and limits
+
+    Prints a table and writes JSON. Exit code 1 where a promise was broken.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance"]]
+    """What to measure."""
+    raw: Path | None = None
+    """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
+    work: Path = Path("work")
+    """Folder to work in: everything is made in its folder `benchmark`."""
+    out: Path | None = None
+    """JSON file for every figure. Default: benchmark-WHAT.json in the work folder."""
+    matrix: Literal["small", "big"] = "small"
+    """The interaction log."""
+    memory_limit: ByteSize = ByteSize(1024 * MIB)
+    """KRAFT's limit (limit and invariance have their own)."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
+    """Threads of both sides (invariance has its own). Default: the cores of this machine."""
+    repeats: Annotated[int, Field(ge=1)] = 3
+    """preparation, rounds: runs of each side."""
+    limits: str = "512MiB,1GiB"
+    """limit: memory limits, separated by commas."""
+    until: Until = "score"
+    """limit, invariance: the last stage to run (invariance goes from score on to the metrics)."""
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
+    quiet: bool = False
+    """Print only results and errors."""
+    verbose: bool = False
+    """Also print details."""
+
+
+DEFAULT_ROUNDS = 20
+
+
+def main(options: Options) -> int:
+    Budget(options.memory_limit)
+    limits = parse_limits(options.limits)
+    progress = Progress(-1 if options.quiet else int(options.verbose))
+    work = options.work.resolve()
+    folder = work / "benchmark"
+    raw = raw_folder(options.raw, folder / "twin", progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    setup = Setup(raw, folder, options.memory_limit, options.threads, progress)
+    report = _measure(options, setup, limits)
+    out = options.out or work / f"benchmark-{options.what}.json"
+    text = json.dumps(report.as_json(), indent=2) + "\n"
+    write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+    print(report)
+    print(f"\nbenchmark {options.what}  {'passed' if report.passed else 'FAILED'} -> {out}")
+    return 0 if report.passed else 1
+
+
+def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
+    match options.what:
+        case "preparation":
+            return preparation.run(setup, options.repeats, options.matrix)
+        case "limit":
+            return limit.run(setup, limits, options.until, options.rounds, options.matrix)
+        case "rounds":
+            return rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix)
+        case "invariance":
+            return invariance.run(setup, options.until, options.rounds, options.matrix)
+
+
+def parse_limits(text: str) -> list[int]:
+    """The memory limits of --limits, in bytes.
+
+    Raises:
+        InputError: one is no size, or less than KRAFT can work in.
+    """
+    sizes = []
+    for part in text.split(","):
+        try:
+            sizes.append(int(TypeAdapter(ByteSize).validate_python(part.strip())))
+        except ValidationError:
+            raise InputError(
+                f"--limits {text}: '{part.strip()}' is no size", "For example: --limits 512MiB,1GiB"
+            ) from None
+        Budget(sizes[-1])
+    return sizes
+
+
+if __name__ == "__main__":
+    run(Options, main)

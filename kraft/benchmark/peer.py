@@ -1,0 +1,213 @@
+"""The documented pipeline in plain pandas and implicit, from raw files to the point where training can start.
+
+What `jobs.benchmark preparation` measures KRAFT against, written as a competent user of pandas writes it:
+only the columns that are needed are read, side tables are cleaned while they are small, numbers are float32
+or small integers, large frames are dropped once they are used. It is neither tuned nor held back.
+
+It does what a KRAFT build and its ALS do, and keeps what the documented pipeline keeps: interactions_train,
+interactions_test, test_positives, sample_submission and video_metadata as Parquet, the factors as .npy. The
+157-feature frames stay in memory, where `lightgbm.Dataset` would take them; KRAFT keeps them narrow on disk.
+
+    python -m kraft.benchmark.peer --raw DIR --out DIR --threads 2
+
+The last line of stdout is JSON: the seconds of each stage, and the shapes of the frames.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from implicit.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from sklearn.model_selection import train_test_split
+
+LOG_COLUMNS = ["user_id", "video_id", "play_duration", "video_duration", "date", "timestamp", "watch_ratio"]
+CATEGORICAL = ["user_active_degree", *(f"onehot_feat{number}" for number in range(18))]
+NUMERICAL = [
+    "is_lowactive_period",
+    "is_live_streamer",
+    "is_video_author",
+    "follow_user_num",
+    "fans_user_num",
+    "friend_user_num",
+    "register_days",
+]
+COUNTS = ["user_interaction_count", "item_interaction_count"]
+FACTORS, REGULARIZATION, ITERATIONS, SEED = 64, 0.01, 20, 42
+
+
+class Clock:
+    """Seconds of each stage, from one `lap` to the next."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.stages[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def read(raw: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """One raw file, Parquet or CSV."""
+    parquet = raw / f"{name}.parquet"
+    if parquet.is_file():
+        return pd.read_parquet(parquet, columns=columns)
+    return pd.read_csv(raw / f"{name}.csv", usecols=columns)
+
+
+def read_log(raw: Path, matrix: str) -> pd.DataFrame:
+    """The interaction log with its label."""
+    log = read(raw, f"{matrix}_matrix", LOG_COLUMNS).rename(columns={"video_id": "item_id"})
+    log["positive_interaction"] = log["watch_ratio"] >= 1.0
+    return log
+
+
+def read_videos(raw: Path) -> pd.DataFrame:
+    """item_categories with the lists parsed."""
+    videos = read(raw, "item_categories").rename(columns={"video_id": "item_id"})
+    videos["feat"] = videos["feat"].map(json.loads)
+    videos["num_categories"] = videos["feat"].str.len().astype("int16")
+    return videos
+
+
+def read_users(raw: Path) -> pd.DataFrame:
+    """The users' attributes, imputed: 0 for numbers, -1 as a category of its own."""
+    users = read(raw, "user_features", ["user_id", *CATEGORICAL, *NUMERICAL])
+    users[NUMERICAL] = users[NUMERICAL].fillna(0).astype("int32")
+    for name in CATEGORICAL:
+        missing = "-1" if name == "user_active_degree" else -1
+        users[name] = users[name].fillna(missing).astype("category")
+    return users
+
+
+def split(log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The first 80 % by time, and of the rest the distinct pairs of users who are known by then."""
+    log = log.sort_values("timestamp", na_position="last", kind="stable")
+    cut = int(0.8 * len(log))
+    train, later = log.iloc[:cut], log.iloc[cut:]
+    later = later[later["user_id"].isin(train["user_id"].unique())]
+    test = later.groupby(["user_id", "item_id"], as_index=False).agg(
+        interaction_count=("positive_interaction", "size"), positive_interaction=("positive_interaction", "any")
+    )
+    return train, test
+
+
+def write_tables(out: Path, train: pd.DataFrame, test: pd.DataFrame, videos: pd.DataFrame) -> None:
+    """The tables that the documented pipeline keeps."""
+    pairs = ["user_id", "item_id"]
+    train.to_parquet(out / "interactions_train.parquet", index=False)
+    test.to_parquet(out / "interactions_test.parquet", index=False)
+    test.loc[test["positive_interaction"], pairs].to_parquet(out / "test_positives.parquet", index=False)
+    test[pairs].assign(score=0.5).to_parquet(out / "sample_submission.parquet", index=False)
+    videos.to_parquet(out / "video_metadata.parquet", index=False)
+
+
+def fit(out: Path, train: pd.DataFrame, threads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """ALS on the 0/1 matrix, zeros stored. Returns the factors of users and of items, by id."""
+    users, items = train["user_id"].astype("category"), train["item_id"].astype("category")
+    values = train["positive_interaction"].to_numpy(np.float32)
+    matrix = csr_matrix((values, (users.cat.codes, items.cat.codes)))
+    model = AlternatingLeastSquares(
+        factors=FACTORS,
+        regularization=REGULARIZATION,
+        iterations=ITERATIONS,
+        random_state=SEED,
+        num_threads=threads,
+    )
+    model.fit(matrix, show_progress=False)
+    np.save(out / "user_factors.npy", model.user_factors)
+    np.save(out / "item_factors.npy", model.item_factors)
+    return (
+        _by_id(model.user_factors, users, "user_id", "user_factor_"),
+        _by_id(model.item_factors, items, "item_id", "item_factor_"),
+    )
+
+
+def _by_id(factors: np.ndarray, ids: pd.Series, key: str, prefix: str) -> pd.DataFrame:
+    frame = pd.DataFrame(factors, columns=[f"{prefix}{number}" for number in range(factors.shape[1])])
+    frame.insert(0, key, ids.cat.categories)
+    return frame
+
+
+def counts(train: pd.DataFrame, side: str) -> pd.DataFrame:
+    """Interactions in train of each user or item."""
+    return train.groupby(f"{side}_id").size().astype("int32").rename(f"{side}_interaction_count").reset_index()
+
+
+def side_tables(
+    train: pd.DataFrame,
+    users: pd.DataFrame,
+    videos: pd.DataFrame,
+    user_factors: pd.DataFrame,
+    item_factors: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All that is known of a user, and of an item: one row each."""
+    users = users.merge(user_factors, on="user_id", how="left").merge(counts(train, "user"), on="user_id", how="left")
+    items = videos[["item_id", "num_categories"]].merge(item_factors, on="item_id", how="outer")
+    return users, items.merge(counts(train, "item"), on="item_id", how="left")
+
+
+def features(pairs: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """The 157 features of ``pairs``: side tables joined on, 0 where an item or user was not in train."""
+    frame = pairs.merge(users, on="user_id", how="left").merge(items, on="item_id", how="left")
+    frame = frame.drop(columns=["user_id", "item_id"])
+    late = [name for name in frame.columns if "_factor_" in name or name in {*COUNTS, "num_categories"}]
+    frame[late] = frame[late].fillna(0)
+    whole = dict.fromkeys(COUNTS, "int32") | {"num_categories": "int16"}
+    factors = [name for name in late if name not in whole]
+    frame = frame.astype(whole)
+    return frame[[*CATEGORICAL, *NUMERICAL, "num_categories", *factors, *COUNTS]]
+
+
+def prepare(raw: Path, out: Path, matrix: str, threads: int) -> dict[str, object]:
+    """Every step in order. Returns what the last line of stdout says."""
+    clock = Clock()
+    log = read_log(raw, matrix)
+    clock.lap("read the log")
+    videos, users = read_videos(raw), read_users(raw)
+    clock.lap("read and clean the side tables")
+    train, test = split(log)
+    del log
+    clock.lap("sort and split")
+    write_tables(out, train, test, videos)
+    clock.lap("write the tables")
+    user_factors, item_factors = fit(out, train, threads)
+    clock.lap("ALS")
+    users, items = side_tables(train, users, videos, user_factors, item_factors)
+    labels = train["positive_interaction"]
+    table = features(train[["user_id", "item_id"]], users, items)
+    clock.lap("features of train")
+    test_table = features(test[["user_id", "item_id"]], users, items)
+    clock.lap("features of test")
+    fitted, validation, fitted_labels, _ = train_test_split(
+        table, labels.to_numpy(), test_size=0.2, random_state=SEED, stratify=labels.to_numpy()
+    )
+    clock.lap("draw the validation rows")
+    return {
+        "stages": clock.stages,
+        "train": list(table.shape),
+        "test": list(test_table.shape),
+        "fitted": list(fitted.shape),
+        "validation": list(validation.shape),
+        "fitted_positives": int(fitted_labels.sum()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m kraft.benchmark.peer", description=prepare.__doc__)
+    parser.add_argument("--raw", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--matrix", default="small")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    print(json.dumps(prepare(options.raw, options.out, options.matrix, options.threads)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What every benchmark is given: raw data, a folder to work in, and the limits that KRAFT runs under."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from kraft.data.contracts import find_folder
+from kraft.engine.isolation import run_stage
+from kraft.engine.progress import Progress
+from kraft.errors import InputError
+
+CHUNK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One call of the benchmark."""
+
+    raw: Path
+    """Absolute; the folder itself that holds KuaiRec's files."""
+    folder: Path
+    """Absolute; work folders of the measured runs are made in it and deleted again."""
+    memory_limit: int
+    """In bytes."""
+    threads: int
+    progress: Progress
+
+    def fresh(self, name: str) -> Path:
+        """An empty folder; what a former run left there is deleted."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def options(self, work: Path, **changed: object) -> list[str]:
+        """Command-line options of a KRAFT job that works in ``work``; ``changed`` replaces or adds some."""
+        options = {
+            "raw": self.raw,
+            "work": work,
+            "memory_limit": f"{self.memory_limit}B",
+            "threads": self.threads,
+            **changed,
+        }
+        words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
+        return ["--quiet", *(word for pair in words for word in pair)]
+
+    def warm(self, matrix: str) -> None:
+        """Read the log and the side tables once, so that the first run finds them in memory as all others do."""
+        for path in self.raw.iterdir():
+            is_other_log = path.stem.endswith("_matrix") and path.stem != f"{matrix}_matrix"
+            if path.is_file() and path.suffix in {".csv", ".parquet"} and not is_other_log:
+                with path.open("rb") as file:
+                    while file.read(CHUNK):
+                        pass
+
+
+def raw_folder(raw: Path | None, twin: Path, progress: Progress) -> Path:
+    """The folder with KuaiRec's files: ``raw``, or a full-size twin that is made in ``twin`` once.
+
+    Raises:
+        InputError: ``raw`` does not hold them.
+    """
+    if raw is not None:
+        found = find_folder(raw)
+        if found is None:
+            raise InputError(
+                f"--raw {raw}: user_features.csv (or .parquet) is not in it",
+                "Give the folder with KuaiRec's files, or leave --raw out to measure on a synthetic twin.",
+            )
+        return found.resolve()
+    if find_folder(twin) is None:
+        progress.say(f"making a synthetic twin of KuaiRec at its full size in {twin}")
+        draft = twin.with_name(f"{twin.name}.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        # In a process of its own: what it takes must not stand in the way of the measured ones.
+        run_stage("kraft.data.twin:make_stage", {"to": str(draft), "verbosity": progress.verbosity})
+        draft.rename(twin)
+    found = find_folder(twin)
+    assert found is not None  # noqa: S101 - it has just been made
+    return found.resolve()

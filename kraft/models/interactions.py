@@ -1,0 +1,239 @@
+"""The train period as a matrix on disk, in pages that are mapped while they are needed.
+
+ALS reads the user-item matrix twice a sweep, once by user and once by item. In memory the two would grow
+with the rows of the log; on disk they cost nothing but time. The counts stream in by batches, are
+checked, and are written in one of two forms:
+
+    CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs the counts in either order.
+    DensePages  1 byte a cell, observed or not; by item it is the transpose, no sort needed.
+
+Pages are opened for one slab of rows at a time and closed after it, since mapped pages that were read count
+as resident memory of the process.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import polars as pl
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from kraft.columns import ITEM_INDEX, USER_INDEX
+from kraft.errors import InputError
+
+POSITIVE_COUNT = "positive_count"
+BATCH_ROWS = 122_880
+"""Rows of the counts in memory at a time, 1.4 MiB: a row group as DuckDB writes it. Results do not depend on it."""
+SLAB_BYTES = 16 * 1024 * 1024
+"""Pages mapped at a time. Results do not depend on it."""
+MOST_POSITIVES = 254
+"""The largest count that a code of one byte can hold."""
+
+_REBUILD = "Rebuild the table with python -m jobs.build_features --force."
+
+
+class CountFacts(NamedTuple):
+    """What a table of counts holds: its pairs, those with a positive, and the largest count of one pair."""
+
+    pairs: int
+    positive_pairs: int
+    most_positives: int
+
+
+class Batch(NamedTuple):
+    """Consecutive entries of the matrix, sorted by (row, column); three arrays of the same length."""
+
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+
+def inspect_counts(table: Path, n_users: int, n_items: int) -> CountFacts:
+    """Check the columns and ranges of a table of counts and summarise it, in one streamed pass.
+
+    Args:
+        table: Parquet, one row a (user, item) pair: integers user_index, item_index (0-based), positive_count.
+        n_users: user_index must be less.
+        n_items: item_index must be less.
+
+    Raises:
+        InputError: no pairs, a column missing or not of integers, a missing value, or one out of range.
+    """
+    frame = pl.scan_parquet(table)
+    schema = frame.collect_schema()
+    limits = {USER_INDEX: n_users - 1, ITEM_INDEX: n_items - 1, POSITIVE_COUNT: np.iinfo(np.int32).max}
+    for name in limits:
+        if name not in schema or not schema[name].is_integer():
+            raise InputError(f"{table}: no column {name} of integers", _REBUILD)
+    found = (
+        frame.select(
+            pl.len().alias("pairs"),
+            (pl.col(POSITIVE_COUNT) > 0).sum().alias("positive"),
+            *(pl.col(name).null_count().alias(f"{name} missing") for name in limits),
+            *(pl.col(name).min().alias(f"{name} least") for name in limits),
+            *(pl.col(name).max().alias(f"{name} most") for name in limits),
+        )
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    if not found["pairs"]:
+        raise InputError(
+            f"{table}: no user-item pairs to learn from", "Check that the train period holds interactions."
+        )
+    for name, most in limits.items():
+        if found[f"{name} missing"]:
+            raise InputError(f"{table}: column {name} lacks {found[f'{name} missing']:,} values", _REBUILD)
+        for value in (found[f"{name} least"], found[f"{name} most"]):
+            if not 0 <= value <= most:
+                raise InputError(f"{table}: {name} is {value:,}, but must be from 0 to {most:,}", _REBUILD)
+    return CountFacts(found["pairs"], found["positive"], found[f"{POSITIVE_COUNT} most"])
+
+
+def read_batches(table: Path, row_name: str, column_name: str, n_columns: int, *, store_zeros: bool) -> Iterator[Batch]:
+    """The entries of a checked table of counts, in their order, `BATCH_ROWS` at a time.
+
+    Args:
+        table: as in `inspect_counts`, sorted by (``row_name``, ``column_name``), each pair once.
+        row_name: user_index or item_index: the rows of the matrix.
+        column_name: the other one.
+        n_columns: columns of the matrix.
+        store_zeros: False leaves out pairs without a positive.
+
+    Raises:
+        InputError: a pair repeats or is out of order.
+    """
+    last = -1
+    names = (row_name, column_name, POSITIVE_COUNT)
+    frame = pl.scan_parquet(table).select(pl.col(name).cast(pl.Int32) for name in names)
+    for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming"):
+        if batch.is_empty():
+            continue
+        rows, columns, counts = (batch[name].to_numpy() for name in names)
+        keys = rows.astype(np.int64) * n_columns + columns
+        if keys[0] <= last or not bool((keys[1:] > keys[:-1]).all()):
+            raise InputError(f"{table}: pairs repeat or are not sorted by ({row_name}, {column_name})", _REBUILD)
+        last = int(keys[-1])
+        if not store_zeros:
+            kept = counts > 0
+            rows, columns, counts = rows[kept], columns[kept], counts[kept]
+        if len(rows):
+            yield Batch(rows, columns, counts)
+
+
+class CsrSlab(NamedTuple):
+    """Rows ``first`` to ``last`` - 1 of a matrix in compressed sparse rows; ``indptr`` starts at 0."""
+
+    first: int
+    last: int
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    data: NDArray[np.float32]
+
+
+class CsrPages(NamedTuple):
+    """A matrix in compressed sparse rows: indices and data on disk, ``indptr`` (int64) in memory."""
+
+    indptr: NDArray[np.int64]
+    indices: Path
+    data: Path
+
+    @classmethod
+    def write(cls, batches: Iterator[Batch], n_rows: int, entries: int, folder: Path) -> Self:
+        """Write ``batches`` of ``entries`` entries in all to indptr.npy, indices.npy and data.npy of ``folder``.
+
+        Raises:
+            InputError: the batches hold more or fewer entries.
+        """
+        folder.mkdir(parents=True)
+        pages = cls(np.zeros(n_rows + 1, np.int64), folder / "indices.npy", folder / "data.npy")
+        for path, kind in ((pages.indices, np.int32), (pages.data, np.float32)):
+            open_memmap(path, mode="w+", dtype=kind, shape=(entries,))
+        written = 0
+        for rows, columns, counts in batches:
+            end = written + len(rows)
+            if end <= entries:
+                # Opened for this batch only: pages that were written stay resident while they are mapped.
+                open_memmap(pages.indices, mode="r+")[written:end] = columns
+                open_memmap(pages.data, mode="r+")[written:end] = counts
+            pages.indptr[rows[0] + 1 : rows[-1] + 2] += np.bincount(rows - rows[0])
+            written = end
+        if written != entries:
+            raise InputError(f"{folder.name}: {written:,} pairs, but {entries:,} by user", _REBUILD)
+        np.cumsum(pages.indptr, out=pages.indptr)
+        np.save(folder / "indptr.npy", pages.indptr)
+        return pages
+
+    def slabs(self, slab_bytes: int = SLAB_BYTES) -> Iterator[CsrSlab]:
+        """All rows in order, in slabs of at most ``slab_bytes`` of pages (or one row, where that is more).
+
+        The arrays are private maps (mode "c"): implicit 0.7.3 refuses read-only buffers.
+        """
+        entries = slab_bytes // 8
+        first, n_rows = 0, len(self.indptr) - 1
+        while first < n_rows:
+            start = self.indptr[first]
+            fitting = int(np.searchsorted(self.indptr, start + entries, side="right")) - 1
+            last = min(max(fitting, first + 1), n_rows)
+            stop = self.indptr[last]
+            yield CsrSlab(
+                first,
+                last,
+                (self.indptr[first : last + 1] - start).astype(np.int32),
+                np.load(self.indices, mmap_mode="c", allow_pickle=False)[start:stop],
+                np.load(self.data, mmap_mode="c", allow_pickle=False)[start:stop],
+            )
+            first = last
+
+
+class DenseSlab(NamedTuple):
+    """Rows ``first`` to ``last`` - 1 of a matrix of codes, shape (last - first, n_columns)."""
+
+    first: int
+    last: int
+    codes: NDArray[np.uint8]
+
+
+class DensePages(NamedTuple):
+    """A matrix of codes on disk: 0 where a pair was never observed, else 1 + its positive count."""
+
+    path: Path
+    n_rows: int
+    n_columns: int
+
+    @classmethod
+    def write(cls, batches: Iterator[Batch], n_rows: int, n_columns: int, path: Path) -> Self:
+        """Write ``batches`` to the .npy file ``path``, whose folder exists.
+
+        Counts must not be above `MOST_POSITIVES` (`CountFacts.most_positives` tells).
+        """
+        open_memmap(path, mode="w+", dtype=np.uint8, shape=(n_rows, n_columns))
+        for rows, columns, counts in batches:
+            first, last = int(rows[0]), int(rows[-1]) + 1
+            codes = open_memmap(path, mode="r+")[first:last]
+            cells = (rows - first).astype(np.int64) * n_columns + columns
+            codes.reshape(-1)[cells] = counts + 1
+        return cls(path, n_rows, n_columns)
+
+    def transpose(self, path: Path, slab_bytes: int = SLAB_BYTES) -> "DensePages":
+        """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes``."""
+        turned = DensePages(path, self.n_columns, self.n_rows)
+        open_memmap(path, mode="w+", dtype=np.uint8, shape=(turned.n_rows, turned.n_columns))
+        for first, last in turned.bounds(1, slab_bytes):
+            slab = open_memmap(path, mode="r+")[first:last]
+            for rows in self.slabs(1, slab_bytes):
+                slab[:, rows.first : rows.last] = rows.codes[:, first:last].T
+        return turned
+
+    def bounds(self, multiple: int, slab_bytes: int = SLAB_BYTES) -> Iterator[tuple[int, int]]:
+        """Cuts of the rows into slabs of a multiple of ``multiple`` rows, of ``slab_bytes`` where that fits."""
+        height = max(slab_bytes // self.n_columns // multiple, 1) * multiple
+        cuts = [*range(0, self.n_rows, height), self.n_rows]
+        return itertools.pairwise(cuts)
+
+    def slabs(self, multiple: int, slab_bytes: int = SLAB_BYTES) -> Iterator[DenseSlab]:
+        """All rows in order, cut by `bounds`; the codes are mapped read-only."""
+        for first, last in self.bounds(multiple, slab_bytes):
+            yield DenseSlab(first, last, np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last])

@@ -1,0 +1,31 @@
+"""Fixtures that more than one test module uses."""
+
+import os
+
+# Before any library starts its threads: what `kraft.engine.isolation` gives the stages.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest
+from small_log import log_rows, write_raw
+
+from kraft.engine.budget import LEAST_LIMIT, Budget
+from kraft.engine.session import open_session
+from kraft.engine.store import Store
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A folder with a log of 60 rows and the side tables."""
+    return write_raw(tmp_path / "raw", log_rows())
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "work")
+
+
+@pytest.fixture
+def connection(tmp_path):
+    with open_session(Budget(LEAST_LIMIT), threads=1, spill_parent=tmp_path / "spill") as session:
+        yield session

@@ -1,0 +1,203 @@
+"""`python -m jobs.benchmark` for real, on a twin of 60 people and 150 videos."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from threadpoolctl import threadpool_limits
+
+from kraft.benchmark.agreement import compare
+from kraft.benchmark.outside import environment, measure, module
+from kraft.columns import CATEGORICAL_FEATURES, ranker_features
+from kraft.data.twin import synthesize
+from kraft.engine.progress import QUIET, Progress
+from kraft.engine.store import Store
+from kraft.models.factors import Factors
+from kraft.models.features import FeatureRows
+
+LIMIT = "1GiB"
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raw")
+    synthesize(folder, users=60, items=150, progress=Progress(QUIET))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(raw, tmp_path_factory):
+    """KRAFT's side, with the solver that gives implicit's own bits."""
+    work = tmp_path_factory.mktemp("work")
+    job = module("jobs.train", "--only-als", "--raw", raw, "--work", work, "--als-solver", "implicit", "--quiet")
+    measure(job, threads=2, folder=work)
+    return Store(work)
+
+
+@pytest.fixture(scope="module")
+def peer():
+    pytest.importorskip("pandas", reason="needs the extra [bench]")
+    return importlib.import_module("kraft.benchmark.peer")
+
+
+@pytest.fixture(scope="module")
+def answer(peer, raw, tmp_path_factory):
+    out = tmp_path_factory.mktemp("peer")
+    with threadpool_limits(1, "blas"):
+        return out, peer.prepare(raw, out, "small", 2)
+
+
+def call(folder, *arguments, variables=None):
+    return subprocess.run(
+        module("jobs.benchmark", *arguments),
+        cwd=folder,
+        env=environment(2) | (variables or {}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_peer_writes_the_tables_and_factors_that_kraft_writes(store, answer):
+    agreement = compare(store, *answer)
+
+    assert [line for line in agreement.lines if not line[-1]] == []
+    assert len(agreement.lines) == 13
+
+
+def test_the_peers_factors_are_bit_by_bit_those_of_krafts_sparse_solver(store, answer):
+    factors = Factors.load(store.model("als"))
+
+    for side in ("user", "item"):
+        np.testing.assert_array_equal(getattr(factors, side), np.load(answer[0] / f"{side}_factors.npy"))
+
+
+def test_the_peers_features_are_krafts(store, peer, raw, tmp_path):
+    log = peer.read_log(raw, "small")
+    videos, users = peer.read_videos(raw), peer.read_users(raw)
+    train, test = peer.split(log)
+    with threadpool_limits(1, "blas"):
+        user_factors, item_factors = peer.fit(tmp_path, train, 2)
+    users, items = peer.side_tables(train, users, videos, user_factors, item_factors)
+    factors = Factors.load(store.model("als"))
+    for name, part in (("ranker_train", train), ("ranker_test", test)):
+        pairs = part.sort_values(["user_id", "item_id"])[["user_id", "item_id"]]
+        theirs = peer.features(pairs, users, items)
+        assert tuple(theirs.columns) == ranker_features(64)
+        order = pl.read_parquet(store.table(name)).with_row_index().sort("user_id", "item_id")["index"].to_numpy()
+        with FeatureRows(store.table(name), factors.user, factors.item) as rows:
+            ours = rows.take(np.arange(len(rows)))[order]
+        for place, column in enumerate(theirs.columns):
+            if column in CATEGORICAL_FEATURES:
+                # Codes differ where nothing is missing: KRAFT keeps 0 for it. The classes have to be the same.
+                codes = np.unique(np.stack([ours[:, place], theirs[column].cat.codes]), axis=1)
+                assert len(set(codes[0])) == len(set(codes[1])) == codes.shape[1], column
+            else:
+                np.testing.assert_array_equal(ours[:, place], theirs[column].to_numpy(np.float32), err_msg=column)
+
+
+def test_a_table_that_differs_is_found(store, answer, tmp_path):
+    out, told = answer
+    for file in out.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    positives = pl.read_parquet(out / "test_positives.parquet")
+    positives.with_columns(pl.col("item_id") + 1).write_parquet(tmp_path / "test_positives.parquet")
+    np.save(tmp_path / "user_factors.npy", np.zeros((60, 64), np.float32))
+
+    differing = [line[0] for line in compare(store, tmp_path, told).lines if not line[-1]]
+    assert differing[0] == "test_positives, rows that differ"
+    assert differing[1].startswith("preferences")
+
+
+@pytest.mark.usefixtures("peer")
+def test_preparation(raw, tmp_path):
+    done = call(tmp_path, "preparation", "--raw", str(raw), "--repeats", "1", "--threads", "1")
+
+    assert "preparation  " in done.stdout, done.stderr
+    found = json.loads((tmp_path / "work" / "benchmark-preparation.json").read_text())
+    assert found["ratios"].keys() == {"seconds", "cpu_seconds", "peak_mib"}
+    kraft, pandas = found["runs"]["kraft"][0], found["runs"]["pandas + implicit"][0]
+    assert found["ratios"]["seconds"] == pytest.approx(pandas["seconds"] / kraft["seconds"])
+    assert kraft["stages"]["ALS"] > 0
+    assert pandas["stages"]["ALS"] > 0
+    assert found["machine"]["cores"] >= 1
+    assert done.returncode == (0 if found["passed"] else 1)
+    # Every figure is in one place or the other: nothing is left in the folder of the runs.
+    assert list((tmp_path / "work" / "benchmark").iterdir()) == []
+
+
+def test_preparation_without_pandas_says_what_to_install(raw, tmp_path):
+    # A finder that knows no pandas, loaded before anything else.
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['pandas'] = None\n")
+    path = os.pathsep.join([str(hidden), environment(1)["PYTHONPATH"]])
+    done = call(tmp_path, "preparation", "--raw", str(raw), variables={"PYTHONPATH": path})
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: this benchmark measures KRAFT against pandas, which is not installed",
+        "       pip install -e '.[bench]'",
+    ]
+
+
+def test_limit(raw, tmp_path):
+    done = call(tmp_path, "limit", "--raw", str(raw), "--limits", "512MiB,1GiB", "--until", "als", "--out", "l.json")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("limit  held 2 of 2; the same results\n")
+    runs = json.loads((tmp_path / "l.json").read_text())["runs"]
+    assert [run["limit"] for run in runs] == [512 * 1024**2, 1024**3]
+    assert all(run["verdict"] == "held" for run in runs)
+
+
+def test_rounds(raw, tmp_path):
+    done = call(tmp_path, "rounds", "--raw", str(raw), "--repeats", "1", "--rounds", "3", "--quiet")
+
+    found = json.loads((tmp_path / "work" / "benchmark-rounds.json").read_text())
+    assert found["same_trees"], done.stdout
+    assert found["runs"]["streamed"][0]["rounds"] == 3
+    assert done.returncode == (0 if found["ratios"]["matrix"] <= 1.1 else 1)
+
+
+def test_invariance(raw, tmp_path):
+    done = call(tmp_path, "invariance", "--raw", str(raw), "--until", "als")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "work" / "benchmark-invariance.json").read_text())
+    verdicts = {line["variant"]: line for line in found["verdicts"]}
+    assert len(verdicts) == 6
+    assert {line["tables"] for line in verdicts.values()} <= {"same bytes", "same rows"}
+    assert verdicts["rows shuffled"]["tables"] == verdicts["1 thread"]["tables"] == "same bytes"
+    assert {line["factors"] for line in verdicts.values()} == {"same"}
+    assert list((tmp_path / "work" / "benchmark").glob("invariance*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["limit", "--limits", "512MiB,much"], "'much' is no size"),
+        (["limit", "--limits", "1MiB"], "less than the libraries"),
+        (["nothing"], "input should be 'preparation'"),
+        (["rounds", "--repeats", "0"], "--repeats 0"),
+        (["rounds", "--raw", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_options_are_one_error(tmp_path, arguments, problem):
+    done = call(tmp_path, *arguments)
+
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path(tmp_path, "work").exists()
+
+
+def test_python_is_the_same_for_every_process():
+    assert module("x", 1, Path("y")) == [sys.executable, "-m", "x", "1", "y"]

@@ -1,0 +1,131 @@
+"""The commands as a user types them: fresh machine, second call, own pairs, bad input."""
+
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+ROUNDS = ("--rounds", "5")
+
+
+def run(job, *arguments, cwd):
+    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory):
+    """A folder in which somebody without data typed the main command."""
+    folder = tmp_path_factory.mktemp("used")
+    done = run("score", "--out", "submission.parquet", *ROUNDS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_one_command_does_it_all_and_says_so(used):
+    folder, done = used
+    assert "synthetic twin" in done.stderr
+    assert "python -m jobs.fetch_data" in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("score  ")
+    assert "of 1,024 MiB" in lines[0]
+    assert lines[-1] == "next      python -m jobs.evaluate"
+    submission = pl.read_parquet(folder / "submission.parquet")
+    pairs = pl.read_parquet(folder / "work/tables/interactions_test.parquet")
+    assert submission.select("user_id", "item_id").equals(pairs.select("user_id", "item_id"))
+    assert submission["score"].is_between(0, 1).all()
+    assert list((folder / "work" / "tmp").iterdir()) == []
+
+
+def test_a_second_call_reuses_everything(used):
+    folder, _ = used
+    before = (folder / "work/models/ranker/ranker.txt").stat().st_mtime_ns
+    done = run("score", "--out", "again.csv", *ROUNDS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "reused" in done.stdout
+    assert "built from" not in done.stdout
+    assert (folder / "work/models/ranker/ranker.txt").stat().st_mtime_ns == before
+    again, first = pl.read_csv(folder / "again.csv"), pl.read_parquet(folder / "submission.parquet")
+    assert again["score"].to_list() == first["score"].to_list()
+
+
+def test_another_threshold_rebuilds_what_depends_on_it(used):
+    folder, _ = used
+    done = run("build_features", "--work", "other", "--raw", "work/twin", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = run("build_features", "--work", "other", "--raw", "work/twin", "--positive-threshold", 2, cwd=folder)
+    assert "rebuilt interactions: positive_threshold 1.0 -> 2.0" in done.stdout
+    assert "reused  user_features, video_metadata (unchanged)" in done.stdout
+
+
+def test_own_pairs_are_scored_like_test_pairs_in_their_own_order(used):
+    folder, _ = used
+    known = pl.read_parquet(folder / "submission.parquet").sample(200, seed=1, shuffle=True)
+    strangers = pl.DataFrame({"user_id": [999_999, known["user_id"][0]], "item_id": [known["item_id"][0], 999_999]})
+    asked = pl.concat([known.select("user_id", "item_id"), strangers.cast(pl.Int32)])
+    asked.write_csv(folder / "pairs.csv")
+    done = run("score", "--pairs", "pairs.csv", "--out", "mine.parquet", *ROUNDS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    mine = pl.read_parquet(folder / "mine.parquet")
+    assert mine.select("user_id", "item_id").rows() == asked.rows()
+    assert mine["score"][:200].to_list() == known["score"].to_list()
+
+
+def test_pairs_without_an_id_are_refused(used):
+    folder, _ = used
+    (folder / "holes.csv").write_text("user_id,item_id\n1,2\n,3\n")
+    done = run("score", "--pairs", "holes.csv", "--out", "holes.parquet", *ROUNDS, cwd=folder)
+    assert done.returncode == 2
+    assert "1 of 2 pairs have no user_id or no item_id" in done.stderr
+    assert not (folder / "holes.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "message"),
+    [
+        ("score", ["--out", "x.parquet", "--raw", "nowhere"], "--raw nowhere: no such folder"),
+        ("score", ["--out", "x.parquet", "--pairs", "nowhere.csv"], "--pairs nowhere.csv: no such file"),
+        ("score", [], "--out is required"),
+        ("train", ["--memory-limit", "64MiB"], "--memory-limit 64 MiB is less than"),
+        ("build_features", ["--train-fraction", "1.5"], "--train-fraction 1.5: input should be less than 1"),
+        ("build_features", ["--matrix", "nowhere.csv"], "--matrix nowhere.csv: no such file"),
+    ],
+)
+def test_bad_options_are_one_clear_error(tmp_path, job, arguments, message):
+    (tmp_path / "data").mkdir()
+    raw = ["--raw", _tiny(tmp_path)] if "--matrix" in arguments else []
+    done = run(job, *arguments, *raw, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: " in done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def _tiny(folder):
+    made = run("synthesize", "--to", "raw", "--users", 10, "--items", 50, "--quiet", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    return "raw"
+
+
+def test_a_bad_row_is_named_and_nothing_is_written(tmp_path):
+    raw = tmp_path / _tiny(tmp_path)
+    lines = (raw / "small_matrix.csv").read_text().splitlines(keepends=True)
+    lines[7] = "abc" + lines[7]
+    (raw / "small_matrix.csv").write_text("".join(lines))
+    done = run("build_features", "--raw", raw, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "small_matrix.csv, line 8, column user_id: 'abc" in done.stderr
+    assert not (tmp_path / "work/tables/interactions.parquet").exists()
+
+
+def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
+    (tmp_path / "kraft.toml").write_text('work = "elsewhere"\nnull_timestamps = "drop"\n')
+    raw = _tiny(tmp_path)
+    done = run("build_features", "--raw", raw, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "without a time are left out" in done.stdout
+    done = run("build_features", "--raw", raw, "--null-timestamps", "last", cwd=tmp_path)
+    assert "without a time come last" in done.stdout
+    assert (tmp_path / "elsewhere" / "kraft.duckdb").is_file()

@@ -1,0 +1,37 @@
+"""The columns and types of every table, as DuckDB derives them from `sql/` and the contracts of the raw files."""
+
+from functools import cache
+
+import duckdb
+
+from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, USERS
+from kraft.engine.queries import all_queries
+from kraft.settings import Settings
+
+OUTSIDE = {
+    "raw_interactions": INTERACTION_COLUMNS,
+    "raw_user_features": dict(USERS.columns),
+    "raw_item_categories": dict(CATEGORIES.columns),
+    # Written by the ranker.
+    "scores": {"user_id": "INTEGER", "item_id": "INTEGER", "score": "DOUBLE"},
+}
+"""Tables that no file of `sql/` makes."""
+PARAMETERS = {**Settings().model_dump(), "cutoffs": [1, 2]}
+
+
+@cache
+def schema_of(table: str) -> dict[str, str]:
+    """Column -> DuckDB type of a table, in its order."""
+    if table in OUTSIDE:
+        return OUTSIDE[table]
+    query = all_queries()[table]
+    with duckdb.connect() as connection:
+        for part in query.inputs:
+            create_empty(connection, part)
+        result = connection.sql(query.text, params={name: PARAMETERS[name] for name in query.parameters})
+        return dict(zip(result.columns, map(str, result.types), strict=True))
+
+
+def create_empty(connection, table: str) -> None:
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in schema_of(table).items())
+    connection.execute(f"create table {table} ({columns})")

@@ -1,0 +1,129 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from kraft.errors import InputError
+from kraft.models import interactions
+from kraft.models.interactions import CsrPages, DensePages, inspect_counts, read_batches
+
+NAMES = ("user_index", "item_index", "positive_count")
+
+
+@st.composite
+def count_matrices(draw):
+    """A matrix of codes: 0 not observed, else 1 + positives."""
+    rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    cells = st.sampled_from((0, 0, 1, 2, 3, 255))
+    return np.array(draw(st.lists(cells, min_size=rows * columns, max_size=rows * columns)), np.uint8).reshape(
+        rows, columns
+    )
+
+
+def write_counts(path, codes, names=NAMES):
+    rows, columns = np.nonzero(codes)
+    values = (rows, columns, codes[rows, columns].astype(np.int32) - 1)
+    pl.DataFrame({n: v.astype(np.int32) for n, v in zip(names, values, strict=True)}).write_parquet(
+        path, row_group_size=7
+    )
+    return path
+
+
+def batches_of(path, n_items, *, store_zeros=True):
+    return read_batches(path, "user_index", "item_index", n_items, store_zeros=store_zeros)
+
+
+@settings(max_examples=40, deadline=None)
+@given(codes=count_matrices(), store_zeros=st.booleans(), slab_bytes=st.integers(1, 200))
+def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros, slab_bytes):
+    folder = tmp_path_factory.mktemp("pages")
+    table = write_counts(folder / "counts.parquet", codes)
+    n_rows, n_columns = codes.shape
+    kept = codes if store_zeros else np.where(codes == 1, 0, codes)
+    rows, columns = np.nonzero(kept)
+    expected = sparse.coo_matrix((kept[rows, columns].astype(np.float32) - 1, (rows, columns)), codes.shape).tocsr()
+
+    dense = DensePages.write(
+        batches_of(table, n_columns, store_zeros=store_zeros), n_rows, n_columns, folder / "codes.npy"
+    )
+    assert np.array_equal(np.load(dense.path), kept)
+    turned = dense.transpose(folder / "turned.npy", slab_bytes)
+    assert np.array_equal(np.load(turned.path), kept.T)
+    slabs = list(turned.slabs(2, slab_bytes))
+    assert np.array_equal(np.vstack([slab.codes for slab in slabs]), kept.T)
+    assert all(slab.first % 2 == 0 for slab in slabs)
+
+    if len(rows):
+        batches = batches_of(table, n_columns, store_zeros=store_zeros)
+        csr = CsrPages.write(batches, n_rows, len(rows), folder / "csr")
+        slabs = list(csr.slabs(slab_bytes))
+        assert [slab.first for slab in slabs[1:]] == [slab.last for slab in slabs[:-1]]
+        assert np.array_equal(csr.indptr, expected.indptr)
+        assert np.array_equal(np.concatenate([slab.indices for slab in slabs]), expected.indices)
+        assert np.array_equal(np.concatenate([slab.data for slab in slabs]), expected.data)
+        for slab in slabs:
+            assert slab.indptr[0] == 0
+            assert slab.indptr[-1] == len(slab.data)
+            assert slab.data.flags.writeable
+            assert slab.last - slab.first == 1 or len(slab.data) <= slab_bytes // 8
+
+
+def test_batches_stay_small_and_in_order_over_many_row_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(interactions, "BATCH_ROWS", 10)
+    table = write_counts(tmp_path / "counts.parquet", np.full((9, 11), 2, np.uint8))
+    batches = list(batches_of(table, 11))
+    assert max(len(batch.rows) for batch in batches) <= 10
+    keys = np.concatenate([batch.rows * 11 + batch.columns for batch in batches])
+    assert np.array_equal(keys, np.arange(99))
+
+
+def test_facts_of_a_table(tmp_path):
+    table = write_counts(tmp_path / "counts.parquet", np.array([[0, 1, 3], [2, 0, 1]], np.uint8))
+    assert inspect_counts(table, 2, 3) == (4, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user_index": 2}, "user_index is 2, but must be from 0 to 1"),
+        ({"item_index": -1}, "item_index is -1, but must be from 0 to 2"),
+        ({"positive_count": -3}, "positive_count is -3, but must be from 0"),
+        ({"positive_count": 2**31}, "positive_count is 2,147,483,648, but must be"),
+        ({"item_index": None}, "column item_index lacks 1 values"),
+        ({"item_index": 0.5}, "no column item_index of integers"),
+    ],
+)
+def test_a_table_that_breaks_its_contract_is_refused(tmp_path, change, message):
+    path = tmp_path / "counts.parquet"
+    good = {"user_index": 0, "item_index": 0, "positive_count": 1}
+    pl.DataFrame([good | change, good], infer_schema_length=None).write_parquet(path)
+    with pytest.raises(InputError, match=message):
+        inspect_counts(path, 2, 3)
+
+
+def test_an_empty_table_and_a_missing_column_are_refused(tmp_path):
+    empty = write_counts(tmp_path / "empty.parquet", np.zeros((2, 2), np.uint8))
+    with pytest.raises(InputError, match="no user-item pairs"):
+        inspect_counts(empty, 2, 2)
+    other = write_counts(tmp_path / "other.parquet", np.ones((2, 2), np.uint8), ("user_index", "a", "b"))
+    with pytest.raises(InputError, match="no column item_index"):
+        inspect_counts(other, 2, 2)
+
+
+@pytest.mark.parametrize("pairs", [[(0, 1), (0, 0)], [(1, 0), (0, 1)], [(0, 1), (0, 1)]])
+@pytest.mark.parametrize("batch_rows", [1, 100])
+def test_pairs_out_of_order_or_twice_are_refused(tmp_path, monkeypatch, pairs, batch_rows):
+    monkeypatch.setattr(interactions, "BATCH_ROWS", batch_rows)
+    path = tmp_path / "counts.parquet"
+    pl.DataFrame([(*pair, 1) for pair in pairs], schema=list(NAMES), orient="row").write_parquet(path)
+    with pytest.raises(InputError, match=r"not sorted by \(user_index, item_index\)"):
+        list(batches_of(path, 2))
+
+
+@pytest.mark.parametrize("entries", [3, 5])
+def test_the_other_orientation_must_hold_as_many_pairs(tmp_path, entries):
+    table = write_counts(tmp_path / "counts.parquet", np.ones((2, 2), np.uint8))
+    with pytest.raises(InputError, match=f"csr: 4 pairs, but {entries} by user"):
+        CsrPages.write(batches_of(table, 2), 2, entries, tmp_path / "csr")

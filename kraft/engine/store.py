@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -220,7 +220,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise MachineError(f"{path}: {error.strerror}", "Nothing was written.") from None
     finally:
-        draft.unlink(missing_ok=True)
+        # Where the folder is none, neither is the draft.
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

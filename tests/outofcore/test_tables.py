@@ -17,7 +17,7 @@ from kraft.engine.store import Store
 from kraft.settings import Settings
 
 USERS, VIDEOS, ROWS = 2_000, 5_000, 1_000_000
-AMPLE, TIGHT = 2048, 112
+AMPLE, TIGHT = 2048, 96
 """DuckDB's share in MiB: far more than the log needs, and less than sorting it does."""
 
 

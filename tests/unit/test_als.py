@@ -1,6 +1,10 @@
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partialmethod
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,6 +22,7 @@ from kraft.settings import AlsSettings
 
 SETTINGS = AlsSettings(factors=8, regularization=0.01, iterations=6, seed=42, store_zeros=True)
 N_USERS, N_ITEMS = 230, 410
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +198,24 @@ def test_blas_has_one_thread_while_factors_are_solved(tables, tmp_path, monkeypa
     assert set(seen) == {1}
 
 
+def test_a_fresh_process_limits_implicits_own_blas_too(tables, tmp_path):
+    # scipy's BLAS is loaded with implicit, after NumPy's; implicit warns where it may use several threads.
+    code = f"""
+from pathlib import Path
+from kraft.engine.progress import Progress
+from kraft.models.als import fit
+from kraft.settings import AlsSettings
+by_user, by_item, scratch = map(Path, {[str(path) for path in (*tables, tmp_path)]})
+settings = AlsSettings(**{SETTINGS.model_dump()})
+fit(by_user, lambda: by_item, {N_USERS}, {N_ITEMS}, settings, scratch=scratch, threads=1,
+    progress=Progress(-1), solver="implicit")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_auto_takes_dense_from_the_threshold_and_never_above_one_byte(log, tables, tmp_path, monkeypatch):
     density = log.select("user_index", "item_index").n_unique() / (N_USERS * N_ITEMS)
     monkeypatch.setattr(als, "DENSE_FROM", density)
@@ -254,9 +277,10 @@ def test_a_damaged_model_is_refused(tables, tmp_path):
     fit(tables, tmp_path / "pages").save(
         folder, np.arange(N_USERS, dtype=np.int32), np.arange(N_ITEMS, dtype=np.int32), SETTINGS
     )
-    np.save(folder / "item_factors.npy", np.zeros((N_ITEMS, 3), np.float32))
-    with pytest.raises(InputError, match=r"item_factors.npy is not a float32 matrix of 8 columns"):
-        Factors.load(folder)
+    for wrong in (np.zeros((N_ITEMS, 3), np.float32), np.zeros((N_ITEMS, 8))):
+        np.save(folder / "item_factors.npy", wrong)
+        with pytest.raises(InputError, match=r"item_factors.npy is not a float32 matrix of 8 columns"):
+            Factors.load(folder)
     (folder / "item_factors.npy").write_bytes(b"")
     with pytest.raises(InputError, match="not a whole ALS model"):
         Factors.load(folder)

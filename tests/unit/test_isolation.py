@@ -1,0 +1,109 @@
+"""`kraft.engine.isolation`: what crosses from a stage's process to the job's, and how each end is told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from matching import exactly
+
+from kraft import errors
+from kraft.engine.isolation import run_stage
+from kraft.errors import KraftError, MachineError
+
+TESTS = Path(__file__).resolve().parents[1]
+MIB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _stages_can_be_imported(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+
+
+def test_result_comes_back_with_what_it_cost(capfd):
+    result = run_stage("stages:echo", {"text": "工作 \n", "number": 0.1})
+    assert (result["text"], result["number"]) == ("工作 \n", 0.1)
+    assert result["pid"] != os.getpid()
+    assert 5 * MIB < result["peak_bytes"] < 200 * MIB
+    assert 0 < result["seconds"] < 60
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "told on stderr\n")
+
+
+def test_peak_is_the_stages_own():
+    small = run_stage("stages:grow", {"bytes": 1})["peak_bytes"]
+    large = run_stage("stages:grow", {"bytes": 150 * MIB})["peak_bytes"]
+    assert 145 * MIB < large - small < 160 * MIB
+
+
+def test_libraries_are_told_to_share_the_cores(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    result = run_stage("stages:echo", {"variables": ["OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS"]})
+    assert result["environment"] == {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "3"}
+
+
+@pytest.mark.parametrize("kind", ["InputError", "MachineError", "DownloadError", "QueryError", "KraftError"])
+def test_error_crosses_with_its_type(kind, capfd):
+    with pytest.raises(KraftError, match=exactly("it's broken\n       Mend it.")) as caught:
+        run_stage("stages:fail", {"kind": kind})
+    assert type(caught.value) is getattr(errors, kind)
+    assert (caught.value.problem, caught.value.remedy) == ("it's broken", "Mend it.")
+    assert capfd.readouterr().err == ""
+
+
+def test_killed_stage_is_the_machines_fault():
+    message = r"^stage stages was killed by SIGKILL at [\d,]+ MiB\n       Where that was the kernel for want of memory, lower"
+    with pytest.raises(MachineError, match=message):
+        run_stage("stages:die", {"signal": signal.SIGKILL})
+
+
+def test_crash_shows_its_traceback(capfd):
+    with pytest.raises(MachineError, match=exactly("stage stages failed (exit 1)")):
+        run_stage("stages:crash", {"zero": 0})
+    assert "ZeroDivisionError: division by zero" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_stage_that_ends_without_a_result(code):
+    with pytest.raises(MachineError, match=exactly(f"stage stages failed (exit {code})")):
+        run_stage("stages:leave", {"code": code})
+
+
+def test_stage_that_is_not_there(capfd):
+    with pytest.raises(MachineError, match=r"^stage no_such_module failed \(exit 1\)$"):
+        # More than a pipe holds: the process is gone before it has read all of it.
+        run_stage("no_such_module:build", {"text": "x" * 10 * MIB})
+    assert "ModuleNotFoundError" in capfd.readouterr().err
+
+
+def test_interrupted_stage_interrupts_the_job(capfd):
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        run_stage("stages:interrupted", {})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_job_takes_its_stage_along(tmp_path, signum, code):
+    """A stage that does not listen is killed, not left behind."""
+    started = tmp_path / "started"
+    job = (
+        "import sys; from jobs._command import run; from kraft.engine.isolation import run_stage\n"
+        "from pydantic import BaseModel\n"
+        f"run(BaseModel, lambda _: run_stage('stages:wait', {{'started': {str(started)!r}}}) and 0)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", job], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not (started.exists() and started.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signum)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert told.startswith("stopped: ")
+    assert len(told.splitlines()) == 1
+    with pytest.raises(ProcessLookupError, match="No such process"):
+        os.kill(int(started.read_text(encoding="utf-8")), 0)

@@ -1,0 +1,57 @@
+"""`kraft.engine.session`: what a DuckDB session is allowed, and what it leaves behind."""
+
+import pytest
+
+from kraft.engine.budget import MIB, Budget
+from kraft.engine.session import open_file, open_session, prepare
+
+
+def setting(connection, name):
+    return connection.execute("select current_setting(?)", [name]).fetchone()[0]
+
+
+def test_limits_are_set_together(tmp_path):
+    with open_session(Budget(1024 * MIB), threads=2, spill_parent=tmp_path / "tmp") as connection:
+        assert setting(connection, "memory_limit") == "512.0 MiB"
+        assert setting(connection, "threads") == 2
+        assert setting(connection, "temp_directory").startswith(str(tmp_path / "tmp" / "spill-"))
+        assert setting(connection, "preserve_insertion_order") is False
+        assert setting(connection, "autoinstall_known_extensions") is False
+        assert setting(connection, "autoload_known_extensions") is False
+        assert len(list((tmp_path / "tmp").iterdir())) == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_spill_folder_goes_also_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError, match="division"), open_session(Budget(1024 * MIB), 1, tmp_path):
+        _ = 1 / 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sessions_spill_apart(tmp_path):
+    budget = Budget(1024 * MIB)
+    with open_session(budget, 1, tmp_path) as one, open_session(budget, 1, tmp_path) as other:
+        assert setting(one, "temp_directory") != setting(other, "temp_directory")
+
+
+def test_a_select_that_keeps_an_order_runs_as_written(connection):
+    prepare(connection, threads=4, kept=True, raw=False)
+    assert setting(connection, "threads") == 1
+    assert setting(connection, "preserve_insertion_order") is True
+    # The left side is far the smaller one: without the setting, DuckDB would build its hash table from it.
+    connection.execute("create table few as select 99 - i as id from range(100) as t(i)")
+    connection.execute("create table many as select i as id from range(100_000) as t(i)")
+    rows = connection.execute("select few.id from few join many on few.id = many.id").fetchall()
+    assert rows == [(99 - number,) for number in range(100)]
+
+    prepare(connection, threads=4, kept=False, raw=False)
+    assert setting(connection, "threads") == 4
+    assert setting(connection, "preserve_insertion_order") is False
+    assert setting(connection, "disabled_optimizers") == ""
+
+
+def test_file_is_a_database(tmp_path):
+    with open_file(tmp_path / "a.duckdb") as connection:
+        connection.execute("create table t as select 1 as one")
+    with open_file(tmp_path / "a.duckdb") as connection:
+        assert connection.execute("from t").fetchall() == [(1,)]

@@ -1,8 +1,11 @@
 """The commands as a user types them: fresh machine, second call, own pairs, bad input."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -129,3 +132,16 @@ def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
     done = run("build_features", "--raw", raw, "--null-timestamps", "last", cwd=tmp_path)
     assert "without a time come last" in done.stdout
     assert (tmp_path / "elsewhere" / "kraft.duckdb").is_file()
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", README, re.DOTALL))
+def test_the_queries_of_the_readme_answer_with_the_columns_that_it_shows(used, query):
+    folder, _ = used
+    shown = README.split(f"```sql\n{query}```\n```text\n")[1].splitlines()[1]
+    with duckdb.connect(str(folder / "work" / "kraft.duckdb"), read_only=True) as catalog:
+        answer = catalog.sql(query)
+        assert [name.strip() for name in shown.strip("│").split("│")] == answer.columns
+        assert answer.fetchall()

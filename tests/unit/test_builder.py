@@ -11,7 +11,8 @@ from small_log import Row, log_rows, log_text, run_build, write_raw
 
 from kraft.data.contracts import resolve
 from kraft.engine import builder as builder_module
-from kraft.engine import queries, store as store_module
+from kraft.engine import queries
+from kraft.engine import store as store_module
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries

@@ -34,9 +34,11 @@ def test_result_comes_back_with_what_it_cost(capfd):
 
 
 def test_peak_is_the_stages_own():
+    large = run_stage("stages:grow", {"bytes": 400 * MIB})["peak_bytes"]
     small = run_stage("stages:grow", {"bytes": 1})["peak_bytes"]
-    large = run_stage("stages:grow", {"bytes": 150 * MIB})["peak_bytes"]
-    assert 145 * MIB < large - small < 160 * MIB
+    assert 400 * MIB < large < 450 * MIB
+    # The kernel counts from before the process became Python: what this one holds is the least it reports.
+    assert small < 400 * MIB
 
 
 def test_libraries_are_told_to_share_the_cores(monkeypatch):

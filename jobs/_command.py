@@ -98,7 +98,7 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
     try:
         merged = Cli()
     except ValidationError as error:
-        raise InputError(_first_problem(error, set(from_file)), "See --help for every option.") from None
+        raise InputError(_first_problem(error, from_file), "See --help for every option.") from None
     return options_type.model_validate(dict(merged))
 
 
@@ -154,11 +154,13 @@ def _toml_values(options_type: type[BaseModel]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name in options_type.model_fields}
 
 
-def _first_problem(error: ValidationError, from_file: set[str]) -> str:
+def _first_problem(error: ValidationError, from_file: dict[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     given = first.get("input")
-    place = f"{TOML}, {name}" if name in from_file else f"--{name.replace('_', '-')}"
+    # The command line comes before the file: only the file's own value is the file's fault.
+    blamed = name in from_file and given == from_file[name]
+    place = f"{TOML}, {name}" if blamed else f"--{name.replace('_', '-')}"
     if first["type"] == "missing":
         return f"{place} is required"
     return f"{place} {given}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
 from jobs._command import run
 from kraft.data.twin import synthesize
-from kraft.data.twin.calibration import HEADER, calibrate
+from kraft.data.twin.calibration import calibrate
+from kraft.data.twin.statistic import HEADER
 from kraft.engine.budget import MIB, Budget, mib, peak_bytes
 from kraft.engine.progress import Progress
 from kraft.settings import usable_cores
@@ -64,7 +65,9 @@ def main(options: Options) -> int:
         f"{summary.seconds:.1f} s   peak {mib(peak_bytes())}"
     )
     for stem, rows in summary.rows.items():
-        print(f"  {stem:<26} {'taken as it is' if rows < 0 else f'{rows:>12,} rows'}")
+        print(f"  {stem:<26} {rows:>12,} rows")
+    for stem in summary.taken:
+        print(f"  {stem:<26} taken as it is from {options.side_tables}")
     off = _check(options) if options.check else 0
     print(f"next      python -m jobs.score --raw {options.to} --out submission.parquet")
     return 1 if off else 0

@@ -23,7 +23,9 @@ UNKNOWN_INDEX: Final = -1
 """Factor row of a user or video that does not occur in train."""
 
 # Features of the ranker, in the order in which the model sees them (facts: step 6).
-CATEGORICAL_FEATURES: Final = ("user_active_degree", *(f"onehot_feat{number}" for number in range(18)))
+ONEHOT_FEATURES: Final = tuple(f"onehot_feat{number}" for number in range(18))
+"""Anonymized categories of a user."""
+CATEGORICAL_FEATURES: Final = ("user_active_degree", *ONEHOT_FEATURES)
 """19 user columns whose values are names, not amounts; stored as codes from 0, missing being a code too."""
 NUMERICAL_FEATURES: Final = (
     "is_lowactive_period",

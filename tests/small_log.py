@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kraft.data.contracts import ONEHOT_COLUMNS, USERS
+from kraft.columns import ONEHOT_FEATURES
+from kraft.data.contracts import USERS
 from kraft.data.tables import build
 from kraft.settings import Settings
 
@@ -63,7 +64,7 @@ def write_raw(folder: Path, rows: Iterable[Row], users: Iterable[int] = range(6)
         writer.writeheader()
         for user in users:
             unknown = {"onehot_feat4": ""} if user == 0 else {}
-            codes = {name: float(user % 2) for name in ONEHOT_COLUMNS}
+            codes = {name: float(user % 2) for name in ONEHOT_FEATURES}
             writer.writerow({"user_id": user, "user_active_degree": "full_active", **codes, **unknown})
     videos = "".join(f'{video},"[{video}, 8]"\n' for video in range(10, 17))
     (folder / "item_categories.csv").write_text("video_id,feat\n" + videos, encoding="utf-8")

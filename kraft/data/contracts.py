@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
 from kraft.engine.sources import RawFile
 from kraft.errors import InputError
 
@@ -21,7 +22,6 @@ INTERACTION_COLUMNS = {
     "timestamp": "DOUBLE",
     "watch_ratio": "DOUBLE",
 }
-ONEHOT_COLUMNS = tuple(f"onehot_feat{number}" for number in range(18))
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,9 @@ USERS = Contract(
     {
         "user_id": "INTEGER",
         "user_active_degree": "VARCHAR",
-        **dict.fromkeys(
-            (
-                "is_lowactive_period",
-                "is_live_streamer",
-                "is_video_author",
-                "follow_user_num",
-                "fans_user_num",
-                "friend_user_num",
-                "register_days",
-            ),
-            "INTEGER",
-        ),
+        **dict.fromkeys(NUMERICAL_FEATURES, "INTEGER"),
         # Some of them have empty values, so they are written as floats: 5.0.
-        **dict.fromkeys(ONEHOT_COLUMNS, "DOUBLE"),
+        **dict.fromkeys(ONEHOT_FEATURES, "DOUBLE"),
     },
 )
 CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})

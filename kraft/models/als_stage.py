@@ -46,9 +46,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sorted_by_item(settings: Settings, store: Store, folder: Path) -> Path:
     """`item_user_counts`, which only the sparse solver needs: made beside the pages, not kept."""
-    sources: dict[str, Source] = {
-        name: Parquet(store.table(name)) for name in ("interactions_train", "user_index", "item_index")
-    }
+    sources: dict[str, Source] = {"user_item_counts": Parquet(store.table("user_item_counts"))}
     own = Store(folder / "by_item")
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
         builder = Builder(connection, own, sources, {}, Progress(-1), threads=settings.threads)

@@ -1,25 +1,14 @@
--- The train matrix for ALS, by item: how often each pair was positive.
--- Repeated interactions of a pair add up; a pair that was met but never liked has 0.
+-- The train matrix for ALS, by item: `user_item_counts` in the other order.
 --
 -- Grain:      one row a (user, item) pair of interactions_train
--- Inputs:     interactions_train, user_index, item_index
+-- Inputs:     user_item_counts
 -- Parameters: none
 -- Columns:
 --   user_index      row of the user factors
 --   item_index      row of the item factors
 --   positive_count  positive interactions of the pair [rows]
-with train as (
-    select user_id, item_id, positive_interaction from interactions_train
-),
-final as (
-    select
-        users.user_index,
-        items.item_index,
-        cast(sum(cast(train.positive_interaction as integer)) as integer) as positive_count
-    from train
-    join user_index as users on train.user_id = users.user_id
-    join item_index as items on train.item_id = items.item_id
-    group by users.user_index, items.item_index
+with final as (
+    select user_index, item_index, positive_count from user_item_counts
 )
 select * from final
 order by item_index, user_index

@@ -27,10 +27,17 @@ def synthesize(*arguments):
 def test_a_twin_with_as_many_videos_as_kuairec_is_within_every_tolerance(tmp_path):
     done = synthesize("--to", tmp_path, "--users", 160, "--check", "--format", "parquet")
     assert done.returncode == 0, done.stdout
-    assert "OFF" not in done.stdout
+    assert " off" not in done.stdout
     verdicts = [line for line in done.stdout.splitlines() if line.endswith(" ok")]
     assert len(verdicts) > 40
     assert {path.stem for path in tmp_path.iterdir()} == SEVEN
+
+
+def test_a_twin_that_is_off_gives_exit_code_1(tmp_path):
+    # So few users cannot show KuaiRec's unevenness.
+    done = synthesize("--to", tmp_path, "--users", 10, "--items", 50, "--seed", 1, "--check")
+    assert done.returncode == 1, done.stdout
+    assert any(line.endswith(" off") for line in done.stdout.splitlines())
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path):

@@ -1,4 +1,4 @@
-"""The chronological split against a plain-Python sort, for any log; and tables that do not depend on the rows' order."""
+"""The chronological split against a plain-Python sort, for any log; tables that do not depend on the rows' order."""
 
 import random
 from collections import Counter

@@ -113,8 +113,10 @@ BAD_FILES = {
     "no header": ("\n" + lines(GOOD), ": line 1 is empty where the header should be", COLUMNS),
     "missing column": (
         lines(GOOD).replace("user_id", "uid"),
-        ": column user_id is missing (found: uid, video_id, play_duration, video_duration, time, date, timestamp, "
-        "watch_ratio)",
+        (
+            ": column user_id is missing (found: uid, video_id, play_duration, video_duration, time, date, timestamp, "
+            "watch_ratio)"
+        ),
         COLUMNS,
     ),
     "column twice": (
@@ -166,7 +168,7 @@ def test_stray_line_ends_inside_captions(tmp_path):
 
 
 def parquet(folder, **values):
-    complete = dict.fromkeys(INTERACTION_COLUMNS, [1, 2, 3]) | values
+    complete = {column: [1, 2, 3] for column in INTERACTION_COLUMNS} | values
     path = folder / "log.parquet"
     pl.DataFrame(complete, strict=False).write_parquet(path)
     return RawFile(path, INTERACTION_COLUMNS)
@@ -198,7 +200,7 @@ def test_parquet_of_wrong_values(tmp_path, values, shown):
 @pytest.mark.parametrize(
     ("damage", "detail"),
     [
-        (lambda content: b"user_id\n1\n", "File too small to be a Parquet file"),
+        (lambda _: b"user_id\n1\n", "File too small to be a Parquet file"),
         (lambda content: content[:-30], "No magic bytes found at end of file"),
     ],
     ids=["no parquet", "cut off"],

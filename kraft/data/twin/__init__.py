@@ -1,11 +1,14 @@
 """A synthetic twin of KuaiRec: the same seven files, layout and quirks, made-up people and videos.
 
-world.py         who watches, what there is, how long they stay
-calendar.py      when
-interactions.py  small_matrix and big_matrix, block by block
-side_tables.py   users, categories, captions, daily statistics, friends
+making.py        all seven files from one seed
+world.py         who watches, what there is (lengths.py: how long it is), how long they stay
+windows.py       which videos can be met when, and who is in a hurry (calendar.py: the days' traffic)
+interactions.py  small_matrix and big_matrix, block by block (blocks.py)
+side_tables.py   users, categories, captions (texts.py), friends
+daily.py         what was counted for each video and day
+sources.py       real side tables to build on
 writing.py       files, whole or not at all
-calibration.py   the finished files against KuaiRec's own statistics
+calibration.py   the finished files against KuaiRec's own statistics (statistic.py: one of them)
 """
 
 from kraft.data.twin.making import TwinSummary, make_stage, synthesize

@@ -15,8 +15,15 @@ Floats64 = npt.NDArray[np.float64]
 ZONE = timezone(timedelta(hours=8))
 """KuaiRec's clock."""
 FIRST_DAY = datetime(2020, 7, 4, tzinfo=ZONE).astimezone(UTC)
-TRAIN_DAYS, ALL_DAYS = 45, 64
-"""2020-07-04 to 2020-08-17, and to 2020-09-05."""
+ALL_DAYS = 64
+"""2020-07-04 to 2020-09-05."""
+TRAIN_HOURS = 45 * 24 - 4
+"""The boundary of the train period is late on its 45th day, 2020-08-17: the cut is found by counting rows, and falls
+some minutes before or after it."""
+DAY_WEIGHTS = {0: 2.2e-4, 1: 0.15, 2: 0.6}
+"""Traffic of the first days, relative to the mean: KuaiRec's first has 8 rows."""
+WEEK_SWING, DAY_SD, LEAST_DAY = 0.25, 0.12, 0.3
+"""How the other days differ from their mean; KuaiRec's busiest has 1.6 times as many rows."""
 TRAIN_TRAFFIC_SHARE = 0.5
 """Where on the scale of shares the train period ends: each side has a scale of its own."""
 HOUR_WEIGHTS = np.array([5, 3, 2, 1, 1, 1, 2, 3, 4, 5, 5, 6, 8, 7, 6, 6, 6, 7, 8, 9, 10, 10, 9, 7], dtype=float)
@@ -35,13 +42,12 @@ class Calendar:
 
 
 def make_calendar(generator: np.random.Generator) -> Calendar:
-    """Days that start with a handful of rows (8 on KuaiRec's first day) and then swing around their mean."""
-    days = 1 + 0.25 * np.sin(np.arange(ALL_DAYS) * 2 * np.pi / 7) + generator.normal(0, 0.15, ALL_DAYS)
-    days = np.maximum(days, 0.3)
-    days[:3] = (1e-4, 0.15, 0.6)
+    """Days that start with a handful of rows and then swing around their mean."""
+    week = WEEK_SWING * np.sin(np.arange(ALL_DAYS) * 2 * np.pi / 7)
+    days = np.maximum(1 + week + generator.normal(0, DAY_SD, ALL_DAYS), LEAST_DAY)
+    days[list(DAY_WEIGHTS)] = list(DAY_WEIGHTS.values())
     hours = np.outer(days, HOUR_WEIGHTS / HOUR_WEIGHTS.sum()).ravel()
-    cut = TRAIN_DAYS * 24
-    train, test = hours[:cut], hours[cut:]
+    train, test = hours[:TRAIN_HOURS], hours[TRAIN_HOURS:]
     shares = np.concatenate(
         (
             [0.0],

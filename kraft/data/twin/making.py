@@ -1,26 +1,21 @@
 """Makes the seven files of a twin from one seed."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from kraft.data.twin import side_tables
 from kraft.data.twin.calendar import make_calendar
-from kraft.data.twin.interactions import (
-    BIG_BLOCK_USERS,
-    SMALL_BLOCK_USERS,
-    big_matrix,
-    make_windows,
-    small_matrix,
-)
-from kraft.data.twin.world import make_world
-from kraft.data.twin.writing import FileFormat, write_blocks
+from kraft.data.twin.daily import daily_features
+from kraft.data.twin.interactions import BIG_ROWS_A_USER, EXACT_DUPLICATES, big_matrix, small_matrix
+from kraft.data.twin.sources import SIDE_TABLES, Sources, read_sources, take
+from kraft.data.twin.windows import catalogue_opens, make_habits, make_windows
+from kraft.data.twin.world import Floats64, Ints, World, make_world
+from kraft.data.twin.writing import Blocks, FileFormat, refuse_mixture, write_blocks
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
 
@@ -28,13 +23,6 @@ KUAIREC_USERS, KUAIREC_ITEMS = 1_411, 3_327
 """Users and videos of small_matrix."""
 BIG_USERS, BIG_ITEMS = 7_176 / KUAIREC_USERS, 10_728 / KUAIREC_ITEMS
 """Users and videos of big_matrix for each one of small_matrix."""
-SIDE_TABLES = (
-    "user_features",
-    "item_categories",
-    "item_daily_features",
-    "social_network",
-    "kuairec_caption_category",
-)
 
 
 @dataclass(frozen=True)
@@ -43,17 +31,28 @@ class TwinSummary:
 
     folder: Path
     rows: dict[str, int]
-    """File stem -> rows; a side table that was taken as it is has -1."""
+    """File stem -> rows, of the files that were made up."""
+    taken: tuple[str, ...]
+    """File stems of the side tables that were taken as they are."""
     seconds: float
 
 
 @dataclass(frozen=True)
-class _Sources:
-    """Side tables that the user gave."""
+class _Cast:
+    """A world, and who and what of it is in small_matrix."""
 
-    files: dict[str, Path]
-    users: int | None
-    categories: list[list[int]] | None
+    world: World
+    categories: list[list[int]]
+    small_users: Ints
+    """Positions in `world`, ascending, as those of the videos."""
+    small_items: Ints
+
+    def appeal(self) -> Floats64:
+        """How well each video of small_matrix is watched, mean 0 and standard deviation 1."""
+        length = np.log(self.world.duration_ms[self.small_items] / 1000)
+        margin = self.world.item_log_time(self.small_items) - length
+        scaled: Floats64 = (margin - margin.mean()) / max(float(margin.std()), 1e-9)
+        return scaled
 
 
 def synthesize(
@@ -67,125 +66,57 @@ def synthesize(
     side_tables_from: Path | None = None,
     progress: Progress,
 ) -> TwinSummary:
-    """Write a twin of KuaiRec into the folder ``to``.
+    """Write a twin of KuaiRec into the folder ``to``, each file under its name only once it is whole.
 
     Args:
+        to: made if it is not there; files of the twin's names in it are replaced.
         users: users of small_matrix, before ``scale``.
         items: videos of small_matrix.
         scale: multiplies the users, and so the rows.
         seed: the same seed gives the same bytes.
         file_format: of all seven files.
         side_tables_from: folder with real side tables (any of them): taken as they are, with their users,
-            videos and categories; only what is missing is made up.
+            videos, categories and lengths; only what is missing is made up.
         progress: where to report to.
 
     Raises:
-        InputError: a side table is unreadable, or has fewer users or videos than are asked for.
+        InputError: a side table is unreadable, or has fewer users or videos than are asked for; or ``to`` holds
+            such a file in the other format. Nothing was written.
 
-    Memory is that of one block of users, whatever the scale, beside 60 bytes a user and item.
+    Memory is that of one block of users, whatever the scale, beside 60 bytes a user and video.
     """
     started = time.monotonic()
-    n_users, n_items = users * scale, items
-    sources = _read_sources(side_tables_from)
-    roots = np.random.SeedSequence(seed).spawn(7)
-    chance = [np.random.default_rng(root) for root in roots[:4]]
-    n_big_users = sources.users or max(round(users * BIG_USERS), users) * scale
-    categories = sources.categories or side_tables.draw_categories(max(round(items * BIG_ITEMS), items), chance[0])
-    for what, asked, there in (("users", n_users, n_big_users), ("items", n_items, len(categories))):
-        if asked > there:
-            raise InputError(
-                f"--{what} {asked:,}: the side tables in {side_tables_from} know only {there:,}",
-                f"Ask for at most {there:,}.",
-            )
-    world = make_world(n_big_users, categories, chance[1])
-    small_users = np.sort(chance[2].choice(n_big_users, n_users, replace=False)).astype(np.int32)
-    small_items = np.sort(chance[2].choice(len(categories), n_items, replace=False)).astype(np.int32)
-    calendar, windows = make_calendar(chance[2]), make_windows(n_items, chance[2])
-    to.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, Callable[[], Iterator[pl.DataFrame]]] = {
-        "user_features": lambda: iter([side_tables.user_features(n_big_users, chance[3])]),
-        "item_categories": lambda: iter([side_tables.item_categories(categories)]),
-        "kuairec_caption_category": lambda: iter([side_tables.captions(categories, chance[3])]),
-        "social_network": lambda: iter([side_tables.social_network(n_big_users, chance[3])]),
-        "item_daily_features": lambda: side_tables.daily_features(
-            world, _spawn(roots[4], len(categories), side_tables.DAILY_BLOCK_VIDEOS)
-        ),
+    sources = read_sources(side_tables_from)
+    # One source of chance for each thing that is drawn: a given side table does not change the others.
+    cast_seed, window_seed, habit_seed, *roots = np.random.SeedSequence(seed).spawn(9)
+    cast = _draw_cast(users, items, scale, sources, np.random.default_rng(cast_seed))
+    refuse_mixture(to, (*SIDE_TABLES, "small_matrix", "big_matrix"), file_format)
+    generator = np.random.default_rng(window_seed)
+    calendar, windows = make_calendar(generator), make_windows(cast.appeal(), generator)
+    opens = catalogue_opens(len(cast.categories), cast.small_items, windows, generator)
+    habits = make_habits(len(cast.small_users), np.random.default_rng(habit_seed))
+    world = cast.world
+    blocks: dict[str, Callable[[], Blocks]] = {
+        "user_features": lambda: side_tables.user_features(world, roots[0]),
+        "item_categories": lambda: side_tables.item_categories(world, cast.categories),
+        "kuairec_caption_category": lambda: side_tables.captions(world, cast.categories, roots[1]),
+        "social_network": lambda: side_tables.social_network(world, roots[2]),
+        "item_daily_features": lambda: daily_features(world, opens, calendar, roots[3]),
         "small_matrix": lambda: small_matrix(
-            world, small_users, small_items, windows, calendar, _spawn(roots[5], n_users, SMALL_BLOCK_USERS)
+            world, cast.small_users, cast.small_items, windows, habits, calendar, roots[4]
         ),
-        "big_matrix": lambda: big_matrix(
-            world,
-            n_big_users,
-            small_users,
-            small_items,
-            calendar,
-            _spawn(roots[6], n_big_users, BIG_BLOCK_USERS),
-        ),
+        "big_matrix": lambda: big_matrix(world, cast.small_users, cast.small_items, opens, calendar, roots[5]),
     }
+    to.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
-    with progress.task("synthesize", None, "rows") as task:
-        for stem, blocks in tables.items():
+    with progress.task("synthesize", _rows_expected(cast), "rows") as task:
+        for stem, made in blocks.items():
             task.note(stem)
             if stem in sources.files:
-                _take(sources.files[stem], to, stem, file_format)
-                rows[stem] = -1
+                take(sources.files[stem], to, stem, file_format)
             else:
-                rows[stem] = write_blocks(blocks(), to, stem, file_format, task)
-    return TwinSummary(to, rows, time.monotonic() - started)
-
-
-def _spawn(root: np.random.SeedSequence, count: int, block: int) -> list[np.random.SeedSequence]:
-    return root.spawn(-(-count // block))
-
-
-def _read_sources(folder: Path | None) -> _Sources:
-    if folder is None:
-        return _Sources({}, None, None)
-    if not folder.is_dir():
-        raise InputError(f"--side-tables {folder}: no such folder")
-    files = {
-        stem: path
-        for stem in SIDE_TABLES
-        for kind in ("csv", "parquet")
-        if (path := folder / f"{stem}.{kind}").is_file()
-    }
-    if not files:
-        raise InputError(
-            f"--side-tables {folder}: none of KuaiRec's side tables is there",
-            f"Put any of these there, as .csv or .parquet: {', '.join(SIDE_TABLES)}.",
-        )
-    users = len(_dense_ids(files["user_features"], "user_id")) if "user_features" in files else None
-    categories = None
-    if "item_categories" in files:
-        frame = _dense_ids(files["item_categories"], "video_id")
-        texts = frame["feat"].cast(pl.String).fill_null("").str.extract_all(r"\d+")
-        categories = [[int(number) for number in ids] for ids in texts.to_list()]
-    return _Sources(files, users, categories)
-
-
-def _dense_ids(path: Path, key: str) -> pl.DataFrame:
-    """The table sorted by ``key``, whose values must be 0, 1, 2, ...: KuaiRec's are."""
-    try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-        ids = frame[key].cast(pl.Int64)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
-    frame = frame.with_columns(ids.alias(key)).sort(key)
-    if frame[key].to_list() != list(range(len(frame))):
-        raise InputError(f"{path}, column {key}: ids must be 0 to {len(frame) - 1:,}, each once")
-    return frame
-
-
-def _take(source: Path, to: Path, stem: str, file_format: FileFormat) -> None:
-    """Copy a given side table; converted, as text, where the twin is in the other format."""
-    draft = to / f".{stem}.{file_format}.part"
-    if source.suffix == f".{file_format}":
-        shutil.copyfile(source, draft)
-    elif file_format == "parquet":
-        pl.read_csv(source, infer_schema=False).write_parquet(draft)
-    else:
-        pl.read_parquet(source).write_csv(draft)
-    draft.replace(to / f"{stem}.{file_format}")
+                rows[stem] = write_blocks(made(), to, stem, file_format, task)
+    return TwinSummary(to, rows, tuple(sources.files), time.monotonic() - started)
 
 
 def make_stage(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,3 +128,36 @@ def make_stage(arguments: Mapping[str, Any]) -> dict[str, Any]:
         Path(options.pop("to")), **options, side_tables_from=Path(given) if given else None, progress=progress
     )
     return {"rows": summary.rows, "seconds": summary.seconds}
+
+
+def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: np.random.Generator) -> _Cast:
+    n_users = users * scale
+    user_ids, item_ids = sources.user_ids, sources.item_ids
+    if user_ids is None:
+        user_ids = np.arange(max(round(users * BIG_USERS), users) * scale, dtype=np.int32)
+    if item_ids is None:
+        item_ids = np.arange(max(round(items * BIG_ITEMS), items), dtype=np.int32)
+    times = f" x --scale {scale}" if scale > 1 else ""
+    for what, asked, there in (
+        (f"--users {users:,}{times}", n_users, len(user_ids)),
+        (f"--items {items:,}", items, len(item_ids)),
+    ):
+        if asked > there:
+            raise InputError(
+                f"{what}: the given side tables know only {there:,}",
+                f"Ask for at most {there:,}, or leave --side-tables out.",
+            )
+    categories = sources.categories or side_tables.draw_categories(len(item_ids), generator)
+    small_users = np.sort(generator.choice(len(user_ids), n_users, replace=False)).astype(np.int32)
+    small_items = np.sort(generator.choice(len(item_ids), items, replace=False)).astype(np.int32)
+    world = make_world(
+        user_ids, item_ids, categories, small_users, small_items, generator, lengths_ms=sources.lengths_ms
+    )
+    return _Cast(world, categories, small_users, small_items)
+
+
+def _rows_expected(cast: _Cast) -> int:
+    """For the progress bar: the two logs, which are nearly all of it."""
+    n_users, n_items = len(cast.world.user_ids), len(cast.world.item_ids)
+    small = len(cast.small_users) * len(cast.small_items)
+    return round(small + BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728)

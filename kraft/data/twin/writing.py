@@ -1,6 +1,6 @@
 """Writes one file of a twin, block after block, under its name only once it is whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -9,12 +9,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kraft.engine.progress import Task
+from kraft.errors import InputError
 
 FileFormat = Literal["csv", "parquet"]
+Blocks = Iterator[pl.DataFrame]
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.3f"
 
 
-def write_blocks(blocks: Iterable[pl.DataFrame], folder: Path, stem: str, file_format: FileFormat, task: Task) -> int:
+def refuse_mixture(folder: Path, stems: Iterable[str], file_format: FileFormat) -> None:
+    """Readers take Parquet before CSV: a file of an older twin in the other format would pass for the new one.
+
+    Raises:
+        InputError: ``folder`` holds one of ``stems`` in the other format.
+    """
+    other = "parquet" if file_format == "csv" else "csv"
+    for stem in stems:
+        path = folder / f"{stem}.{other}"
+        if path.exists():
+            raise InputError(
+                f"{path} is there: in one folder with a new {stem}.{file_format}, one of the two would be stale",
+                f"Give another folder with --to, or --format {other}, or remove that file.",
+            )
+
+
+def write_blocks(blocks: Blocks, folder: Path, stem: str, file_format: FileFormat, task: Task) -> int:
     """Write ``blocks`` to ``folder``/``stem``.csv or .parquet; memory: one block.
 
     Returns:
@@ -30,7 +48,7 @@ def write_blocks(blocks: Iterable[pl.DataFrame], folder: Path, stem: str, file_f
     return rows
 
 
-def _write_csv(blocks: Iterable[pl.DataFrame], path: Path, task: Task) -> int:
+def _write_csv(blocks: Blocks, path: Path, task: Task) -> int:
     rows = 0
     with path.open("wb") as file:
         for block in blocks:
@@ -40,7 +58,7 @@ def _write_csv(blocks: Iterable[pl.DataFrame], path: Path, task: Task) -> int:
     return rows
 
 
-def _write_parquet(blocks: Iterable[pl.DataFrame], path: Path, task: Task) -> int:
+def _write_parquet(blocks: Blocks, path: Path, task: Task) -> int:
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:

@@ -1,0 +1,70 @@
+"""The calibration finds what is wrong with a twin."""
+
+import polars as pl
+import pytest
+
+from kraft.data.twin import synthesize
+from kraft.data.twin.calibration import calibrate
+from kraft.engine.budget import MIB, Budget
+from kraft.engine.progress import Progress
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    to = tmp_path_factory.mktemp("twin")
+    synthesize(to, users=200, items=500, seed=3, file_format="parquet", progress=Progress(-1))
+    return to
+
+
+def off(twin, scratch):
+    statistics = calibrate(twin, scratch, Budget(512 * MIB), 2)
+    return {statistic.name for statistic in statistics if not statistic.ok}
+
+
+def spoil(twin, to, stem, spoiled):
+    to.mkdir()
+    for path in twin.iterdir():
+        (to / path.name).symlink_to(path)
+    (to / f"{stem}.parquet").unlink()
+    spoiled(pl.read_parquet(twin / f"{stem}.parquet")).write_parquet(to / f"{stem}.parquet")
+    return to
+
+
+def test_a_twin_of_moderate_size_is_within_every_tolerance(twin, tmp_path):
+    assert off(twin, tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("stem", "spoiled", "names"),
+    [
+        (
+            "small_matrix",
+            lambda log: log.with_columns(pl.col("watch_ratio") * 1.3),
+            {"watch_ratio >= 1, share", "watch_ratio, quantile 0.5", "train: positive share"},
+        ),
+        (
+            "small_matrix",
+            lambda log: log.sort("user_id", "timestamp", nulls_last=False),
+            {"timed rows after an untimed one of their user"},
+        ),
+        (
+            "big_matrix",
+            lambda log: pl.concat([log, log.head(30_000)]),
+            {"big_matrix: exact duplicates, share", "big_matrix: rows a user"},
+        ),
+        (
+            "item_daily_features",
+            lambda daily: daily.unique(["video_id", "date"]),
+            {"daily rows that share their key, share", "daily rows a video"},
+        ),
+    ],
+    ids=["ratios", "order", "copies", "keys"],
+)
+def test_a_spoiled_twin_is_off(twin, tmp_path, stem, spoiled, names):
+    assert names <= off(spoil(twin, tmp_path / "twin", stem, spoiled), tmp_path / "scratch")
+
+
+def test_a_pair_of_small_matrix_in_big_matrix_is_found(twin, tmp_path):
+    pair = pl.read_parquet(twin / "small_matrix.parquet").head(1).with_columns(pl.col("date").cast(pl.Int32))
+    spoiled = spoil(twin, tmp_path / "twin", "big_matrix", lambda log: pl.concat([log, pair]))
+    assert off(spoiled, tmp_path / "scratch") == {"big_matrix: pairs of small_matrix"}

@@ -59,9 +59,8 @@ def run_stage(stage: str, arguments: dict[str, Any]) -> dict[str, Any]:
     assert process.stdout is not None  # noqa: S101
     try:
         # A process that died at once reads nothing; how it ended is told below.
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError), process.stdin:
             process.stdin.write(json.dumps(arguments))
-            process.stdin.close()
         answer = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:

@@ -114,7 +114,7 @@ def test_wrong_option_is_not_blamed_on_the_file(folder):
 
 def help_of(options_type, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         read_options(options_type, ["--help"])
     return capsys.readouterr().out
 

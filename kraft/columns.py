@@ -22,7 +22,7 @@ SCORE: Final = "score"
 UNKNOWN_INDEX: Final = -1
 """Factor row of a user or video that does not occur in train."""
 
-# Features of the ranker, in the order in which the model sees them (facts: step 6).
+# Features of the ranker, in the order in which the model sees them.
 ONEHOT_FEATURES: Final = tuple(f"onehot_feat{number}" for number in range(18))
 """Anonymized categories of a user."""
 CATEGORICAL_FEATURES: Final = ("user_active_degree", *ONEHOT_FEATURES)

@@ -87,7 +87,7 @@ def validation_rows(labels: npt.NDArray[np.bool_], fraction: float, seed: int) -
     Raises:
         InputError: a class has fewer than two rows, or the validation part would have.
 
-    The very rows that scikit-learn's `train_test_split(np.arange(n), stratify=labels)` draws (facts: step 7),
+    The very rows that scikit-learn's `train_test_split(np.arange(n), stratify=labels)` draws,
     but sorted: ascending numbers make every pass over the table a sequential read, and what the rows can
     teach depends on their set, not on their order.
     """

@@ -10,9 +10,9 @@ from jobs._command import run
 from kraft.data.twin import synthesize
 from kraft.data.twin.calibration import calibrate
 from kraft.data.twin.statistic import HEADER
-from kraft.engine.budget import MIB, Budget, mib, peak_bytes
+from kraft.engine.budget import Budget, mib, peak_bytes
 from kraft.engine.progress import Progress
-from kraft.settings import usable_cores
+from kraft.settings import MIB, usable_cores
 
 
 class Options(BaseModel):

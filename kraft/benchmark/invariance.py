@@ -17,7 +17,7 @@ from kraft.benchmark.report import Report, Table
 from kraft.benchmark.rounds import trees
 from kraft.benchmark.setup import Setup
 from kraft.data.tables import TABLES
-from kraft.engine.budget import MIB
+from kraft.settings import MIB
 
 DIFFERENT = "DIFFERENT"
 DIGITS = 4

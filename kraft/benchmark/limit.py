@@ -8,7 +8,8 @@ from typing import Any, Literal
 from kraft.benchmark.outside import measure, module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
-from kraft.engine.budget import MIB, mib
+from kraft.engine.budget import mib
+from kraft.settings import MIB
 
 Until = Literal["build", "als", "score"]
 COMMANDS: dict[Until, tuple[str, ...]] = {

@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass
 
 from kraft.errors import InputError
+from kraft.settings import MIB
 
-MIB = 1024 * 1024
 LEAST_LIMIT = 384 * MIB
 """Below this, the libraries themselves (about 180 MiB resident with LightGBM) leave too little to work in."""
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import duckdb
 
-from kraft.engine.budget import MIB, peak_bytes
+from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.session import Connection, prepare
 from kraft.engine.sources import Parquet, RawFile, Source, file_state
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError, MachineError, QueryError
+from kraft.settings import MIB
 
 ROW_GROUP = 65_536
 """Rows a Parquet row group: what a reader that streams holds at once, about 2 MiB of a feature table."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from kraft.engine.budget import MIB, Budget, peak_bytes
+from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
@@ -14,7 +14,7 @@ from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models.als import fit
 from kraft.models.recipes import ALS, als_recipe
-from kraft.settings import Settings
+from kraft.settings import MIB, Settings
 
 
 def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:

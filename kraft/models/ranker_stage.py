@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kraft import columns
-from kraft.engine.budget import MIB, peak_bytes
+from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker
 from kraft.models.factors import Factors
 from kraft.models.recipes import ALS, RANKER, ranker_recipe
-from kraft.settings import Settings
+from kraft.settings import MIB, Settings
 
 
 def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from kraft import columns
-from kraft.engine.budget import MIB, Budget, peak_bytes
+from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
@@ -16,7 +16,7 @@ from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
 from kraft.models.recipes import ALS, RANKER, SCORES, scores_recipe
-from kraft.settings import Settings
+from kraft.settings import MIB, Settings
 
 
 def score(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from small_log import Row, write_raw
 
 from kraft.data.contracts import resolve
 from kraft.data.tables import TABLES
-from kraft.engine.budget import LEAST_LIMIT, MIB, Budget
+from kraft.engine.budget import LEAST_LIMIT, Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
 from kraft.engine.store import Store
-from kraft.settings import Settings
+from kraft.settings import MIB, Settings
 
 USERS, VIDEOS, ROWS = 2_000, 5_000, 1_000_000
 AMPLE, TIGHT = 2048, 96

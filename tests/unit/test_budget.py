@@ -3,8 +3,9 @@
 import pytest
 from matching import exactly
 
-from kraft.engine.budget import LEAST_LIMIT, MIB, Budget, mib, peak_bytes
+from kraft.engine.budget import LEAST_LIMIT, Budget, mib, peak_bytes
 from kraft.errors import InputError
+from kraft.settings import MIB
 
 
 def test_duckdb_gets_half():

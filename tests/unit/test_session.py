@@ -2,8 +2,9 @@
 
 import pytest
 
-from kraft.engine.budget import MIB, Budget
+from kraft.engine.budget import Budget
 from kraft.engine.session import open_file, open_session, prepare
+from kraft.settings import MIB
 
 
 def setting(connection, name):

@@ -5,8 +5,9 @@ import pytest
 
 from kraft.data.twin import synthesize
 from kraft.data.twin.calibration import calibrate
-from kraft.engine.budget import MIB, Budget
+from kraft.engine.budget import Budget
 from kraft.engine.progress import Progress
+from kraft.settings import MIB
 
 
 @pytest.fixture(scope="module")

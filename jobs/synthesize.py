@@ -9,6 +9,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field
 from jobs._command import run
 from kraft.data.twin import synthesize
 from kraft.data.twin.calibration import calibrate
+from kraft.data.twin.making import ORACLE
 from kraft.data.twin.statistic import HEADER
 from kraft.engine.budget import Budget, mib, peak_bytes
 from kraft.engine.progress import Progress
@@ -37,6 +38,9 @@ class Options(BaseModel):
     """Of all seven files."""
     side_tables: Path | None = None
     """Folder with real side tables: taken as they are; only what is missing is made up."""
+    with_oracle: bool = False
+    """Also write oracle.parquet: the true probability that each row of small_matrix is positive, at the default
+    threshold of 1.0. No job reads it."""
     check: bool = False
     """Hold the files against KuaiRec's statistics and print each; exit 1 where one is off."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
@@ -57,6 +61,7 @@ def main(options: Options) -> int:
         seed=options.seed,
         file_format=options.format,
         side_tables_from=options.side_tables,
+        with_oracle=options.with_oracle,
         progress=progress,
     )
     small, big = summary.rows["small_matrix"], summary.rows["big_matrix"]
@@ -65,7 +70,8 @@ def main(options: Options) -> int:
         f"{summary.seconds:.1f} s   peak {mib(peak_bytes())}"
     )
     for stem, rows in summary.rows.items():
-        print(f"  {stem:<26} {rows:>12,} rows")
+        note = "   true probabilities of small_matrix, in oracle.parquet" if stem == ORACLE else ""
+        print(f"  {stem:<26} {rows:>12,} rows{note}")
     for stem in summary.taken:
         print(f"  {stem:<26} taken as it is from {options.side_tables}")
     off = _check(options) if options.check else 0

@@ -91,6 +91,32 @@ def test_kuairecs_quirks_are_there(tmp_path):
     assert (last["lost_first"].drop_nulls() > last.drop_nulls()["timed_last"]).all()
 
 
+def test_the_oracle_is_written_beside_the_seven_files_and_named(tmp_path):
+    size = ("--users", 70, "--items", 60, "--scale", 2)
+    plain = synthesize("--to", tmp_path / "plain", *size)
+    done = synthesize("--to", tmp_path / "told", *size, "--with-oracle")
+    assert done.returncode == 0, done.stderr
+    assert "oracle.parquet" not in plain.stdout
+    files = {path.name: path.read_bytes() for path in (tmp_path / "told").iterdir()}
+    oracle = pl.read_parquet(files.pop("oracle.parquet"))
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "plain").iterdir()}
+    log = pl.read_csv(tmp_path / "told" / "small_matrix.csv", infer_schema_length=None)
+    assert oracle.select("user_id", "video_id").rows() == log.select("user_id", "video_id").rows()
+    (line,) = [line for line in done.stdout.splitlines() if "oracle.parquet" in line]
+    assert f" {len(log):,} rows " in line
+
+
+def test_without_the_flag_an_oracle_that_is_there_is_refused(tmp_path):
+    size = ("--to", tmp_path, "--users", 10, "--items", 50)
+    assert synthesize(*size, "--with-oracle").returncode == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    done = synthesize(*size, "--seed", 1)
+    assert done.returncode == 2
+    assert "oracle.parquet is there" in done.stderr
+    assert "--with-oracle" in done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_asking_for_more_users_than_the_side_tables_know_is_refused(tmp_path):
     side = tmp_path / "side"
     assert synthesize("--to", side, "--users", 10, "--items", 50).returncode == 0

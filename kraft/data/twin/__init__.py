@@ -1,9 +1,9 @@
 """A synthetic twin of KuaiRec: the same seven files, layout and quirks, made-up people and videos.
 
-making.py        all seven files from one seed
+making.py        all seven files from one seed, and the true probabilities beside them
 world.py         who watches, what there is (lengths.py: how long it is), how long they stay
 windows.py       which videos can be met when, and who is in a hurry (calendar.py: the days' traffic)
-interactions.py  small_matrix and big_matrix, block by block (blocks.py)
+interactions.py  small_matrix, its true probabilities and big_matrix, block by block (blocks.py)
 side_tables.py   users, categories, captions (texts.py), friends
 daily.py         what was counted for each video and day
 sources.py       real side tables to build on

@@ -1,10 +1,11 @@
-"""The two interaction logs, a block of users at a time.
+"""The two interaction logs, and the true probabilities of one, a block of users at a time.
 
 Every block has a random generator of its own, spawned from the seed by its number: blocks could be made in any
 order, memory does not grow with their number, and the same seed gives the same rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,21 +26,33 @@ EXACT_DUPLICATES = 968_004 / (12_530_806 - 968_004)
 """Copies for each distinct row of big_matrix."""
 
 
-def small_matrix(
-    world: World,
+@dataclass(frozen=True)
+class Meetings:
+    """The rows of one block of small_matrix before anything is watched, by user and time."""
+
+    users: Ints
+    """Positions in the world; shape (n_rows,), as the others."""
+    items: Ints
+    timestamps: npt.NDArray[np.float64]
+    """Unix time [s]; infinite where it was lost."""
+    generator: np.random.Generator
+    """Of the block: what is drawn next is what becomes of the meetings."""
+
+
+def meetings(
     users: Ints,
     items: Ints,
     windows: Windows,
     habits: Habits,
     calendar: Calendar,
     root: np.random.SeedSequence,
-) -> Iterator[pl.DataFrame]:
+) -> Iterator[Meetings]:
     """Nearly every pair of ``users`` x ``items`` once, by user and time; a user's last rows have no time.
 
     Args:
-        users: positions in ``world``, ascending, in the order of ``habits``.
-        items: positions in ``world``, in the order of ``windows``.
-        root: seeds of the blocks of `SMALL_BLOCK_USERS` are spawned from it.
+        users: positions in the world, ascending, in the order of ``habits``.
+        items: positions in the world, in the order of ``windows``.
+        root: seeds of the blocks of `SMALL_BLOCK_USERS` are spawned from it. Asked again, the same rows come.
     """
     for number, generator in blocks(len(users), SMALL_BLOCK_USERS, root):
         part = slice(number * SMALL_BLOCK_USERS, (number + 1) * SMALL_BLOCK_USERS)
@@ -58,7 +71,25 @@ def small_matrix(
         who = np.repeat(block, kept.sum(axis=1))
         what = items[order][kept]
         when = np.take_along_axis(time, order, axis=1)[kept]
-        yield log_rows(world, who, what, when, generator)
+        yield Meetings(who, what, when, generator)
+
+
+def small_matrix(world: World, met: Iterable[Meetings]) -> Iterator[pl.DataFrame]:
+    """The log of what was ``met``, in KuaiRec's columns, a frame a block."""
+    for block in met:
+        yield log_rows(world, block.users, block.items, block.timestamps, block.generator)
+
+
+def oracle(world: World, met: Iterable[Meetings]) -> Iterator[pl.DataFrame]:
+    """The true probability that each row of small_matrix is positive, row for row; draws nothing."""
+    for block in met:
+        yield pl.DataFrame(
+            {
+                "user_id": world.user_ids[block.users],
+                "video_id": world.item_ids[block.items],
+                "probability": world.positive_probability(block.users, block.items),
+            }
+        )
 
 
 def big_matrix(

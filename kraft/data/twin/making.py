@@ -1,7 +1,7 @@
-"""Makes the seven files of a twin from one seed."""
+"""Makes the seven files of a twin from one seed, and on request the true probabilities beside them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,15 @@ import numpy as np
 from kraft.data.twin import side_tables
 from kraft.data.twin.calendar import make_calendar
 from kraft.data.twin.daily import daily_features
-from kraft.data.twin.interactions import BIG_ROWS_A_USER, EXACT_DUPLICATES, big_matrix, small_matrix
+from kraft.data.twin.interactions import (
+    BIG_ROWS_A_USER,
+    EXACT_DUPLICATES,
+    Meetings,
+    big_matrix,
+    meetings,
+    oracle,
+    small_matrix,
+)
 from kraft.data.twin.sources import SIDE_TABLES, Sources, read_sources, take
 from kraft.data.twin.windows import catalogue_opens, make_habits, make_windows
 from kraft.data.twin.world import Floats64, Ints, World, make_world
@@ -23,6 +31,8 @@ KUAIREC_USERS, KUAIREC_ITEMS = 1_411, 3_327
 """Users and videos of small_matrix."""
 BIG_USERS, BIG_ITEMS = 7_176 / KUAIREC_USERS, 10_728 / KUAIREC_ITEMS
 """Users and videos of big_matrix for each one of small_matrix."""
+ORACLE = "oracle"
+"""File stem of the true probabilities. Always Parquet; no contract of the raw files names it, so no job reads it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ def synthesize(
     seed: int = 42,
     file_format: FileFormat = "csv",
     side_tables_from: Path | None = None,
+    with_oracle: bool = False,
     progress: Progress,
 ) -> TwinSummary:
     """Write a twin of KuaiRec into the folder ``to``, each file under its name only once it is whole.
@@ -77,11 +88,14 @@ def synthesize(
         file_format: of all seven files.
         side_tables_from: folder with real side tables (any of them): taken as they are, with their users,
             videos, categories and lengths; only what is missing is made up.
+        with_oracle: also write oracle.parquet: user_id, video_id and probability, the true P(watch_ratio >= 1), of
+            each row of small_matrix in its order. The other files stay the same bytes.
         progress: where to report to.
 
     Raises:
         InputError: a side table is unreadable, or has fewer users or videos than are asked for; or ``to`` holds
-            such a file in the other format. Nothing was written.
+            such a file in the other format, or an oracle.parquet that this run would not replace. Nothing was
+            written.
 
     Memory is that of one block of users, whatever the scale, beside 60 bytes a user and video.
     """
@@ -91,31 +105,41 @@ def synthesize(
     cast_seed, window_seed, habit_seed, *roots = np.random.SeedSequence(seed).spawn(9)
     cast = _draw_cast(users, items, scale, sources, np.random.default_rng(cast_seed))
     refuse_mixture(to, (*SIDE_TABLES, "small_matrix", "big_matrix"), file_format)
+    if not with_oracle:
+        _refuse_stale_oracle(to)
     generator = np.random.default_rng(window_seed)
     calendar, windows = make_calendar(generator), make_windows(cast.appeal(), generator)
     opens = catalogue_opens(len(cast.categories), cast.small_items, windows, generator)
     habits = make_habits(len(cast.small_users), np.random.default_rng(habit_seed))
     world = cast.world
+
+    def met() -> Iterator[Meetings]:
+        return meetings(cast.small_users, cast.small_items, windows, habits, calendar, roots[4])
+
     blocks: dict[str, Callable[[], Blocks]] = {
         "user_features": lambda: side_tables.user_features(world, roots[0]),
         "item_categories": lambda: side_tables.item_categories(world, cast.categories),
         "kuairec_caption_category": lambda: side_tables.captions(world, cast.categories, roots[1]),
         "social_network": lambda: side_tables.social_network(world, roots[2]),
         "item_daily_features": lambda: daily_features(world, opens, calendar, roots[3]),
-        "small_matrix": lambda: small_matrix(
-            world, cast.small_users, cast.small_items, windows, habits, calendar, roots[4]
-        ),
+        "small_matrix": lambda: small_matrix(world, met()),
         "big_matrix": lambda: big_matrix(world, cast.small_users, cast.small_items, opens, calendar, roots[5]),
     }
+    if with_oracle:
+        # Who meets what is drawn a second time, about a second at full size: holding it would cost memory that grows
+        # with --scale.
+        blocks[ORACLE] = lambda: oracle(world, met())
     to.mkdir(parents=True, exist_ok=True)
+    # Before the first new file is there: an interrupted run must not leave the old one beside a new small_matrix.
+    (to / f"{ORACLE}.parquet").unlink(missing_ok=True)
     rows: dict[str, int] = {}
-    with progress.task("synthesize", _rows_expected(cast), "rows") as task:
+    with progress.task("synthesize", _rows_expected(cast, with_oracle=with_oracle), "rows") as task:
         for stem, made in blocks.items():
             task.note(stem)
             if stem in sources.files:
                 take(sources.files[stem], to, stem, file_format)
             else:
-                rows[stem] = write_blocks(made(), to, stem, file_format, task)
+                rows[stem] = write_blocks(made(), to, stem, "parquet" if stem == ORACLE else file_format, task)
     return TwinSummary(to, rows, tuple(sources.files), time.monotonic() - started)
 
 
@@ -156,8 +180,22 @@ def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: 
     return _Cast(world, categories, small_users, small_items)
 
 
-def _rows_expected(cast: _Cast) -> int:
-    """For the progress bar: the two logs, which are nearly all of it."""
+def _refuse_stale_oracle(folder: Path) -> None:
+    """Beside a new small_matrix, the probabilities of an older one would pass for its own.
+
+    Refused as a mixture of formats is, not removed: a run removes only what it writes anew.
+    """
+    path = folder / f"{ORACLE}.parquet"
+    if path.exists():
+        raise InputError(
+            f"{path} is there: beside a new small_matrix it would be stale",
+            "Write it anew with --with-oracle, give another folder with --to, or remove that file.",
+        )
+
+
+def _rows_expected(cast: _Cast, *, with_oracle: bool) -> int:
+    """For the progress bar: the two logs, which are nearly all of it, and the oracle."""
     n_users, n_items = len(cast.world.user_ids), len(cast.world.item_ids)
     small = len(cast.small_users) * len(cast.small_items)
-    return round(small + BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728)
+    big = BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728
+    return round(small * (2 if with_oracle else 1) + big)

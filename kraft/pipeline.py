@@ -8,21 +8,30 @@ run, and adds up what they report.
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kraft.data.contracts import find_folder
 from kraft.engine.budget import Budget, mib
-from kraft.engine.isolation import run_stage
+from kraft.engine.isolation import RunningStage, run_stage
 from kraft.engine.progress import Progress
 from kraft.engine.store import Recipe, Store
 from kraft.models.recipes import ALS, RANKER, SCORES, als_recipe, ranker_recipe, scores_recipe
-from kraft.settings import Settings
+from kraft.settings import MIB, Settings
 
 DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
 """Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
+BUILD, FIT_ALS = "kraft.data.tables:build", "kraft.models.als_stage:fit_als"
+LAST_TABLE_OF_ALS = "user_item_counts"
+"""Of the tables that the factors need, the one that is built last."""
+ROOM_FOR_TWO = 1024 * MIB
+"""Memory limit from which the factors are fitted beside the build: together the two processes then took half of
+it on the full-size twin."""
+THRIFTY_STAGES = ("kraft.models.ranker_stage", "kraft.models.scoring_stages")
+"""Stages for which the limit is narrow."""
 
 
 @dataclass
@@ -50,23 +59,39 @@ class Pipeline:
 
     def build(self) -> None:
         """Tables from the raw files."""
-        self._run("build", "kraft.data.tables:build")
-        self.reused += self.results["build"]["reused"]
+        with self._start(BUILD) as build:
+            self._finish_build(build)
 
     def train(self) -> None:
         """Factors and ranker, on tables that are up to date."""
         self.fit_als()
-        self._bring(RANKER, "ranker_stage:train_ranker", lambda: ranker_recipe(self.store, self.settings))
+        self._bring(RANKER, "kraft.models.ranker_stage:train_ranker", lambda: ranker_recipe(self.store, self.settings))
 
     def fit_als(self) -> None:
-        """Factors alone, on tables that are up to date."""
-        self.build()
-        self._bring(ALS, "als_stage:fit_als", lambda: als_recipe(self.store, self.settings))
+        """Factors alone, on tables that are up to date.
+
+        The factors need only the first of the tables: where the limit has room for both, they are fitted while the
+        others are built, one thread's work for most of the time.
+        """
+        with self._start(BUILD) as build, ExitStack() as beside:
+            together = self.settings.memory_limit >= ROOM_FOR_TWO and build.wait_for(LAST_TABLE_OF_ALS)
+            if not together:
+                self._finish_build(build)
+            als = None
+            if self._stale(ALS, als_recipe(self.store, self.settings)):
+                # Two bars at once would overwrite each other.
+                als = beside.enter_context(self._start(FIT_ALS, silent=together))
+            if together:
+                self._finish_build(build)
+            if als:
+                self.results[ALS] = als.result()
+            else:
+                self.reused.append(ALS)
 
     def score(self) -> None:
         """Scores of the test pairs."""
         self.train()
-        self._bring(SCORES, "scoring_stages:score", lambda: scores_recipe(self.store))
+        self._bring(SCORES, "kraft.models.scoring_stages:score", lambda: scores_recipe(self.store))
 
     def export(self, out: Path) -> None:
         """The scores as a file of the user's."""
@@ -86,17 +111,30 @@ class Pipeline:
 
     # --- how a stage runs ---------------------------------------------------------------------
 
-    def _bring(self, name: str, stage: str, recipe: Callable[[], Recipe]) -> None:
-        reason = "--force" if self.settings.force else self.store.stale(name, recipe())
+    def _stale(self, name: str, recipe: Recipe) -> bool:
+        """Whether a model or the scores have to be made again; --verbose says why."""
+        reason = "--force" if self.settings.force else self.store.stale(name, recipe)
         if reason:
             self.progress.detail(f"  {name:<20} ({reason})")
-            self._run(name, f"kraft.models.{stage}")
+        return bool(reason)
+
+    def _bring(self, name: str, stage: str, recipe: Callable[[], Recipe]) -> None:
+        if self._stale(name, recipe()):
+            self._run(name, stage)
         else:
             self.reused.append(name)
 
     def _run(self, name: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
-        arguments = {"settings": self.settings.model_dump(mode="json"), **more}
-        self.results[name] = run_stage(stage, arguments)
+        with self._start(stage, **more) as running:
+            self.results[name] = running.result()
+
+    def _start(self, stage: str, *, silent: bool = False, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
+        settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
+        return RunningStage(stage, {"settings": settings, **more}, thrifty=stage.startswith(THRIFTY_STAGES))
+
+    def _finish_build(self, build: RunningStage) -> None:
+        self.results["build"] = build.result()
+        self.reused += self.results["build"]["reused"]
 
     # --- data ---------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 from kraft import errors
+from kraft.engine.isolation import tell
+from kraft.engine.store import Recipe, Store
 
 
 def echo(arguments):
@@ -45,4 +47,24 @@ def wait(arguments):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Path(arguments["started"]).write_text(str(os.getpid()), encoding="utf-8")
     time.sleep(60)
+    return {}
+
+
+def two_steps(arguments):
+    """Tells of its first step, and ends once the file `go` is there."""
+    tell("first step")
+    while not Path(arguments["go"]).exists():
+        time.sleep(0.01)
+    tell("second step")
+    return {"pid": os.getpid()} if arguments["answers"] else sys.exit(0)
+
+
+def publish(arguments):
+    """Publishes tables one after the other, as fast as it can."""
+    store = Store(Path(arguments["work"]))
+    for number in range(arguments["tables"]):
+        with store.scratch() as folder:
+            written = folder / "table.parquet"
+            written.write_bytes(b"x" * 10)
+            store.publish(f"{arguments['prefix']}{number}", written, Recipe({}, {}, code="1"), {})
     return {}

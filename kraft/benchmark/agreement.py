@@ -41,9 +41,10 @@ class Agreement:
     def agrees(self) -> bool:
         return all(line[-1] for line in self.lines)
 
-    def table(self) -> Table:
+    def table(self, peer: str) -> Table:
+        """The lines for people; ``peer`` is what the other side is called."""
         rows = [(what, ours, theirs, "same" if same else "DIFFERENT") for what, ours, theirs, same in self.lines]
-        return Table("both sides computed the same", ("", "kraft", "peer", "verdict"), rows)
+        return Table(f"kraft and {peer} computed the same", ("", "kraft", peer, "verdict"), rows)
 
     def as_json(self) -> list[dict[str, Any]]:
         names = ("what", "kraft", "peer", "same")

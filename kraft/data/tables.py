@@ -9,6 +9,7 @@ import duckdb
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
+from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
 from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import RawFile
@@ -46,6 +47,8 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
             by default `TABLES`.
 
+    Tells each table's name once it is up to date.
+
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
         its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `catalog`
@@ -75,6 +78,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             for name in names:
                 task.note(name)
                 builder.ensure(name)
+                tell(name)
                 task.advance()
         split = _first(connection, builder, "split")
         builder.source("interactions").register(connection, "interactions")

@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from kraft import errors
 from kraft.errors import KraftError, MachineError
@@ -27,67 +27,126 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",
     # The stages run their own threads over blocks; a BLAS that does so too would oversubscribe the cores.
     "OPENBLAS_NUM_THREADS": "1",
-    # Two arenas of glibc's malloc instead of eight a core, and large blocks from and back to the system at once,
-    # for Arrow too: together 40 MiB less at the peak of the ranker.
+    # Two arenas of glibc's malloc instead of eight a core: freed memory is found again.
     "MALLOC_ARENA_MAX": "2",
+}
+"""What the libraries of a stage find in their environment, unless the user set it."""
+
+THRIFTY = {
+    # Large blocks come from the system and go back to it at once, for Arrow too: 40 MiB less at the peak of the
+    # ranker. Whoever allocates much and often pays in page faults (a fifth more time for tables and ALS).
     "MALLOC_MMAP_THRESHOLD_": "131072",
     "MALLOC_TRIM_THRESHOLD_": "131072",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-"""What the libraries of a stage find in their environment, unless the user set it."""
+"""The same for a stage that is short of memory rather than of time."""
 
 
-def run_stage(stage: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Call ``stage`` ("package.module:function") with ``arguments`` in a new process.
+def run_stage(stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -> dict[str, Any]:
+    """Call ``stage`` ("package.module:function") with ``arguments`` in a new process, and wait for it.
 
-    Returns:
-        The function's result with `peak_bytes` (of the process) and `seconds` added.
-
-    Raises:
-        KraftError: as the stage raised it.
-        MachineError: the process was killed, for example by the kernel for want of memory.
+    Returns, raises: as `RunningStage.result`.
     """
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", __name__, stage],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**ENVIRONMENT, **os.environ},
-        text=True,
-    )
-    assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
-    assert process.stdout is not None  # noqa: S101
-    try:
-        # A process that died at once reads nothing; how it ended is told below.
-        with suppress(BrokenPipeError), process.stdin:
-            process.stdin.write(json.dumps(arguments))
-        answer = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        process.stdout.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode == -signal.SIGINT:
-        raise KeyboardInterrupt
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        raise MachineError(
-            f"stage {stage.split(':', maxsplit=1)[0]} was killed by {name} at {usage.ru_maxrss / 1024:,.0f} MiB",
-            "Where that was the kernel for want of memory, lower --memory-limit.",
+    with RunningStage(stage, arguments, thrifty=thrifty) as running:
+        return running.result()
+
+
+class RunningStage:
+    """A stage at work in a process of its own; a context manager, at whose end no process is left.
+
+    Args:
+        stage: the function to call, as "package.module:function".
+        arguments: its argument, as JSON can hold it.
+        thrifty: run it with `THRIFTY` malloc settings.
+    """
+
+    def __init__(self, stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -> None:
+        self._name = stage.split(":", maxsplit=1)[0]
+        self._started = time.monotonic()
+        self._answer = ""
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, stage],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**ENVIRONMENT, **(THRIFTY if thrifty else {}), **os.environ},
+            text=True,
         )
-    if process.returncode != 0 or not answer:
-        # A defect: its traceback is already on stderr.
-        raise MachineError(f"stage {stage.split(':', maxsplit=1)[0]} failed (exit {process.returncode})")
-    result: dict[str, Any] = json.loads(answer.splitlines()[-1])
-    if "error" in result:
-        kind = getattr(errors, result["error"], KraftError)
-        raise kind(result["problem"], result["remedy"])
-    result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    result["seconds"] = time.monotonic() - started
-    return result
+        assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
+        assert process.stdout is not None  # noqa: S101
+        self._process, self._told = process, process.stdout
+        try:
+            # A process that died at once reads nothing; how it ended is told by `result`.
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(json.dumps(arguments))
+        except BaseException:
+            self._kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+        self._told.close()
+
+    def wait_for(self, news: str) -> bool:
+        """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
+        return any(line == _telling(news) for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        """What the stage prints on stdout; the last line that is no news is its answer."""
+        for line in self._told:
+            if not line.startswith('{"news": '):
+                self._answer = line
+            yield line
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end.
+
+        Returns:
+            The function's result with `peak_bytes` (of the process) and `seconds` added.
+
+        Raises:
+            KraftError: as the stage raised it.
+            MachineError: the process was killed, for example by the kernel for want of memory.
+        """
+        for _ in self._lines():
+            pass
+        _, status, usage = os.wait4(self._process.pid, 0)
+        seconds = time.monotonic() - self._started
+        self._process.returncode = code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGINT:
+            raise KeyboardInterrupt
+        if code < 0:
+            name = signal.Signals(-code).name
+            raise MachineError(
+                f"stage {self._name} was killed by {name} at {usage.ru_maxrss / 1024:,.0f} MiB",
+                "Where that was the kernel for want of memory, lower --memory-limit.",
+            )
+        if code != 0 or not self._answer:
+            # A defect: its traceback is already on stderr.
+            raise MachineError(f"stage {self._name} failed (exit {code})")
+        result: dict[str, Any] = json.loads(self._answer)
+        if "error" in result:
+            kind = getattr(errors, result["error"], KraftError)
+            raise kind(result["problem"], result["remedy"])
+        result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        result["seconds"] = seconds
+        return result
+
+
+def tell(news: str) -> None:
+    """From within a stage: let the job know of ``news`` before the end (`RunningStage.wait_for`)."""
+    print(_telling(news), end="", flush=True)
+
+
+def _telling(news: str) -> str:
+    return json.dumps({"news": news}) + "\n"
 
 
 def _main() -> None:

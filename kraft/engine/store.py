@@ -10,6 +10,7 @@ A table or model is written under `tmp/`, moved to its place, and then entered i
 dies in between leaves either the old state or one that the manifest does not vouch for, which is rebuilt.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -123,19 +124,31 @@ class Store:
         return difference(entry["recipe"], recipe.as_json())
 
     def _enter(self, name: str, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-        entries = self.manifest()
-        entries[name] = {
+        entry = {
             "path": str(path.relative_to(self.folder)),
             "size": _size(path),
             "digest": recipe.digest,
             "recipe": recipe.as_json(),
             **facts,
         }
-        content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
-        self._replace(
-            self.folder / "manifest.json",
-            lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
-        )
+        # Stages that run side by side read and replace the manifest one after the other.
+        with self._locked():
+            entries = self.manifest() | {name: entry}
+            content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
+            self._replace(
+                self.folder / "manifest.json",
+                lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time; the kernel frees the lock of a process that dies."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     # --- publishing ---------------------------------------------------------------------------
 

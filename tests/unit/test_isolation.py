@@ -12,7 +12,7 @@ import pytest
 from matching import exactly
 
 from kraft import errors
-from kraft.engine.isolation import run_stage
+from kraft.engine.isolation import RunningStage, run_stage
 from kraft.errors import KraftError, MachineError
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -53,6 +53,41 @@ def test_libraries_are_told_to_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     result = run_stage("stages:echo", {"variables": ["OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS"]})
     assert result["environment"] == {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "3"}
+
+
+@pytest.mark.parametrize(("thrifty", "threshold"), [(False, None), (True, "131072")])
+def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, thrifty, threshold):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    result = run_stage("stages:echo", {"variables": ["MALLOC_TRIM_THRESHOLD_"]}, thrifty=thrifty)
+    assert result["environment"] == {"MALLOC_TRIM_THRESHOLD_": threshold}
+
+
+def test_news_come_before_the_end(tmp_path):
+    go = tmp_path / "go"
+    with RunningStage("stages:two_steps", {"go": str(go), "answers": True}) as running:
+        assert running.wait_for("first step")
+        go.touch()
+        result = running.result()
+    assert result["pid"] != os.getpid()
+
+
+@pytest.mark.parametrize("news", ["second step", "no such news"])
+def test_stage_that_ends_without_the_news_or_a_result(tmp_path, news):
+    (tmp_path / "go").touch()
+    with RunningStage("stages:two_steps", {"go": str(tmp_path / "go"), "answers": False}) as running:
+        assert running.wait_for(news) == (news == "second step")
+        with pytest.raises(MachineError, match=exactly("stage stages failed (exit 0)")):
+            running.result()
+
+
+def test_stage_that_nobody_waits_for_is_killed(tmp_path):
+    with RunningStage("stages:wait", {"started": str(tmp_path / "pid")}):
+        deadline = time.monotonic() + 30
+        while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    with pytest.raises(ProcessLookupError, match="No such process"):
+        os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), 0)
 
 
 @pytest.mark.parametrize("kind", ["InputError", "MachineError", "DownloadError", "QueryError", "KraftError"])

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from matching import exactly
 
+from kraft.engine.isolation import RunningStage
 from kraft.engine.store import Recipe, Store, difference, write_whole
 from kraft.errors import InputError, MachineError
 
@@ -226,3 +227,15 @@ def test_write_whole_below_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=exactly(f"{tmp_path / 'file'}: not a folder\n       Give another path.")):
         write_whole(tmp_path / "file" / "out.csv", lambda draft: draft.touch())
+
+
+def test_two_processes_may_publish_at_once(store, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    common = {"work": str(store.folder), "tables": 100}
+    with (
+        RunningStage("stages:publish", {"prefix": "a", **common}) as first,
+        RunningStage("stages:publish", {"prefix": "b", **common}) as second,
+    ):
+        first.result()
+        second.result()
+    assert set(store.manifest()) == {f"{prefix}{number}" for prefix in "ab" for number in range(100)}

@@ -1,0 +1,52 @@
+"""`kraft.pipeline`: running two stages side by side changes nothing but the time."""
+
+import numpy as np
+import pytest
+
+from kraft.errors import KraftError
+from kraft.pipeline import ROOM_FOR_TWO, Pipeline
+from kraft.settings import MIB, Settings
+
+
+def pipeline(raw, work, **settings):
+    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, factors=4, **settings))
+
+
+def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):
+    factors = []
+    for name, limit in (("beside", ROOM_FOR_TWO), ("after", 512 * MIB)):
+        run = pipeline(raw, tmp_path / name, memory_limit=limit)
+        run.fit_als()
+        assert run.results.keys() == {"build", "als"}
+        assert run.reused == []
+        factors.append(np.load(tmp_path / name / "models" / "als" / "item_factors.npy"))
+    np.testing.assert_array_equal(*factors)
+
+
+def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_path):
+    pipeline(raw, tmp_path / "work").fit_als()
+    again = pipeline(raw, tmp_path / "work")
+    again.fit_als()
+    assert "als" in again.reused
+    assert again.results.keys() == {"build"}
+    changed = pipeline(raw, tmp_path / "work", iterations=3)
+    changed.fit_als()
+    assert "als" in changed.results
+
+
+def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
+    """The build goes on to its end, and the error of the other stage is told."""
+    run = pipeline(raw, tmp_path / "work", positive_threshold=99, store_zeros=False)
+    with pytest.raises(KraftError, match=r"none of [\d,]+ pairs is positive"):
+        run.fit_als()
+    assert run.store.entry("ranker_test")
+    assert run.store.entry("als") is None
+
+
+def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
+    (raw / "item_categories.csv").write_text("video_id,feat\n1,[1]\n1,[2]\n")
+    run = pipeline(raw, tmp_path / "work")
+    with pytest.raises(KraftError, match="video_id must be an integer from 0 on, once a video"):
+        run.fit_als()
+    assert run.store.entry("als") is None
+    assert list(run.store.tmp.iterdir()) == []

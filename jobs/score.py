@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jobs._command import run
 from kraft.errors import InputError
+from kraft.models.recipes import SCORES, named
 from kraft.pipeline import Pipeline
 from kraft.settings import Settings
 
@@ -29,7 +30,7 @@ def main(options: Options) -> None:
     pipeline = Pipeline(options)
     if options.pairs is None:
         pipeline.export(options.out)
-        rows = pipeline.store.manifest()["scores"]["rows"]
+        rows = pipeline.store.manifest()[named(SCORES, options)]["rows"]
         outcome, following = f"{rows:,} test pairs -> {options.out}", "python -m jobs.evaluate"
     else:
         pipeline.score_pairs(options.pairs, options.out)

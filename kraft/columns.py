@@ -3,6 +3,7 @@
 A name is spelled here once for Python; `sql/` spells its own, and the tests of the tables compare the two.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 # Keys and labels.
@@ -18,6 +19,15 @@ POSITIVE_INTERACTION: Final = "positive_interaction"
 """The label: the watch ratio reached the threshold."""
 SCORE: Final = "score"
 """The ranker's probability of a positive interaction, from 0 to 1."""
+
+VIDEO_INDEX: Final = "video_index"
+"""Row of the video in the watch time model, from 0 in the order of the ids; `UNKNOWN_INDEX` if it is unknown."""
+TIMESTAMP: Final = "timestamp"
+"""When, unix time [s]; missing where the log has none."""
+IS_WARM: Final = "is_warm"
+"""Whether a video has a history."""
+LOG_DURATION: Final = "log_duration"
+"""Length of a video [log s]."""
 
 UNKNOWN_INDEX: Final = -1
 """Factor row of a user or video that does not occur in train."""
@@ -64,3 +74,49 @@ def ranker_features(n_factors: int) -> tuple[str, ...]:
     157
     """
     return (*LEADING_FEATURES, *factor_features(n_factors), *TRAILING_FEATURES)
+
+
+# Features of the preset kraft.
+WATCH_TIME_FEATURES: Final = (
+    "user_level",
+    "video_level",
+    "taste",
+    "margin",
+    "margin_of_video",
+    "margin_of_user",
+    "margin_in_sd",
+    "uncertainty",
+)
+"""What the watch time model says of a pair (`kraft.models.watch_time.WatchTimeModel.features`)."""
+PAIR_FEATURE_GROUPS: Final = {
+    "length": (LOG_DURATION, "duration_rate", "duration_beyond_user", "duration_taste"),
+    "user": ("user_count", "user_rate", "user_ratio", "user_log_time", "user_idle_days"),
+    "item": ("item_count", "item_rate", "item_ratio", "item_days", "item_idle_days"),
+    "video": ("upload_days", "author_rate", "tag_rate", "upload_rate"),
+    "categories": ("category_rate", "num_categories", "caption_rate_1", "caption_rate_2", "caption_rate_3"),
+    "daily": (
+        "daily_days",
+        "daily_shows",
+        "daily_log_time",
+        "daily_complete",
+        "daily_long",
+        "daily_short",
+        "daily_like",
+        "daily_progress",
+    ),
+    "taste": ("category_taste", "author_taste"),
+    "friends": ("friend_rate",),
+}
+"""The features that `pair_features` stores, by what they are made of."""
+WATCH_TIME: Final = "watch time"
+"""The group of the features that are not stored but computed by the watch time model."""
+
+
+def pair_features(without: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of the preset kraft's features in their order, but for those of the groups ``without``.
+
+    >>> len(pair_features()), len(pair_features({"daily"}))
+    (42, 34)
+    """
+    groups = {WATCH_TIME: WATCH_TIME_FEATURES, **PAIR_FEATURE_GROUPS}
+    return tuple(name for group, names in groups.items() if group not in without for name in names)

@@ -1,6 +1,6 @@
 """The order of the stages: each job brings up to date what it needs, and says what that was.
 
-    raw files -> build (tables) -> als (factors) -> ranker (model) -> score (scores) -> evaluate
+    raw files -> build (tables) -> als, watch_time (factors) -> ranker (model) -> score (scores) -> evaluate
 
 Each stage runs in a process of its own (`kraft.engine.isolation`). This module only decides which have to
 run, and adds up what they report.
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,20 @@ from kraft.data.contracts import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.isolation import RunningStage, run_stage
 from kraft.engine.progress import Progress
-from kraft.engine.store import Recipe, Store
-from kraft.models.recipes import ALS, RANKER, SCORES, als_recipe, ranker_recipe, scores_recipe
-from kraft.settings import MIB, Settings
+from kraft.engine.store import FIT, Recipe, Store
+from kraft.models.recipes import (
+    ALS,
+    RANKER,
+    SCORES,
+    WATCH_TIME,
+    als_recipe,
+    fit_store,
+    named,
+    ranker_recipe,
+    scores_recipe,
+    watch_time_recipe,
+)
+from kraft.settings import MIB, PRESETS, Settings
 
 DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
@@ -63,9 +75,25 @@ class Pipeline:
             self._finish_build(build)
 
     def train(self) -> None:
-        """Factors and ranker, on tables that are up to date."""
+        """Models of the preset, on tables that are up to date."""
         self.fit_als()
-        self._bring(RANKER, "kraft.models.ranker_stage:train_ranker", lambda: ranker_recipe(self.store, self.settings))
+        if PRESETS[self.settings.preset].watch_time:
+            self._fit_watch_times()
+        recipe = partial(ranker_recipe, self.store, self.settings)
+        self._bring(named(RANKER, self.settings), "kraft.models.ranker_stage:train_ranker", recipe)
+
+    def _fit_watch_times(self) -> None:
+        """Of the whole train period and of the history: only those that are stale."""
+        stores = {"main": self.store, FIT: fit_store(self.store)}
+        stale = [
+            which
+            for which, store in stores.items()
+            if self._stale(WATCH_TIME, watch_time_recipe(store, self.store, self.settings), store)
+        ]
+        if stale:
+            self._run(WATCH_TIME, "kraft.models.watch_time_stage:fit_watch_times", stores=stale)
+        else:
+            self.reused.append(WATCH_TIME)
 
     def fit_als(self) -> None:
         """Factors alone, on tables that are up to date.
@@ -78,20 +106,21 @@ class Pipeline:
             if not together:
                 self._finish_build(build)
             als = None
-            if self._stale(ALS, als_recipe(self.store, self.settings)):
+            if self._stale(named(ALS, self.settings), als_recipe(self.store, self.settings)):
                 # Two bars at once would overwrite each other.
                 als = beside.enter_context(self._start(FIT_ALS, silent=together))
             if together:
                 self._finish_build(build)
             if als:
-                self.results[ALS] = als.result()
+                self.results[named(ALS, self.settings)] = als.result()
             else:
-                self.reused.append(ALS)
+                self.reused.append(named(ALS, self.settings))
 
     def score(self) -> None:
         """Scores of the test pairs."""
         self.train()
-        self._bring(SCORES, "kraft.models.scoring_stages:score", lambda: scores_recipe(self.store))
+        recipe = partial(scores_recipe, self.store, self.settings)
+        self._bring(named(SCORES, self.settings), "kraft.models.scoring_stages:score", recipe)
 
     def export(self, out: Path) -> None:
         """The scores as a file of the user's."""
@@ -103,17 +132,41 @@ class Pipeline:
         self.train()
         self._run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))
 
-    def evaluate(self) -> dict[str, Any]:
-        """Metrics of the scores of the test pairs."""
+    def evaluate(self, *, baselines: bool = True) -> dict[str, Any]:
+        """Metrics of the scores of the test pairs; with ``baselines``, beside those of the simplest recommenders and of
+        other presets whose scores are there and up to date.
+        """
         self.score()
-        self._run("evaluate", "kraft.evaluation.stage:evaluate")
+        scores: dict[str, str] = {self.settings.preset: self._scores_of(self.settings)}
+        if baselines:
+            for preset in PRESETS.keys() - scores.keys():
+                other = self.settings.model_copy(update={"preset": preset})
+                if not self.store.stale(named(SCORES, other), scores_recipe(self.store, other)):
+                    scores[preset] = self._scores_of(other)
+        self._run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines)
         return self.results["evaluate"]
+
+    def compare(self, first: str, second: str) -> dict[str, Any]:
+        """The paired difference of two score sets, each a preset, whose scores are brought up to date, or a file."""
+        scores = {}
+        for name in (first, second):
+            if name in PRESETS:
+                self.settings = self.settings.model_copy(update={"preset": name})
+                self.score()
+                scores[name] = self._scores_of(self.settings)
+            else:
+                scores[name] = str(Path(name).resolve())
+        self._run("evaluate", "kraft.evaluation.stage:compare", scores=scores)
+        return self.results["evaluate"]
+
+    def _scores_of(self, settings: Settings) -> str:
+        return str(self.store.table(named(SCORES, settings)))
 
     # --- how a stage runs ---------------------------------------------------------------------
 
-    def _stale(self, name: str, recipe: Recipe) -> bool:
+    def _stale(self, name: str, recipe: Recipe, store: Store | None = None) -> bool:
         """Whether a model or the scores have to be made again; --verbose says why."""
-        reason = "--force" if self.settings.force else self.store.stale(name, recipe)
+        reason = "--force" if self.settings.force else (store or self.store).stale(name, recipe)
         if reason:
             self.progress.detail(f"  {name:<20} ({reason})")
         return bool(reason)
@@ -178,17 +231,22 @@ class Pipeline:
         lines = []
         if build := self.results.get("build"):
             lines += _build_lines(build, self.settings)
-        if als := self.results.get(ALS):
+        if als := self.results.get(named(ALS, self.settings)):
             lines.append(
                 f"als     {als['users']:,} users x {als['items']:,} items, {als['factors']} factors, "
                 f"{als['solver']} solver   {als['seconds']:.1f} s"
             )
-        if ranker := self.results.get(RANKER):
+        if times := self.results.get(WATCH_TIME):
+            lines.append(
+                f"times   watch times of {times['pairs']:,} pairs, rank {times['rank']}, "
+                f"noise {times['noise'] ** 0.5:.3f} log s   {times['seconds']:.1f} s"
+            )
+        if ranker := self.results.get(named(RANKER, self.settings)):
             lines.append(
                 f"ranker  {ranker['best_iteration']:,} trees on {ranker['train_rows']:,} rows, "
                 f"validation AUC {ranker['validation_auc']:.4f}   {ranker['seconds']:.1f} s"
             )
-        if scores := self.results.get(SCORES):
+        if scores := self.results.get(named(SCORES, self.settings)):
             lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
         if self.reused:
             lines.append(f"reused  {_listed(self.reused)} (unchanged)")
@@ -208,6 +266,7 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
         f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}",
     ]
     lines += [f"rebuilt {', '.join(names)}: {reason}" for reason, names in _root_reasons(build["built"]).items()]
+    lines += [f"absent  {name.removeprefix('raw_')}: its features are missing" for name in build["absent"]]
     if build["duplicates"]:
         lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
     return lines

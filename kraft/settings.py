@@ -32,14 +32,30 @@ class AlsSettings(BaseModel):
     was never observed has weight 1 and preference 0."""
 
 
+class WatchTimeSettings(BaseModel):
+    """The factorization of log watch times (`kraft.models.watch_time`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int
+    """Dimensions of taste, beside the levels."""
+    sweeps: int
+    """Over users and videos."""
+    seed: int
+
+
 class RankerSettings(BaseModel):
     """LightGBM's parameters, under LightGBM's names, and how its validation rows are drawn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    objective: Literal["binary", "lambdarank"]
+    """binary: the score is a probability. lambdarank: it only orders the videos of a user."""
+    metric: tuple[Literal["auc", "binary_logloss"], ...]
+    """Measured on the validation rows; the first decides when to stop. auc is among them."""
     rounds: int
     early_stopping: int
-    """Rounds without a better validation AUC after which training stops."""
+    """Rounds without a better value of the first metric after which training stops."""
     learning_rate: float
     num_leaves: int
     max_bin: int
@@ -51,12 +67,33 @@ class RankerSettings(BaseModel):
     seed: int
     bin_construct_sample_cnt: int
     """Rows sampled to place the bins' edges; the sample is held as float64."""
+    min_data_in_leaf: int
+    data_sample_strategy: Literal["bagging", "goss"]
+    """Rows of a round: bagged, or those with large gradients (Ke et al. 2017, NeurIPS)."""
+    use_quantized_grad: bool
+    """Gradients in a few bits (Shi et al. 2022, NeurIPS): faster histograms."""
+    validation: Literal["random", "latest"]
+    """Which rows are for validation: random ones of the same period, or the latest."""
     validation_fraction: float
+
+
+class StackingSettings(BaseModel):
+    """How the train period is cut again in time: features come from its history, labels from what follows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    history_fraction: float
+    """Share of the train period, earliest first, that is history where the ranker learns."""
+    held_out_share: float
+    """Share of the videos that have no history there although they were watched: the ranker has to meet new videos
+    as often as in the time that it will be used in."""
 
 
 class Preset(NamedTuple):
     als: AlsSettings
     ranker: RankerSettings
+    watch_time: WatchTimeSettings | None = None
+    stacking: StackingSettings | None = None
 
 
 PRESETS: dict[str, Preset] = {
@@ -65,6 +102,8 @@ PRESETS: dict[str, Preset] = {
     "seed": Preset(
         AlsSettings(factors=64, regularization=0.01, iterations=20, seed=42, store_zeros=True),
         RankerSettings(
+            objective="binary",
+            metric=("auc",),
             rounds=1000,
             early_stopping=50,
             learning_rate=0.05,
@@ -77,8 +116,40 @@ PRESETS: dict[str, Preset] = {
             lambda_l2=0.1,
             seed=42,
             bin_construct_sample_cnt=50_000,
+            # LightGBM's own default.
+            min_data_in_leaf=20,
+            data_sample_strategy="bagging",
+            use_quantized_grad=False,
+            validation="random",
             validation_fraction=0.2,
         ),
+    ),
+    "kraft": Preset(
+        AlsSettings(factors=64, regularization=20, iterations=10, seed=42, store_zeros=False),
+        RankerSettings(
+            objective="binary",
+            # AUC does not see whether the scores are probabilities.
+            metric=("binary_logloss", "auc"),
+            rounds=400,
+            early_stopping=30,
+            learning_rate=0.1,
+            num_leaves=15,
+            max_bin=127,
+            feature_fraction=0.8,
+            bagging_fraction=1.0,
+            bagging_freq=0,
+            lambda_l1=0.0,
+            lambda_l2=10.0,
+            seed=42,
+            bin_construct_sample_cnt=50_000,
+            min_data_in_leaf=500,
+            data_sample_strategy="bagging",
+            use_quantized_grad=False,
+            validation="latest",
+            validation_fraction=0.2,
+        ),
+        WatchTimeSettings(rank=12, sweeps=8, seed=42),
+        StackingSettings(history_fraction=0.6, held_out_share=0.3),
     ),
 }
 
@@ -99,8 +170,9 @@ class Settings(BaseModel):
     """The most resident memory that a process of a job may take, for example 512MiB or 2GiB."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads that every stage may use. Default: the cores of this machine."""
-    preset: Literal["seed"] = "seed"
-    """Settings of the models; seed is the documented pipeline."""
+    preset: Literal["kraft", "seed"] = "kraft"
+    """kraft learns from what happened later than its features, and knows watch times; seed is the documented
+    pipeline, as it is."""
     force: bool = False
     """Rebuild everything, also what is up to date."""
     quiet: bool = False
@@ -110,6 +182,9 @@ class Settings(BaseModel):
 
     positive_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """An interaction is positive where watch_ratio (play / video duration) is at least this."""
+    protocol: Literal["chronological", "big-to-small"] = "chronological"
+    """What is learned from and what is tested on: the earlier and the later part of one log, or all of big_matrix and all
+    of small_matrix (the dataset's own protocol; --matrix and --train-fraction then have no say)."""
     train_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the interactions, earliest first, that is the train period."""
     null_timestamps: Literal["last", "drop"] = "last"
@@ -117,18 +192,23 @@ class Settings(BaseModel):
     leaves them out."""
 
     factors: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """ALS: latent factors. Default: the preset's (seed: 64)."""
+    """ALS: latent factors. Default: the preset's (64)."""
     regularization: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """ALS: L2 regularization. Default: the preset's (seed: 0.01)."""
+    """ALS: L2 regularization. Default: the preset's (kraft: 20, seed: 0.01)."""
     iterations: Annotated[int, Field(ge=1)] | None = None
-    """ALS: sweeps over users and items. Default: the preset's (seed: 20)."""
+    """ALS: sweeps over users and items. Default: the preset's (kraft: 10, seed: 20)."""
     store_zeros: bool | None = None
-    """ALS: keep observed non-positives as stored zeros. Default: the preset's (seed: yes)."""
+    """ALS: keep observed non-positives as stored zeros. Default: the preset's (kraft: no, seed: yes)."""
     als_solver: Literal["auto", "implicit", "dense"] = "auto"
     """ALS: implicit's own solver over sparse rows, the same steps over dense blocks, or auto: dense where at
     least a fifth of all pairs was observed. Both give the same factors up to rounding."""
     rounds: Annotated[int, Field(ge=1)] | None = None
-    """Ranker: boosting rounds at most. Default: the preset's (seed: 1000)."""
+    """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, seed: 1000)."""
+
+    without: tuple[str, ...] = ()
+    """Ranker of the preset kraft: groups of features to leave out, to see what each is worth."""
+    objective: Literal["binary", "lambdarank"] | None = None
+    """Ranker: binary gives probabilities, lambdarank only an order. Default: binary."""
 
     @property
     def verbosity(self) -> int:
@@ -149,5 +229,8 @@ class Settings(BaseModel):
     @property
     def ranker(self) -> RankerSettings:
         """The preset's ranker settings with what the user set instead."""
-        given = {} if self.rounds is None else {"rounds": self.rounds}
+        chosen = {"rounds": self.rounds, "objective": self.objective}
+        given: dict[str, object] = {name: value for name, value in chosen.items() if value is not None}
+        if self.objective == "lambdarank":
+            given["metric"] = ("auc",)
         return PRESETS[self.preset].ranker.model_copy(update=given)

@@ -73,5 +73,6 @@ def write_raw(folder: Path, rows: Iterable[Row], users: Iterable[int] = range(6)
 
 def run_build(raw: Path, work: Path, tables: list[str] | None = None, **settings: Any) -> dict[str, Any]:
     """`kraft.data.tables.build` in this process, silent, on one thread unless ``settings`` say otherwise."""
-    chosen = Settings.model_validate({"raw": raw, "work": work, "threads": 1, "quiet": True, **settings})
+    usual = {"raw": raw, "work": work, "threads": 1, "quiet": True, "preset": "seed"}
+    chosen = Settings.model_validate(usual | settings)
     return build({"settings": chosen.model_dump(mode="json"), "tables": tables})

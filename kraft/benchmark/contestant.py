@@ -25,6 +25,7 @@ from kraft.engine.store import Store
 from kraft.models import ranker
 from kraft.models.factors import Factors
 from kraft.models.features import FeatureRows
+from kraft.models.validation import random_rows
 from kraft.settings import PRESETS, RankerSettings
 
 MEMORY_PARAMETERS = ("force_col_wise", "deterministic")
@@ -33,11 +34,10 @@ MEMORY_PARAMETERS = ("force_col_wise", "deterministic")
 
 def streamed(store: Store, settings: RankerSettings, threads: int, model: Path) -> dict[str, Any]:
     """Train as `jobs.train` does."""
-    factors = Factors.load(store.model("als"))
+    factors = Factors.load(store.model("als_seed"))
     trained = ranker.train(
-        store.table("ranker_train"),
-        factors.user,
-        factors.item,
+        FeatureRows(store.table("ranker_train"), factors.user, factors.item),
+        lambda labels: random_rows(labels, settings.validation_fraction, settings.seed),
         settings,
         threads=threads,
         progress=Progress(QUIET),
@@ -61,10 +61,10 @@ def in_memory(store: Store, settings: RankerSettings, threads: int, model: Path,
     parameters = ranker.lightgbm_parameters(settings, threads)
     if own_choice:
         parameters = {name: value for name, value in parameters.items() if name not in MEMORY_PARAMETERS}
-    factors = Factors.load(store.model("als"))
+    factors = Factors.load(store.model("als_seed"))
     with FeatureRows(store.table("ranker_train"), factors.user, factors.item) as features:
         labels = features.labels()
-        split = ranker.validation_rows(labels, settings.validation_fraction, settings.seed)
+        split = random_rows(labels, settings.validation_fraction, settings.seed)
         # Gathering the matrix is not counted: who trains in memory has it already.
         matrices = [features.take(rows) for rows in split]
         names = list(features.feature_names)

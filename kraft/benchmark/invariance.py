@@ -88,13 +88,13 @@ def _run(setup: Setup, variant: Variant, until: Until, rounds: int | None, matri
     job = ("jobs.evaluate",) if with_ranker else COMMANDS["als" if until == "score" else until]
     measured = measure(module(*job, *options), threads=variant.threads, folder=folder)
     setup.progress.say(f"  {variant.name:<18} {measured.seconds:7.1f} s")
-    tables = {name: work / "tables" / f"{name}.parquet" for name in TABLES}
+    tables = {name: work / "tables" / f"{name}.parquet" for name in TABLES["seed"]}
     result = {
         "variant": variant.name,
         **measured.figures(),
         "tables": {name: digest(path) for name, path in tables.items()},
         "rows_differ": [name for name, path in tables.items() if not same_rows(path, kept / path.name)],
-        "factors": {path.name: digest(path) for path in sorted((work / "models" / "als").glob("*.npy"))},
+        "factors": {path.name: digest(path) for path in sorted((work / "models" / "als_seed").glob("*.npy"))},
         "trees": _trees(work) if with_ranker else "",
         "metrics": _metrics(work / "evaluation.json") if with_ranker else {},
     }
@@ -158,4 +158,4 @@ def _verdict(found: object, expected: object) -> str:
 
 def _trees(work: Path) -> str:
     """Digest of the ranker's trees."""
-    return hashlib.sha256(trees(work / "models" / "ranker" / "ranker.txt").encode()).hexdigest()
+    return hashlib.sha256(trees(work / "models" / "ranker_seed" / "ranker.txt").encode()).hexdigest()

@@ -67,7 +67,7 @@ def _result(work: Path, until: Until) -> str:
     if until == "score":
         files = [work / "submission.parquet"]
     elif until == "als":
-        files = sorted((work / "work" / "models" / "als").glob("*.npy"))
+        files = sorted((work / "work" / "models" / "als_seed").glob("*.npy"))
     else:
         files = sorted((work / "work" / "tables").glob("*.parquet"))
     digests = [digest(file) for file in files if file.is_file()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
-from kraft.engine.sources import RawFile
+from kraft.engine.sources import AbsentFile, RawFile
 from kraft.errors import InputError
 
 INTERACTION_COLUMNS = {
@@ -49,8 +49,8 @@ USERS = Contract(
     },
 )
 CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})
-# The seed preset reads none of the following: they are checked where they are there, so that a broken
-# file is known before anything is built on it.
+# The preset seed reads none of the following. They are checked where they are there, whatever the preset, so that a
+# broken file is known before anything is built on it.
 OPTIONAL = (
     Contract(
         "item_daily_features",
@@ -61,11 +61,23 @@ OPTIONAL = (
             "video_type": "VARCHAR",
             "upload_dt": "VARCHAR",
             "upload_type": "VARCHAR",
+            "video_tag_id": "BIGINT",
+            "video_duration": "DOUBLE",
             "show_cnt": "DOUBLE",
             "play_cnt": "DOUBLE",
+            "play_duration": "DOUBLE",
+            "complete_play_cnt": "DOUBLE",
+            "long_time_play_cnt": "DOUBLE",
+            "short_time_play_cnt": "DOUBLE",
             "like_cnt": "DOUBLE",
+            "play_progress": "DOUBLE",
         },
         required=False,
+        # Without them the features that are made of them are missing.
+        optional=frozenset(
+            {"video_tag_id", "video_duration", "play_duration", "complete_play_cnt", "play_progress"}
+            | {"long_time_play_cnt", "short_time_play_cnt"}
+        ),
     ),
     Contract("social_network", {"user_id": "INTEGER", "friend_list": "VARCHAR"}, required=False),
     Contract(
@@ -74,9 +86,9 @@ OPTIONAL = (
             "video_id": "INTEGER",
             "caption": "VARCHAR",
             "topic_tag": "VARCHAR",
-            "first_level_category_id": "DOUBLE",
-            "second_level_category_id": "DOUBLE",
-            "third_level_category_id": "DOUBLE",
+            "first_level_category_id": "BIGINT",
+            "second_level_category_id": "BIGINT",
+            "third_level_category_id": "BIGINT",
         },
         required=False,
         stray_line_ends=True,
@@ -91,8 +103,8 @@ def find_folder(raw: Path) -> Path | None:
     return next((raw / place for place in PLACES if _find(raw / place, USERS.stem)), None)
 
 
-def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile]]:
-    """The raw files to build from, by logical name, and the optional ones to check.
+def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile | AbsentFile]]:
+    """The raw files to build from, by logical name: the required ones, and the optional ones, some of them absent.
 
     Args:
         raw: the folder given as --raw.
@@ -121,13 +133,15 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
         "raw_user_features": _raw_file(_required(folder, USERS.stem), USERS),
         "raw_item_categories": _raw_file(_required(folder, CATEGORIES.stem), CATEGORIES),
     }
-    extras = {
-        f"raw_{contract.stem}": _raw_file(path, contract)
-        for contract in OPTIONAL
-        if (path := _find(folder, contract.stem)) is not None
-    }
+    extras: dict[str, RawFile | AbsentFile] = {}
+    for contract in OPTIONAL:
+        path = _find(folder, contract.stem)
+        extras[f"raw_{contract.stem}"] = (
+            AbsentFile(dict(contract.columns)) if path is None else _raw_file(path, contract)
+        )
     for file in (*inputs.values(), *extras.values()):
-        file.check_header()
+        if isinstance(file, RawFile):
+            file.check_header()
     return inputs, extras
 
 

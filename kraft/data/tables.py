@@ -1,8 +1,9 @@
 """The stage that builds the tables of `sql/` from the raw files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -13,12 +14,12 @@ from kraft.engine.builder import Builder
 from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
 from kraft.engine.session import Connection, open_session
-from kraft.engine.sources import RawFile
-from kraft.engine.store import Store
+from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source
+from kraft.engine.store import FIT, Store
 from kraft.errors import InputError
-from kraft.settings import Settings
+from kraft.settings import PRESETS, Settings
 
-TABLES = (
+BASE_TABLES = (
     "user_features",
     "video_metadata",
     "interactions",
@@ -26,28 +27,47 @@ TABLES = (
     "interactions_train",
     "user_index",
     "item_index",
-    # What the factors need ends here; they are fitted beside the rest.
+    # What the ALS factors need ends here; they are fitted beside the rest.
     "user_item_counts",
     "user_counts",
     "item_counts",
     "interactions_test",
     "test_positives",
     "sample_submission",
-    "ranker_users",
-    "ranker_items",
-    "ranker_train",
-    "ranker_test",
 )
-"""What a build brings up to date. The small side tables come first: if one of them is broken, nothing
-large has been read yet."""
+"""What every preset needs. The small side tables come first: if one of them is broken, nothing large has been
+read yet."""
+SEED_TABLES = ("ranker_users", "ranker_items", "ranker_train", "ranker_test")
+"""The documented features."""
+PAIR_TABLES = (
+    "watch_times",
+    "item_totals",
+    "group_rates",
+    "taste_rates",
+    "user_totals",
+    "daily_totals",
+    "item_features",
+    "pair_features",
+)
+"""The preset kraft's features, each made of a train period; built twice (`build`)."""
+DETAIL_TABLES = ("item_days", "friends", "video_details")
+"""What is known of users and videos beforehand, the same for both."""
+OBSERVED = "observed"
+"""Folder of the work folder for the log that the protocol big-to-small tests on."""
+TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES)}
+"""What a build brings up to date, by preset."""
 
 
 def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Check the raw files and bring every table up to date (a stage: arguments and result are JSON).
 
+    For the preset kraft, the same files of `sql/` then run once more in the folder `fit` of the work folder, with the
+    train period for the whole log: it is cut again in time, and what follows the second cut are the rows that the
+    ranker learns from. Nothing of their time, and nothing of the test period, is there to be read.
+
     Args:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
-            by default `TABLES`.
+            by default those of the preset.
 
     Tells each table's name once it is up to date.
 
@@ -59,41 +79,58 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     if settings.raw is None:
         raise InputError("--raw is required here")
-    inputs, extras = resolve(settings.raw, settings.matrix)
+    observed = settings.protocol == "big-to-small"
+    inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
-    names = arguments.get("tables") or TABLES
+    names = arguments.get("tables") or TABLES[settings.preset]
+    stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-        builder = Builder(
-            connection,
-            store,
-            inputs,
-            settings.model_dump(),
-            progress,
-            threads=settings.threads,
-            force=settings.force,
-        )
+        parameters = settings.model_dump() | {"held_out_share": 0.0}
+        make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
+        sources: dict[str, Source] = {**inputs, **extras}
+        if observed:
+            sources["observed_interactions"] = _observed(settings, make, store)
+            parameters |= {"train_fraction": 1.0}
+        builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
         if settings.force or store.entry("interactions") is None:
-            check_extras(connection, extras)
-        with progress.task("build_features", len(names), "tables") as task:
-            for name in names:
-                task.note(name)
-                builder.ensure(name)
-                tell(name)
-                task.advance()
+            check_extras(connection, {name: file for name, file in extras.items() if isinstance(file, RawFile)})
+        builders = [(builder, names)]
+        if stacking:
+            known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
+            known |= {"interactions": Parquet(store.table("interactions_train"))}
+            again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
+            fit = make(Store(store.folder / FIT), known, parameters | again)
+            builders.append((fit, PAIR_TABLES))
+        with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
+            for each, listed in builders:
+                for name in listed:
+                    task.note(name)
+                    each.ensure(name)
+                    tell(name)
+                    task.advance()
         split = _first(connection, builder, "split")
         builder.source("interactions").register(connection, "interactions")
         log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
         rows, raw_rows = (int(count) for count in log[0])
     split["cut_time"] = _local_time(split["cut_timestamp"])
     return {
-        "built": builder.built,
-        "reused": builder.reused,
+        "built": builder.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
+        "reused": builder.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
+        "absent": [name for name, file in extras.items() if isinstance(file, AbsentFile)] if stacking else [],
         "split": split,
         "interactions": rows,
         "duplicates": raw_rows - rows,
         "catalog": str(store.write_catalog()),
     }
+
+
+def _observed(settings: Settings, make: Callable[..., Builder], store: Store) -> Parquet:
+    """small_matrix, typed and checked like any log, in a folder of its own."""
+    assert settings.raw is not None  # noqa: S101 - `build` has it
+    inputs, _ = resolve(settings.raw, "small")
+    own = make(Store(store.folder / OBSERVED), inputs, settings.model_dump())
+    return Parquet(own.ensure("interactions"))
 
 
 def _first(connection: Connection, builder: Builder, table: str) -> dict[str, Any]:

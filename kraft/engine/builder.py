@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.session import Connection, prepare
-from kraft.engine.sources import Parquet, RawFile, Source, file_state
+from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError, MachineError, QueryError
 from kraft.settings import MIB
@@ -40,6 +40,8 @@ class Builder:
     progress: Progress
     threads: int = 1
     force: bool = False
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
     built: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> facts (rows, seconds, peak_mib, reason) of what this run made."""
     reused: list[str] = field(default_factory=list)
@@ -55,17 +57,20 @@ class Builder:
         if name in self._digests:
             return self._digests[name]
         if name in self.raw:
-            digest = file_state(self.raw[name].path)
+            digest = self.raw[name].state()
         else:
-            query = _find(name)
+            query = _find(self.instead.get(name, name))
+            checks = checks_of(query.name)
+            # From here on it goes by the name of what it makes.
+            query = replace(query, name=name)
             recipe = Recipe(
                 inputs={part: self._ensure(part) for part in query.inputs},
                 settings=self._parameters(query),
-                code="-".join([query.digest, *(check.digest for check in checks_of(name))]),
+                code="-".join([query.digest, *(check.digest for check in checks)]),
             )
             reason = "--force" if self.force else self.store.stale(name, recipe)
             if reason:
-                self._build(query, recipe, reason)
+                self._build(query, checks, recipe, reason)
             else:
                 self.reused.append(name)
             digest = recipe.digest
@@ -86,14 +91,14 @@ class Builder:
         self.source(name).register(self.connection, name)
         return int(self.connection.view(name).aggregate("count(*)").fetchall()[0][0])
 
-    def _build(self, query: Query, recipe: Recipe, reason: str) -> None:
+    def _build(self, query: Query, checks: list[Query], recipe: Recipe, reason: str) -> None:
         started = time.monotonic()
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
             for part in query.inputs:
                 self.source(part).register(self.connection, part)
             rows = self._copy(query, dict(recipe.settings), written)
-            self._check(query, written)
+            self._check(query, checks, written)
             facts = {
                 "rows": rows,
                 "seconds": round(time.monotonic() - started, 3),
@@ -125,11 +130,11 @@ class Builder:
         if moved != [(0,)]:
             raise QueryError(f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {origin}")
 
-    def _check(self, query: Query, written: Path) -> None:
+    def _check(self, query: Query, checks: list[Query], written: Path) -> None:
         Parquet(written).register(self.connection, query.name)
         if query.order:
             self._verify_order(query)
-        for check in checks_of(query.name):
+        for check in checks:
             for part in check.inputs:
                 if part != query.name:
                     self._ensure(part)
@@ -142,7 +147,8 @@ class Builder:
                 raise InputError(*self._complaint(query, check, [dict(zip(names, row, strict=True)) for row in rows]))
 
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
-        files = [str(self.raw[part].path) for part in query.inputs if part in self.raw]
+        sources = [self.raw[part] for part in query.inputs if part in self.raw]
+        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet)]
         place = files[0] if files else f"table {query.name}"
         rule = rows[0].get("rule", check.purpose)
         remedy = rows[0].get("remedy", "Correct these rows. Nothing was written.")

@@ -20,8 +20,8 @@ from kraft.errors import InputError
 class Source(Protocol):
     """Something that can stand behind a logical table name."""
 
-    @property
-    def path(self) -> Path: ...
+    def state(self) -> str:
+        """What changes when the content does, known without reading it."""
 
     def register(self, connection: Connection, name: str) -> None:
         """Make ``name`` selectable in ``connection``."""
@@ -39,8 +39,26 @@ class Parquet:
 
     path: Path
 
+    def state(self) -> str:
+        return file_state(self.path)
+
     def register(self, connection: Connection, name: str) -> None:
         connection.read_parquet(str(self.path)).create_view(name, replace=True)
+
+
+@dataclass(frozen=True)
+class AbsentFile:
+    """An optional file that is not there: a table of its columns without rows."""
+
+    columns: dict[str, str]
+    """Column name -> DuckDB type."""
+
+    def state(self) -> str:
+        return "absent"
+
+    def register(self, connection: Connection, name: str) -> None:
+        typed = ", ".join(f"cast(null as {kind}) as {_quoted(column)}" for column, kind in self.columns.items())
+        connection.sql(f"select {typed}").filter("false").create_view(name, replace=True)
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,9 @@ class RawFile:
     optional: frozenset[str] = field(default_factory=frozenset)
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
+
+    def state(self) -> str:
+        return file_state(self.path)
 
     @property
     def is_parquet(self) -> bool:

@@ -3,6 +3,7 @@
     work/tables/NAME.parquet   one file a table
     work/models/NAME/          factors, ranker: .npy, LightGBM text, JSON
     work/manifest.json         what each was made of, its rows, seconds and peak memory
+    work/fit/                  the same for the train period cut again in time: what a ranker learns from
     work/kraft.duckdb          the catalog: one view a table, with comments
     work/tmp/                  spilled and half-written files; safe to delete when no job runs
 
@@ -26,6 +27,9 @@ from kraft import __version__
 from kraft.errors import InputError, MachineError
 
 MANIFEST_FORMAT = 1
+FIT = "fit"
+"""Folder of a work folder that is a work folder of its own: the tables and models of the history that a ranker's
+features come from while it learns."""
 _DELETE_MANIFEST = "Delete it; the next job rebuilds what it needs."
 
 
@@ -202,16 +206,23 @@ class Store:
         # Imported here: the ranker's stage publishes too, and has no room for DuckDB.
         from kraft.engine.session import open_file  # noqa: PLC0415
 
+        inner = Store(self.folder / FIT) if (self.folder / FIT).is_dir() else None
         with open_file(path) as connection:
-            for name, entry in self.manifest().items():
-                if not entry["path"].endswith(".parquet") or self.entry(name) is None:
-                    continue
-                # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
-                file = _literal(str(self.table(name)))
-                connection.execute(f"create view {name} as from read_parquet({file})")
-                connection.execute(f"comment on view {name} is {_literal(entry['purpose'])}")
-                for column, meaning in entry["columns"].items():
-                    connection.execute(f"comment on column {name}.{column} is {_literal(meaning)}")
+            self._add_views(connection, "main")
+            if inner:
+                connection.execute(f"create schema {FIT}")
+                inner._add_views(connection, FIT)  # noqa: SLF001 - a store of the same kind
+
+    def _add_views(self, connection: Any, schema: str) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
+        for name, entry in self.manifest().items():
+            if not entry["path"].endswith(".parquet") or self.entry(name) is None:
+                continue
+            # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
+            file = _literal(str(self.table(name)))
+            connection.execute(f"create view {schema}.{name} as from read_parquet({file})")
+            connection.execute(f"comment on view {schema}.{name} is {_literal(entry['purpose'])}")
+            for column, meaning in entry["columns"].items():
+                connection.execute(f"comment on column {schema}.{name}.{column} is {_literal(meaning)}")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -231,7 +242,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{path.parent}: not a folder", "Give another path.") from None
     except OSError as error:
-        raise MachineError(f"{path}: {error.strerror}", "Nothing was written.") from None
+        raise MachineError(f"{path}: {error.strerror or error}", "Nothing was written.") from None
     finally:
         # Where the folder is none, neither is the draft.
         with suppress(OSError):

@@ -104,7 +104,7 @@ class RankingReport:
             for one in self.subsets
         ]
         users = f"users evaluated  {self.users_evaluated:,} (those with a positive test pair)"
-        return "\n\n".join((_aligned(ranking), _aligned(auc), users))
+        return "\n\n".join((aligned(ranking), aligned(auc), users))
 
 
 def from_rows(ranking_rows: Iterable[Row], auc_rows: Iterable[Row]) -> RankingReport:
@@ -167,7 +167,7 @@ def _checked(adapter: TypeAdapter[list[Checked]], rows: Iterable[Row], table: st
         raise QueryError(f"evaluation/{table}, row and column {where}: {first['msg']}") from error
 
 
-def _aligned(rows: list[list[str]]) -> str:
+def aligned(rows: list[list[str]]) -> str:
     """The rows as lines: the first column to the left, the others to the right, two spaces between."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(

@@ -1,17 +1,28 @@
-"""The stage that judges the scores: runs `sql/evaluation` over them."""
+"""The stages that judge scores: run `sql/evaluation` over them, and say what the figures are worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.session import Connection, open_session
-from kraft.engine.sources import Parquet, Source
+from kraft.engine.session import open_session
+from kraft.engine.sources import Parquet
 from kraft.engine.store import Store
-from kraft.evaluation.ranking import CUTOFFS, from_rows
+from kraft.errors import InputError
+from kraft.evaluation.baselines import BASELINES, FACTORS_ALONE, ScoreColumn, Scores, score_file, write_factor_scores
+from kraft.evaluation.bootstrap import CONFIDENCE, RESAMPLES, SEED, UNIT, Estimate
+from kraft.evaluation.judging import AUC_METRICS, BASE_TABLES, Judge, Judged
+from kraft.evaluation.ranking import CUTOFFS
+from kraft.evaluation.tables import compare_table, detail, score_sets_table
 from kraft.settings import Settings
+
+PAIRED = ("ndcg@10", *AUC_METRICS.values())
+"""Metrics in which the first score set is held against each of the others."""
+
+BOOTSTRAP = {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE}
 
 
 def evaluate(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,24 +33,142 @@ def evaluate(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `report` (`RankingReport.to_json`) and `table` (its plain text).
+
+    Raises:
+        InputError: the table does not hold one finite score for each test pair.
     """
     settings = Settings.model_validate(arguments["settings"])
+    with _judge(settings, arguments) as judging:
+        report = judging.rank("scores", Parquet(Store(settings.work).table("scores")))
+    return {"report": report.to_json(), "table": report.to_table()}
+
+
+def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics of several score sets, with intervals, beside the simplest recommenders.
+
+    Args:
+        arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score, in the order to show
+            them, the first the one under judgement; optionally `baselines`, whether to add them (by default not), and
+            `cutoffs`, by default `CUTOFFS`.
+
+    Returns:
+        `report`: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
+        `notes` and `score_sets`: for each `name`, `baseline`, `ranking` (as the report), `estimates` (metric -> value,
+        low, high), `low_activity_auc` (auc, pairs, positives), `first_minus_this` (the same for the paired
+        difference; None for the first), `least_score`, `greatest_score` and `calibration` (None where scores are not
+        from 0 to 1). `table`: the plain text.
+
+    Raises:
+        InputError: no score set is given, or one does not hold one finite score for each test pair.
+    """
+    settings = Settings.model_validate(arguments["settings"])
+    given: dict[str, Scores] = {name: score_file(Path(path)) for name, path in arguments["scores"].items()}
+    if not given:
+        raise InputError("no scores are given to judge", "Name at least one file of scores.")
+    notes: list[str] = []
+    with _judge(settings, arguments) as judging:
+        more = _baselines(judging, Store(settings.work), notes) if arguments.get("baselines") else {}
+        more = {name: source for name, source in more.items() if name not in given}
+        judged = {name: judging.judge(name, source) for name, source in (given | more).items()}
+    name, first = next(iter(judged.items()))
+    report = first.report.to_json() | {
+        "bootstrap": BOOTSTRAP,
+        "users": len(first.user_ndcg),
+        "low_activity_users": int(first.low_activity.sum()),
+        "notes": notes,
+        "score_sets": [_score_set(label, one, first, baseline=label in more) for label, one in judged.items()],
+    }
+    return {"report": report, "table": "\n\n".join((score_sets_table(judged), *notes, detail(name, first)))}
+
+
+def compare(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The paired difference of two score sets: what the first is worth over the second.
+
+    Args:
+        arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score: two of them.
+
+    Returns:
+        `report`: `a` and `b` (their names), `pairs`, `bootstrap`, `metrics` (metric -> a, b, difference, low, high)
+        and `users` (count of those with a positive, shares whose NDCG@10 is higher (`rise`), lower (`fall`) or `equal`
+        in the first; `drawn`, users in a resample). `table`: the plain text.
+
+    Raises:
+        InputError: there are not two score sets, they do not hold the same pairs, or not one finite score for
+            each test pair.
+    """
+    settings = Settings.model_validate(arguments["settings"])
+    sources: dict[str, Scores] = {name: score_file(Path(path)) for name, path in arguments["scores"].items()}
+    if len(sources) != len(("a", "b")):
+        raise InputError(f"two score sets can be compared, not {len(sources)}", "Give two, each a name of its own.")
+    with _judge(settings, arguments) as judging:
+        names = list(sources)
+        judging.same_pairs(names[0], names[1], sources)
+        a, b = (judging.judge(name, source) for name, source in sources.items())
+    differences = {
+        metric: {"a": one.value, "b": b.metrics[metric].value, **_difference(one.minus(b.metrics[metric]))}
+        for metric, one in a.metrics.items()
+    }
+    # A difference that the intervals cannot see is none.
+    change = np.rint((a.user_ndcg - b.user_ndcg)[~np.isnan(a.user_ndcg)] / UNIT)
+    users = {
+        "count": len(change),
+        "rise": float((change > 0).mean()),
+        "fall": float((change < 0).mean()),
+        "equal": float((change == 0).mean()),
+        "drawn": len(a.user_ndcg),
+    }
+    report = {
+        "a": names[0],
+        "b": names[1],
+        "pairs": a.report.pairs,
+        "bootstrap": BOOTSTRAP,
+        "metrics": differences,
+        "users": users,
+    }
+    return {"report": report, "table": compare_table(names[0], names[1], differences, users)}
+
+
+@contextmanager
+def _judge(settings: Settings, arguments: Mapping[str, Any]) -> Iterator[Judge]:
     store = Store(settings.work)
-    names = ("scores", "test_positives", "user_index", "item_index")
-    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in names}
-    parameters = {"cutoffs": arguments.get("cutoffs") or list(CUTOFFS)}
+    sources = {name: Parquet(store.table(name)) for name in BASE_TABLES}
     with (
         store.scratch() as folder,
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection,
     ):
-        builder = Builder(connection, Store(folder), sources, parameters, Progress(-1), threads=settings.threads)
-        report = from_rows(
-            _rows(connection, builder.ensure("ranking_metrics")),
-            _rows(connection, builder.ensure("score_auc")),
-        )
-    return {"report": report.to_json(), "table": report.to_table()}
+        yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS)
 
 
-def _rows(connection: Connection, table: Path) -> list[dict[str, Any]]:
-    relation = connection.read_parquet(str(table))
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+def _baselines(judging: Judge, store: Store, notes: list[str]) -> dict[str, Scores]:
+    """The baselines by name; a note for the one that cannot be had."""
+    table = judging.shared.ensure("baseline_scores")
+    found: dict[str, Scores] = {name: ScoreColumn(table, column) for name, column in BASELINES.items()}
+    model = store.model("als")
+    if model.is_dir():
+        scored = judging.scratch / "factor_scores.parquet"
+        write_factor_scores(model, store.table("interactions_test"), scored)
+        found[FACTORS_ALONE] = Parquet(scored)
+    else:
+        notes.append(f"{FACTORS_ALONE} is left out: {model} is not there")
+    return found
+
+
+def _difference(found: Estimate) -> dict[str, float | None]:
+    return {"difference": found.value, "low": found.low, "high": found.high}
+
+
+def _score_set(name: str, judged: Judged, first: Judged, *, baseline: bool) -> dict[str, Any]:
+    paired = None
+    if judged is not first:
+        paired = {metric: first.metrics[metric].minus(judged.metrics[metric]).to_json() for metric in PAIRED}
+    return {
+        "name": name,
+        "baseline": baseline,
+        "ranking": judged.report.to_json(),
+        "estimates": {metric: found.to_json() for metric, found in judged.estimates().items()},
+        "low_activity_auc": dict(judged.low_activity_auc),
+        "first_minus_this": paired,
+        "least_score": judged.least,
+        "greatest_score": judged.greatest,
+        "calibration": judged.calibration,
+    }

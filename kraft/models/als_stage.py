@@ -13,12 +13,12 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models.als import fit
-from kraft.models.recipes import ALS, als_recipe
+from kraft.models.recipes import ALS, als_recipe, named
 from kraft.settings import MIB, Settings
 
 
 def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit the ALS factors of the train period and publish them as the model `als`."""
+    """Fit the ALS factors of the train period and publish them as the preset's model `als_PRESET`."""
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
     user_ids, item_ids = (
@@ -40,7 +40,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
         made.mkdir()
         factors.save(made, user_ids, item_ids, settings.als)
         facts = {"solver": factors.solver, "density": factors.density, "peak_mib": round(peak_bytes() / MIB)}
-        store.publish(ALS, made, als_recipe(store, settings), facts)
+        store.publish(named(ALS, settings), made, als_recipe(store, settings), facts)
     return {"users": len(user_ids), "items": len(item_ids), "factors": settings.als.factors, **facts}
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -16,32 +18,64 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker
 from kraft.models.factors import Factors
-from kraft.models.recipes import ALS, RANKER, ranker_recipe
+from kraft.models.feature_table import FeatureTable
+from kraft.models.features import FeatureRows
+from kraft.models.pair_rows import PairRows
+from kraft.models.recipes import ALS, RANKER, WATCH_TIME, fit_store, named, ranker_recipe
+from kraft.models.validation import SplitRows, latest_rows, random_rows
+from kraft.models.watch_time import WatchTimeModel
 from kraft.settings import MIB, Settings
 
 
 def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the ranker and publish it as the model `ranker`."""
+    """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
-    factors = Factors.load(store.model(ALS))
+    seed = settings.preset == "seed"
+    rows: FeatureTable[Any] = seed_rows(store, settings) if seed else label_rows(store, settings)
     trained = ranker.train(
-        store.table("ranker_train"),
-        factors.user,
-        factors.item,
+        rows,
+        lambda labels: draw_rows(rows, labels, settings),
         settings.ranker,
         threads=settings.threads,
         progress=progress,
-        category_codes=category_codes(store.table("user_features")),
+        category_codes=category_codes(store.table("user_features")) if seed else {},
     )
     record = trained.record
+    name = named(RANKER, settings)
     with store.scratch() as folder:
-        made = folder / RANKER
+        made = folder / name
         made.mkdir()
         trained.save(made)
         facts = {"validation_auc": record.validation_auc, "peak_mib": round(peak_bytes() / MIB)}
-        store.publish(RANKER, made, ranker_recipe(store, settings), facts)
+        store.publish(name, made, ranker_recipe(store, settings), facts)
     return record.model_dump(mode="json", exclude={"feature_names", "category_codes"}) | facts
+
+
+def seed_rows(store: Store, settings: Settings) -> FeatureRows:
+    """The rows that the preset seed's ranker learns from."""
+    factors = Factors.load(store.model(named(ALS, settings)))
+    return FeatureRows(store.table("ranker_train"), factors.user, factors.item)
+
+
+def label_rows(store: Store, settings: Settings) -> PairRows:
+    """The rows that the preset kraft's ranker learns from: pairs that met after the history."""
+    fit = fit_store(store)
+    return PairRows(fit.table("pair_features"), WatchTimeModel.load(fit.model(WATCH_TIME)), settings.without)
+
+
+def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], settings: Settings) -> SplitRows:
+    """The rows to learn from and those to validate on, as the preset wants them drawn."""
+    chosen = settings.ranker
+    if chosen.validation == "random":
+        return random_rows(labels, chosen.validation_fraction, chosen.seed)
+    return latest_rows(
+        labels,
+        rows.column(columns.TIMESTAMP, np.float64, nullable=True),
+        rows.column(columns.ITEM_ID, np.int32),
+        rows.column(columns.IS_WARM, np.bool_),
+        chosen.validation_fraction,
+    )
 
 
 def category_codes(user_features: Path) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Scores a ranker table of any length: row groups in, row groups out, nothing kept between them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
-from kraft.models.features import BATCH_ROWS, FeatureRows, FloatMatrix
+from kraft.models.feature_table import BATCH_ROWS, FeatureTable
 from kraft.models.ranker import TrainedRanker
 
 SCORES_SCHEMA = pa.schema(
@@ -22,57 +23,49 @@ SCORES_SCHEMA = pa.schema(
 
 
 def score(
-    table: Path,
-    user_factors: FloatMatrix,
-    item_factors: FloatMatrix,
+    features: FeatureTable[Any],
     ranker: TrainedRanker,
     target: Path,
     *,
     threads: int,
     progress: Progress,
 ) -> int:
-    """Write the ranker's score of every row of ``table`` to ``target``, in the same order.
+    """Write the ranker's score of every row of ``features`` to ``target``, in the same order.
 
     Args:
-        table: `ranker_test` or any Parquet file with its columns; user_id and item_id are copied as they are.
-        user_factors: float32, shape (n_users, n_factors), those that the ranker was trained with.
-        item_factors: float32, shape (n_items, n_factors), likewise.
+        features: the rows to score; their table's user_id and item_id are copied as they are.
         ranker: the model.
-        target: the Parquet file to write: user_id INTEGER, item_id INTEGER, score DOUBLE (0 to 1). Written
-            in place: whoever calls publishes it when it is whole.
+        target: the Parquet file to write: user_id INTEGER, item_id INTEGER, score DOUBLE (0 to 1, or any number
+            where the objective is a ranking). Written in place: whoever calls publishes it when it is whole.
         threads: threads of LightGBM; the scores do not depend on them.
         progress: where to report to.
 
     Returns:
-        Rows written: those of `table`.
+        Rows written: those of the table.
 
     Raises:
         InputError: the table lacks a column or a value, or its features are not those of the model.
 
     Memory: one row group of the table and one batch, whatever the number of rows.
     """
+    if list(features.feature_names) != ranker.record.feature_names:
+        raise InputError(
+            f"the ranker was trained on {len(ranker.record.feature_names)} features, these rows have "
+            f"{len(features.feature_names)} or others",
+            "Train again with python -m jobs.train --force.",
+        )
     with (
-        FeatureRows(table, user_factors, item_factors) as features,
         progress.task("score", len(features)) as task,
+        pq.ParquetWriter(target, SCORES_SCHEMA, compression="zstd") as writer,
     ):
-        if list(features.feature_names) != ranker.record.feature_names:
-            raise InputError(
-                f"the ranker was trained with {ranker.record.n_factors} factors, "
-                f"the ALS model has {features.n_factors}",
-                "Train again with python -m jobs.train --force.",
-            )
-        with pq.ParquetWriter(target, SCORES_SCHEMA, compression="zstd") as writer:
-            for group in range(features.row_groups):
-                ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
-                rows = features.row_group_rows(group)
-                scores = np.empty(len(rows))
-                for start in range(0, len(rows), BATCH_ROWS):
-                    batch = features.take(
-                        np.arange(rows.start + start, min(rows.start + start + BATCH_ROWS, rows.stop))
-                    )
-                    predicted = ranker.booster.predict(batch, num_threads=threads)
-                    scores[start : start + len(batch)] = np.asarray(predicted)
-                    task.advance(len(batch))
-                table_of_group = ids.append_column(columns.SCORE, pa.array(scores))
-                writer.write_table(table_of_group.cast(SCORES_SCHEMA), row_group_size=max(1, len(rows)))
-        return len(features)
+        for group in range(features.row_groups):
+            ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
+            rows = features.row_group_rows(group)
+            scores = np.empty(len(rows))
+            for start in range(0, len(rows), BATCH_ROWS):
+                batch = features.take(np.arange(rows.start + start, min(rows.start + start + BATCH_ROWS, rows.stop)))
+                scores[start : start + len(batch)] = np.asarray(ranker.booster.predict(batch, num_threads=threads))
+                task.advance(len(batch))
+            scored = ids.append_column(columns.SCORE, pa.array(scores))
+            writer.write_table(scored.cast(SCORES_SCHEMA), row_group_size=max(1, len(rows)))
+    return len(features)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,30 +15,33 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
-from kraft.models.recipes import ALS, RANKER, SCORES, scores_recipe
+from kraft.models.recipes import ALS, RANKER, SCORES, WATCH_TIME, named, scores_recipe
 from kraft.settings import MIB, Settings
+
+if TYPE_CHECKING:
+    from kraft.models.feature_table import FeatureTable
 
 
 def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Score every test pair and publish the table `scores`."""
+    """Score every test pair and publish the table `scores_PRESET`."""
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
     started = time.monotonic()
     with store.scratch() as folder:
-        written = folder / f"{SCORES}.parquet"
-        rows = _score_table(settings, store, store.table("ranker_test"), written)
+        written = folder / "scores.parquet"
+        rows = _score_table(settings, store, store.table(_features_of(settings)), written)
         facts = {
             "rows": rows,
             "seconds": round(time.monotonic() - started, 3),
             "peak_mib": round(peak_bytes() / MIB),
-            "purpose": "The ranker's score of every test pair. Grain: one row a test pair.",
+            "purpose": f"The score of every test pair, preset {settings.preset}. Grain: one row a test pair.",
             "columns": {
                 columns.USER_ID: "id of the user",
                 columns.ITEM_ID: "id of the video",
                 columns.SCORE: "probability of a positive interaction, as the ranker sees it [0 to 1]",
             },
         }
-        store.publish(SCORES, written, scores_recipe(store), facts)
+        store.publish(named(SCORES, settings), written, scores_recipe(store, settings), facts)
     store.write_catalog()
     return facts
 
@@ -47,46 +50,77 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Score the pairs of a user's file, in its order, into another file.
 
     The features come from the same files of `sql/` as those of the test pairs, with the given pairs standing
-    for them; users and items that were never seen get what the documented pipeline gives cold ones.
+    for them; users and items that were never seen get what the preset gives cold ones.
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
-    pairs = RawFile(Path(arguments["pairs"]), {columns.USER_ID: "INTEGER", columns.ITEM_ID: "INTEGER"})
-    tables = ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts")
-    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in tables}
+    pairs = RawFile(Path(arguments["pairs"]), _PAIR_COLUMNS, optional=frozenset(_PAIR_COLUMNS) - {"user_id", "item_id"})
+    wanted = _features_of(settings)
+    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
     sources |= {"interactions": pairs, "interactions_test": pairs}
     with store.scratch() as folder:
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
             builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
             asked = builder.rows_of("interactions_test")
-            features = builder.ensure("ranker_test")
-            found = builder.rows_of("ranker_test")
-        if found != asked:
-            raise InputError(
-                f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
-                "Give both ids, integers, in every row.",
-            )
+            whole = connection.view("interactions_test").filter("user_id is not null and item_id is not null")
+            found = int(whole.aggregate("count(*)").fetchall()[0][0])
+            if found != asked:
+                raise InputError(
+                    f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
+                    "Give both ids, integers, in every row.",
+                )
+            features = builder.ensure(wanted)
         written = folder / "scores.parquet"
         rows = _score_table(settings, store, features, written)
         export(written, Path(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
 
 
+def _features_of(settings: Settings) -> str:
+    """The table with the features of the test pairs."""
+    return "ranker_test" if settings.preset == "seed" else "pair_features"
+
+
+_INGREDIENTS = {
+    "ranker_test": ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts"),
+    "pair_features": ("user_totals", "item_features", "taste_rates"),
+}
+"""What the features of pairs are made of, beside the pairs."""
+
+
 def _score_table(settings: Settings, store: Store, features: Path, target: Path) -> int:
     # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
     from kraft.models import ranker, scoring  # noqa: PLC0415
-    from kraft.models.factors import Factors  # noqa: PLC0415
 
-    factors = Factors.load(store.model(ALS))
-    return scoring.score(
-        features,
-        factors.user,
-        factors.item,
-        ranker.load(store.model(RANKER)),
-        target,
-        threads=settings.threads,
-        progress=Progress(settings.verbosity),
-    )
+    with _rows(settings, store, features) as rows:
+        return scoring.score(
+            rows,
+            ranker.load(store.model(named(RANKER, settings))),
+            target,
+            threads=settings.threads,
+            progress=Progress(settings.verbosity),
+        )
+
+
+def _rows(settings: Settings, store: Store, features: Path) -> "FeatureTable[Any]":
+    from kraft.models.factors import Factors  # noqa: PLC0415 - as above
+    from kraft.models.features import FeatureRows  # noqa: PLC0415
+    from kraft.models.pair_rows import PairRows  # noqa: PLC0415
+    from kraft.models.watch_time import WatchTimeModel  # noqa: PLC0415
+
+    if settings.preset == "seed":
+        factors = Factors.load(store.model(named(ALS, settings)))
+        return FeatureRows(features, factors.user, factors.item)
+    return PairRows(features, WatchTimeModel.load(store.model(WATCH_TIME)), settings.without)
+
+
+_PAIR_COLUMNS = {
+    columns.USER_ID: "INTEGER",
+    columns.ITEM_ID: "INTEGER",
+    # Of test pairs; a user's own file need not have them.
+    columns.POSITIVE_INTERACTION: "BOOLEAN",
+    columns.TIMESTAMP: "DOUBLE",
+}
 
 
 def export(scores: Path, out: Path) -> None:
@@ -98,5 +132,5 @@ def export(scores: Path, out: Path) -> None:
 def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Copy the table `scores` to the path that the user named."""
     settings = Settings.model_validate(arguments["settings"])
-    export(Store(settings.work).table(SCORES), Path(arguments["out"]))
+    export(Store(settings.work).table(named(SCORES, settings)), Path(arguments["out"]))
     return {}

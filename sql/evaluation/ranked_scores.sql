@@ -1,33 +1,50 @@
--- Every scored test pair with its place in its user's list.
+-- Every scored test pair with its place in its user's list, and in the list of the user's warm or cold pairs alone.
 -- Equal scores are ranked by item_id, so that the list never depends on the order of the rows.
 --
 -- Grain:      one row a pair of scores
--- Inputs:     scores, test_positives
+-- Inputs:     scores, test_positives, item_index
 -- Parameters: none
 -- Columns:
 --   user_id                id of the user
 --   item_id                id of the video
 --   score                  the ranker's score, higher is better [no unit]
 --   rank                   place in the user's list, 1 is the best [places]
+--   warm                   whether the video is in item_index: it occurs in train
+--   subset_rank            place among the user's pairs that are as warm as this one [places]
 --   positive_interaction   whether the pair is in test_positives
 with pairs as (
-    select user_id, item_id, score from scores
+    select
+        scores.user_id,
+        scores.item_id,
+        scores.score,
+        item_index.item_id is not null      as warm,
+        test_positives.item_id is not null  as positive_interaction
+    from scores
+    left join item_index on scores.item_id = item_index.item_id
+    left join test_positives
+        on scores.user_id = test_positives.user_id and scores.item_id = test_positives.item_id
 ),
-positives as (
-    select user_id, item_id from test_positives
+-- One sort for both lists: among the first n of a user, those that are warm are counted along.
+ranked as (
+    select
+        *,
+        row_number() over (partition by user_id order by score desc, item_id)      as rank,
+        sum(case when warm then 1 else 0 end) over (
+            partition by user_id order by score desc, item_id
+            rows between unbounded preceding and current row
+        )                                                                          as warm_through
+    from pairs
 ),
 final as (
     select
-        pairs.user_id,
-        pairs.item_id,
-        pairs.score,
-        cast(row_number() over (
-            partition by pairs.user_id order by pairs.score desc, pairs.item_id
-        ) as integer)                 as rank,
-        positives.item_id is not null as positive_interaction
-    from pairs
-    left join positives
-        on pairs.user_id = positives.user_id and pairs.item_id = positives.item_id
+        user_id,
+        item_id,
+        score,
+        cast(rank as integer)                                                          as rank,
+        warm,
+        cast(case when warm then warm_through else rank - warm_through end as integer) as subset_rank,
+        positive_interaction
+    from ranked
 )
 select * from final
 order by user_id, rank

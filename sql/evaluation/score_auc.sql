@@ -4,20 +4,15 @@
 -- Warm and cold pairs are counted side by side, so that the scores are sorted once for all three subsets.
 --
 -- Grain:      one row a subset, always these three: all, warm items, cold items
--- Inputs:     ranked_scores, item_index
+-- Inputs:     ranked_scores
 -- Parameters: none
 -- Columns:
---   subset      all; warm items: pairs whose item is in item_index; cold items: the others
+--   subset      all; warm items: the warm pairs; cold items: the others
 --   auc         area under the ROC curve [0 to 1]; null unless both classes occur
 --   pairs       pairs of the subset [rows]
 --   positives   of these, with positive_interaction [rows]
 with pairs as (
-    select
-        ranked_scores.score,
-        ranked_scores.positive_interaction as positive,
-        item_index.item_id is not null     as warm
-    from ranked_scores
-    left join item_index on ranked_scores.item_id = item_index.item_id
+    select score, positive_interaction as positive, warm from ranked_scores
 ),
 scored as (
     select

@@ -9,6 +9,7 @@
 --   item_id               id of the video
 --   interaction_count     interactions of the pair in the test period [rows]
 --   positive_interaction  whether any of them was positive
+--   timestamp             the first of them, unix time [s]; NULL where the log has none
 with kept as (
     select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day
     from interactions
@@ -18,7 +19,7 @@ cut as (
     select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
 later as (
-    select kept.user_id, kept.item_id, kept.positive_interaction
+    select kept.user_id, kept.item_id, kept.positive_interaction, kept.timestamp
     from kept
     cross join cut
     where not (moment < cut_moment
@@ -34,7 +35,8 @@ final as (
         user_id,
         item_id,
         count(*)                       as interaction_count,
-        bool_or(positive_interaction)  as positive_interaction
+        bool_or(positive_interaction)  as positive_interaction,
+        min(timestamp)                 as timestamp
     from later
     semi join user_index on later.user_id = user_index.user_id
     group by user_id, item_id

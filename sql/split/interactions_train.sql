@@ -22,7 +22,7 @@ cut as (
     select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
 final as (
-    select kept.* exclude (moment, day, copies)
+    select user_id, item_id, play_duration, video_duration, timestamp, date, watch_ratio, positive_interaction
     from kept
     cross join cut
     where moment < cut_moment

@@ -35,7 +35,8 @@ def raw(tmp_path_factory):
 def store(raw, tmp_path_factory):
     """KRAFT's side, with the solver that gives implicit's own bits."""
     work = tmp_path_factory.mktemp("work")
-    job = module("jobs.train", "--only-als", "--raw", raw, "--work", work, "--als-solver", "implicit", "--quiet")
+    options = ("--raw", raw, "--work", work, "--preset", "seed", "--als-solver", "implicit", "--quiet")
+    job = module("jobs.train", "--only-als", *options)
     measure(job, threads=2, folder=work)
     return Store(work)
 
@@ -73,7 +74,7 @@ def test_the_peer_writes_the_tables_and_factors_that_kraft_writes(store, answer)
 
 
 def test_the_peers_factors_are_bit_by_bit_those_of_krafts_sparse_solver(store, answer):
-    factors = Factors.load(store.model("als"))
+    factors = Factors.load(store.model("als_seed"))
 
     for side in ("user", "item"):
         np.testing.assert_array_equal(getattr(factors, side), np.load(answer[0] / f"{side}_factors.npy"))
@@ -87,7 +88,7 @@ def test_the_peers_features_are_krafts(store, peer, raw, tmp_path, careful):
     with threadpool_limits(1, "blas"):
         user_factors, item_factors = peer.fit(tmp_path, train, 2)
     users, items = peer.side_tables(train, users, videos, user_factors, item_factors)
-    factors = Factors.load(store.model("als"))
+    factors = Factors.load(store.model("als_seed"))
     for name, part in (("ranker_train", train), ("ranker_test", test)):
         pairs = part.sort_values(["user_id", "item_id"])[["user_id", "item_id"]]
         theirs = peer.features(pairs, users, items, careful=careful)

@@ -43,12 +43,12 @@ def test_one_command_does_it_all_and_says_so(used):
 
 def test_a_second_call_reuses_everything(used):
     folder, _ = used
-    before = (folder / "work/models/ranker/ranker.txt").stat().st_mtime_ns
+    before = (folder / "work/models/ranker_kraft/ranker.txt").stat().st_mtime_ns
     done = run("score", "--out", "again.csv", *ROUNDS, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "reused" in done.stdout
     assert "built from" not in done.stdout
-    assert (folder / "work/models/ranker/ranker.txt").stat().st_mtime_ns == before
+    assert (folder / "work/models/ranker_kraft/ranker.txt").stat().st_mtime_ns == before
     again, first = pl.read_csv(folder / "again.csv"), pl.read_parquet(folder / "submission.parquet")
     assert again["score"].to_list() == first["score"].to_list()
 
@@ -59,7 +59,7 @@ def test_another_threshold_rebuilds_what_depends_on_it(used):
     assert done.returncode == 0, done.stderr
     done = run("build_features", "--work", "other", "--raw", "work/twin", "--positive-threshold", 2, cwd=folder)
     assert "rebuilt interactions: positive_threshold 1.0 -> 2.0" in done.stdout
-    assert "reused  user_features, video_metadata (unchanged)" in done.stdout
+    assert "reused  user_features, video_metadata, item_days, friends (unchanged)" in done.stdout
 
 
 def test_own_pairs_are_scored_like_test_pairs_in_their_own_order(used):

@@ -13,6 +13,7 @@ import pytest
 from kraft import columns
 from kraft.models import ranker
 from kraft.models.features import FeatureRows
+from kraft.models.validation import random_rows
 from kraft.settings import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 20_000, 100, 300, 16
@@ -54,7 +55,7 @@ def streamed(path, factors, *, batch_rows=4096, threads=1, dump=None):
     parameters = ranker.lightgbm_parameters(SETTINGS, threads)
     with FeatureRows(path, *factors) as features:
         labels = features.labels()
-        split = ranker.validation_rows(labels, SETTINGS.validation_fraction, SETTINGS.seed)
+        split = random_rows(labels, SETTINGS.validation_fraction, SETTINGS.seed)
         sets = ranker.datasets(features, labels, split, parameters, batch_rows=batch_rows)
     if dump is not None:
         for name, dataset in zip(("train", "validation"), sets, strict=True):
@@ -72,7 +73,7 @@ def test_streamed_equals_the_matrix_in_memory(data, factors, tmp_path, reference
     path = write(data, tmp_path, N_ROWS)
     with FeatureRows(path, *factors) as features:
         matrix, labels = features.take(np.arange(N_ROWS)), features.labels()
-    rows = ranker.validation_rows(labels, 0.2, 42)
+    rows = random_rows(labels, 0.2, 42)
     train_set = lightgbm.Dataset(
         matrix[rows.train],
         label=labels[rows.train],
@@ -122,11 +123,14 @@ from pathlib import Path
 import numpy as np
 from kraft.engine.progress import Progress
 from kraft.models import ranker
+from kraft.models.features import FeatureRows
+from kraft.models.validation import random_rows
 from kraft.settings import PRESETS
 
 factors = [np.random.default_rng(1).normal(size=(300, 64)).astype(np.float32) for _ in range(2)]
 settings = PRESETS["seed"].ranker.model_copy(update={"rounds": 2, "bin_construct_sample_cnt": 2000})
-ranker.train(Path(sys.argv[1]), *factors, settings, threads=2, progress=Progress(-1), category_codes={})
+rows = FeatureRows(Path(sys.argv[1]), *factors)
+ranker.train(rows, lambda y: random_rows(y, 0.2, 42), settings, threads=2, progress=Progress(-1), category_codes={})
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(int(status["VmHWM"].split()[0]) * 1024)
 """

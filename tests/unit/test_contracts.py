@@ -5,6 +5,7 @@ from matching import exactly
 from small_log import log_rows, log_text, run_build, write_raw
 
 from kraft.data.contracts import PLACES, find_folder, resolve
+from kraft.engine.sources import AbsentFile
 from kraft.errors import InputError
 
 CAPTIONS = (
@@ -23,7 +24,7 @@ def test_places(tmp_path, place):
     assert find_folder(tmp_path) == tmp_path / place
     inputs, extras = resolve(tmp_path, "small")
     assert inputs["raw_interactions"].path.parent == folder
-    assert extras == {}
+    assert {type(file) for file in extras.values()} == {AbsentFile}
 
 
 def test_parquet_comes_before_csv(raw):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from kraft import columns
 from kraft.errors import InputError
-from kraft.models.features import FeatureRows, RowSequence
+from kraft.models.feature_table import RowSequence
+from kraft.models.features import FeatureRows
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 1000, 30, 50, 3
 

@@ -9,7 +9,7 @@ from kraft.settings import MIB, Settings
 
 
 def pipeline(raw, work, **settings):
-    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, factors=4, **settings))
+    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, preset="seed", factors=4, **settings))
 
 
 def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):
@@ -17,9 +17,9 @@ def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):
     for name, limit in (("beside", ROOM_FOR_TWO), ("after", 512 * MIB)):
         run = pipeline(raw, tmp_path / name, memory_limit=limit)
         run.fit_als()
-        assert run.results.keys() == {"build", "als"}
+        assert run.results.keys() == {"build", "als_seed"}
         assert run.reused == []
-        factors.append(np.load(tmp_path / name / "models" / "als" / "item_factors.npy"))
+        factors.append(np.load(tmp_path / name / "models" / "als_seed" / "item_factors.npy"))
     np.testing.assert_array_equal(*factors)
 
 
@@ -27,11 +27,11 @@ def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_p
     pipeline(raw, tmp_path / "work").fit_als()
     again = pipeline(raw, tmp_path / "work")
     again.fit_als()
-    assert "als" in again.reused
+    assert "als_seed" in again.reused
     assert again.results.keys() == {"build"}
     changed = pipeline(raw, tmp_path / "work", iterations=3)
     changed.fit_als()
-    assert "als" in changed.results
+    assert "als_seed" in changed.results
 
 
 def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
@@ -40,7 +40,7 @@ def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
     with pytest.raises(KraftError, match=r"none of [\d,]+ pairs is positive"):
         run.fit_als()
     assert run.store.entry("ranker_test")
-    assert run.store.entry("als") is None
+    assert run.store.entry("als_seed") is None
 
 
 def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
@@ -48,5 +48,5 @@ def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
     run = pipeline(raw, tmp_path / "work")
     with pytest.raises(KraftError, match="video_id must be an integer from 0 on, once a video"):
         run.fit_als()
-    assert run.store.entry("als") is None
+    assert run.store.entry("als_seed") is None
     assert list(run.store.tmp.iterdir()) == []

@@ -8,6 +8,7 @@ from kraft.engine.progress import Progress
 from kraft.errors import InputError
 from kraft.models import ranker, scoring
 from kraft.models.features import FeatureRows
+from kraft.models.validation import random_rows
 from kraft.settings import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 2000, 20, 30, 2
@@ -37,8 +38,8 @@ def model(tmp_path_factory, factors):
     pq.write_table(table.append_column("positive_interaction", label), folder / "ranker_train.parquet")
     settings = PRESETS["seed"].ranker.model_copy(update={"rounds": 8, "bin_construct_sample_cnt": 500})
     return ranker.train(
-        folder / "ranker_train.parquet",
-        *factors,
+        FeatureRows(folder / "ranker_train.parquet", *factors),
+        lambda labels: random_rows(labels, settings.validation_fraction, settings.seed),
         settings,
         threads=1,
         progress=Progress(-1),
@@ -47,7 +48,8 @@ def model(tmp_path_factory, factors):
 
 
 def score(table, factors, model, target, threads=1):
-    return scoring.score(table, *factors, model, target, threads=threads, progress=Progress(-1))
+    with FeatureRows(table, *factors) as rows:
+        return scoring.score(rows, model, target, threads=threads, progress=Progress(-1))
 
 
 @pytest.mark.parametrize("cut", [(1, 128), (300, 1), (300, 128), (5000, 128), (300, 16384)])
@@ -86,7 +88,7 @@ def test_no_rows_make_a_readable_file_without_rows(tmp_path, factors, model):
 def test_factors_of_another_width_than_the_model_s_are_refused(tmp_path, factors, model):
     pq.write_table(make_table(10, 3), tmp_path / "ranker_test.parquet")
     narrower = tuple(matrix[:, :1] for matrix in factors)
-    with pytest.raises(InputError, match="trained with 2 factors, the ALS model has 1"):
+    with pytest.raises(InputError, match="the ranker was trained on 33 features, these rows have 31 or others"):
         score(tmp_path / "ranker_test.parquet", narrower, model, tmp_path / "scores.parquet")
     assert not (tmp_path / "scores.parquet").exists()
 

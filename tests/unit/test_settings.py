@@ -10,7 +10,7 @@ from kraft.settings import MIB, Settings, usable_cores
 
 
 def test_documented_defaults():
-    settings = Settings()
+    settings = Settings(preset="seed")
     assert settings.memory_limit == 1024 * MIB
     assert (settings.positive_threshold, settings.train_fraction, settings.null_timestamps) == (1.0, 0.8, "last")
     als = settings.als
@@ -22,9 +22,14 @@ def test_documented_defaults():
 
 
 def test_what_is_set_comes_before_the_preset():
-    settings = Settings(factors=8, store_zeros=False, rounds=5)
+    settings = Settings(preset="seed", factors=8, store_zeros=False, rounds=5)
     assert (settings.als.factors, settings.als.store_zeros, settings.als.iterations) == (8, False, 20)
     assert settings.ranker.rounds == 5
+
+
+def test_a_ranking_objective_is_validated_by_auc():
+    assert Settings().ranker.metric == ("binary_logloss", "auc")
+    assert Settings(objective="lambdarank").ranker.metric == ("auc",)
 
 
 def test_threads_are_the_cores_this_process_may_use():
@@ -48,7 +53,7 @@ def test_sizes(text, size):
         ({"factors": 0}, "greater than or equal to 1"),
         ({"rounds": 0}, "greater than or equal to 1"),
         ({"memory_limit": "12x"}, "could not interpret byte unit"),
-        ({"preset": "none"}, "Input should be 'seed'"),
+        ({"preset": "none"}, "Input should be 'kraft' or 'seed'"),
         ({"colour": "red"}, "Extra inputs are not permitted"),
     ],
 )

@@ -21,6 +21,7 @@ from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
+from kraft.engine.sources import RawFile
 from kraft.engine.store import Store
 
 TABLES = ("split", "interactions", "interactions_train", "test_positives", "video_metadata")
@@ -49,6 +50,8 @@ def calibrate(folder: Path, scratch: Path, budget: Budget, threads: int) -> list
     small = _tables(folder, "small", scratch / "small", budget, threads, TABLES)
     big = _tables(folder, "big", scratch / "big", budget, threads, ("interactions",))
     inputs, extras = resolve(folder, "small")
+    daily = extras["raw_item_daily_features"]
+    assert isinstance(daily, RawFile)  # noqa: S101 - a twin has all files
     log = pl.scan_parquet(small["interactions"])
     scale = Scale(*(log.select(pl.col(key).n_unique()).collect().item() for key in ("user_id", "item_id")))
     return [
@@ -57,7 +60,7 @@ def calibrate(folder: Path, scratch: Path, budget: Budget, threads: int) -> list
         *_split(pl.scan_parquet(small["interactions_train"]), scale),
         *_truth(pl.scan_parquet(small["test_positives"]), scale),
         *_users(inputs["raw_user_features"].path),
-        *_videos(pl.scan_parquet(small["video_metadata"]), extras["raw_item_daily_features"].path),
+        *_videos(pl.scan_parquet(small["video_metadata"]), daily.path),
         *_big(pl.scan_parquet(big["interactions"]), log),
     ]
 

@@ -1,0 +1,51 @@
+-- Whether scores that are probabilities mean what they say: the pairs in ten steps of equal count by score, the mean
+-- score of each against the share of positives that it foretells. Equal scores share a step. Sums are taken over
+-- decimals of 15 places, because a sum of doubles depends on the order of the rows.
+--
+-- Grain:      one row a step that holds a pair
+-- Inputs:     ranked_scores
+-- Parameters: none
+-- Columns:
+--   bin             step, 1 holds the lowest scores [1 to 10]
+--   pairs           pairs of the step [rows]
+--   mean_score      mean of their scores [0 to 1]
+--   positive_share  share of them with positive_interaction [0 to 1]
+--   brier           mean squared distance of score and class [0 to 1]
+--   log_loss        mean of -ln(probability given to the class that occurred), which counts as at least 2^-52 [nat]
+with groups as (
+    select score, count(*) as pairs from ranked_scores group by score
+),
+below as (
+    select score, sum(pairs) over (order by score) - pairs as below from groups
+),
+counted as (
+    select count(*) as pairs from ranked_scores
+),
+bins as (
+    select score, cast(1 + 10 * below // nullif(pairs, 0) as integer) as bin
+    from below
+    cross join counted
+),
+told as (
+    select
+        score,
+        positive_interaction                                                          as positive,
+        case when positive_interaction then score else 1e0 - score end                as given
+    from ranked_scores
+),
+final as (
+    select
+        bins.bin,
+        count(*)                                                                      as pairs,
+        cast(sum(cast(told.score as decimal(18, 15))) as double) / nullif(count(*), 0) as mean_score,
+        1e0 * count(*) filter (where told.positive) / nullif(count(*), 0)             as positive_share,
+        cast(sum(cast((1e0 - told.given) * (1e0 - told.given) as decimal(18, 15))) as double)
+            / nullif(count(*), 0)                                                     as brier,
+        cast(sum(cast(-ln(greatest(told.given, 2.220446049250313e-16)) as decimal(18, 15))) as double)
+            / nullif(count(*), 0)                                                     as log_loss
+    from told
+    inner join bins on told.score = bins.score
+    group by bins.bin
+)
+select * from final
+order by bin

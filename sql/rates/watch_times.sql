@@ -1,0 +1,61 @@
+-- The history that the ranker's features are made of: how long each user stayed with each video in the train period.
+-- Times are cut at their 1st and 99th percentile (found in steps of 2 %), so that skips and loops do not rule the means.
+-- Where the ranker learns, a share of the videos is held out of its history: it has to meet videos without one.
+--
+-- Grain:      one row a (user, video) pair of interactions_train whose video is not held out
+-- Inputs:     interactions_train, user_index, video_details
+-- Parameters: $held_out_share
+-- Columns:
+--   user_id        id of the user
+--   item_id        id of the video
+--   user_index     row of the user factors
+--   video_index    row of the video factors
+--   log_time       mean watch time [log s]
+--   interactions   interactions of the pair [rows]
+--   positives      of these, with positive_interaction [rows]
+--   first_time     first of them [s]; NULL where no time is known
+--   last_time      last of them [s]
+--   ratio_millis   sum of the watch ratios, each cut at 5 [1/1000]
+with history as (
+    select
+        train.*,
+        greatest(train.play_duration, 1) as milliseconds,
+        video_details.video_index
+    from interactions_train as train
+    join video_details on train.item_id = video_details.item_id
+    -- Spread over the ids by a multiplication modulo a prime: the same videos on every machine and engine.
+    where (cast(train.item_id as bigint) * 7919 + 104729) * 31 % 1009 >= 1009e0 * $held_out_share
+),
+steps as (
+    select cast(floor(ln(milliseconds) * 5e1) as bigint) as step, count(*) as n from history group by 1
+),
+ranked as (
+    select step, sum(n) over (order by step) as through, sum(n) over (order by step desc) as onwards from steps
+),
+bounds as (
+    select
+        min(case when through > 1e-2 * total then step end) / 5e1                  as least,
+        max(case when onwards > 1e-2 * total then step + 1 end) / 5e1              as most
+    from ranked
+    cross join (select sum(n) as total from steps) as counted
+),
+final as (
+    select
+        history.user_id,
+        history.item_id,
+        user_index.user_index,
+        history.video_index,
+        cast(sum(cast(least(greatest(ln(history.milliseconds), bounds.least), bounds.most) as decimal(18, 9))) as double)
+            / count(*) - ln(1e3)                                                                   as log_time,
+        cast(count(*) as integer)                                                                  as interactions,
+        cast(sum(cast(history.positive_interaction as integer)) as integer)                        as positives,
+        min(history.timestamp)                                                                     as first_time,
+        max(history.timestamp)                                                                     as last_time,
+        cast(sum(cast(floor(1e3 * least(history.watch_ratio, 5e0)) as bigint)) as bigint)          as ratio_millis
+    from history
+    join user_index on history.user_id = user_index.user_id
+    cross join bounds
+    group by history.user_id, history.item_id, user_index.user_index, history.video_index
+)
+select * from final
+order by user_index, video_index

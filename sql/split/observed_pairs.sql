@@ -1,0 +1,29 @@
+-- The pairs of a log of its own that the ranking is tested on, in place of a test period: KuaiRec's small_matrix, where
+-- nearly every user met every video, for a ranker that learned from big_matrix.
+-- A user who is not in train cannot be ranked and is left out.
+--
+-- Grain:      one row a distinct (user_id, item_id) of observed_interactions
+-- Inputs:     observed_interactions, user_index
+-- Parameters: none
+-- Columns:
+--   user_id               id of the user
+--   item_id               id of the video
+--   interaction_count     interactions of the pair [rows]
+--   positive_interaction  whether any of them was positive
+--   timestamp             the first of them, unix time [s]; NULL where the log has none
+with met as (
+    select user_id, item_id, positive_interaction, timestamp from observed_interactions
+),
+final as (
+    select
+        met.user_id,
+        met.item_id,
+        count(*)                          as interaction_count,
+        bool_or(met.positive_interaction) as positive_interaction,
+        min(met.timestamp)                as timestamp
+    from met
+    semi join user_index on met.user_id = user_index.user_id
+    group by met.user_id, met.item_id
+)
+select * from final
+order by user_id, item_id

@@ -1,0 +1,18 @@
+-- Who is a friend of whom. A number that is too large for an id names nobody.
+--
+-- Grain:      one row a user and friend
+-- Inputs:     raw_social_network
+-- Parameters: none
+-- Columns:
+--   user_id    id of the user
+--   friend_id  id of the friend
+with listed as (
+    select user_id, unnest(regexp_extract_all(friend_list, '[0-9]+')) as friend from raw_social_network
+),
+final as (
+    select distinct user_id, try_cast(friend as integer) as friend_id
+    from listed
+    where try_cast(friend as integer) is not null
+)
+select * from final
+order by user_id, friend_id

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, Valida
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import invariance, limit, preparation, rounds
+from kraft.benchmark import invariance, limit, preparation, rounds, trials
 from kraft.benchmark.limit import Until
 from kraft.benchmark.report import Report
 from kraft.benchmark.setup import Setup, raw_folder
@@ -26,13 +26,15 @@ class Options(BaseModel):
     limit        peak memory against the limit, at each of --limits
     rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
     invariance   the same results from shuffled rows, Parquet, other threads and limits
+    ablation     the preset kraft's ranker without each group of features
+    trials       the preset kraft's ranker with other settings
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance"]]
+    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance", "ablation", "trials"]]
     """What to measure."""
     raw: Path | None = None
     """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
@@ -91,6 +93,10 @@ def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
             return rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix)
         case "invariance":
             return invariance.run(setup, options.until, options.rounds, options.matrix)
+        case "ablation":
+            return trials.run(setup, "ablation", trials.ABLATION)
+        case "trials":
+            return trials.run(setup, "trials", trials.TRIALS)
 
 
 def parse_limits(text: str) -> list[int]:

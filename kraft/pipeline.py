@@ -263,7 +263,9 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     made, rows = len(build["built"]), build["interactions"]
     lines = [
         f"tables  {made} built from {rows:,} interactions   {build['seconds']:.1f} s",
-        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}",
+        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}"
+        if settings.protocol == "chronological"
+        else f"split   {split['n']:,} interactions of big_matrix to learn from, the pairs of small_matrix to test on",
     ]
     lines += [f"rebuilt {', '.join(names)}: {reason}" for reason, names in _root_reasons(build["built"]).items()]
     lines += [f"absent  {name.removeprefix('raw_')}: its features are missing" for name in build["absent"]]

@@ -183,8 +183,8 @@ class Settings(BaseModel):
     positive_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     """An interaction is positive where watch_ratio (play / video duration) is at least this."""
     protocol: Literal["chronological", "big-to-small"] = "chronological"
-    """What is learned from and what is tested on: the earlier and the later part of one log, or all of big_matrix and all
-    of small_matrix (the dataset's own protocol; --matrix and --train-fraction then have no say)."""
+    """What is learned from and what is tested on: the earlier and the later part of one log, or all of big_matrix and
+    all of small_matrix (the dataset's own protocol; --matrix and --train-fraction then have no say)."""
     train_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the interactions, earliest first, that is the train period."""
     null_timestamps: Literal["last", "drop"] = "last"

@@ -24,7 +24,7 @@ from kraft.models.pair_rows import PairRows
 from kraft.models.recipes import ALS, RANKER, WATCH_TIME, fit_store, named, ranker_recipe
 from kraft.models.validation import SplitRows, latest_rows, random_rows
 from kraft.models.watch_time import WatchTimeModel
-from kraft.settings import MIB, Settings
+from kraft.settings import MIB, RankerSettings, Settings
 
 
 def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
     rows: FeatureTable[Any] = seed_rows(store, settings) if seed else label_rows(store, settings)
     trained = ranker.train(
         rows,
-        lambda labels: draw_rows(rows, labels, settings),
+        lambda labels: draw_rows(rows, labels, settings.ranker),
         settings.ranker,
         threads=settings.threads,
         progress=progress,
@@ -64,9 +64,8 @@ def label_rows(store: Store, settings: Settings) -> PairRows:
     return PairRows(fit.table("pair_features"), WatchTimeModel.load(fit.model(WATCH_TIME)), settings.without)
 
 
-def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], settings: Settings) -> SplitRows:
-    """The rows to learn from and those to validate on, as the preset wants them drawn."""
-    chosen = settings.ranker
+def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], chosen: RankerSettings) -> SplitRows:
+    """The rows to learn from and those to validate on, as ``chosen`` wants them drawn."""
     if chosen.validation == "random":
         return random_rows(labels, chosen.validation_fraction, chosen.seed)
     return latest_rows(

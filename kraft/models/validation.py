@@ -56,13 +56,14 @@ def latest_rows(
     """The latest rows for validation, the earlier ones to learn from.
 
     A video without history is known by its attributes alone, and trees could learn it by heart from these: so a
-    quarter of such videos is met in validation only, and the others in training only.
+    quarter of such videos is met in validation only, and the others in training only. Early rows of the former
+    and late rows of the latter are in neither part.
 
     Args:
         labels: bool, shape (n_rows,).
         times: when each pair met [s], the same shape; NaN counts as latest.
-        videos: item_id of each row.
-        warm: whether the video has a history.
+        videos: item_id of each row, the same shape.
+        warm: whether its video has a history, the same shape.
         fraction: share of the rows that is latest, between 0 and 1.
 
     Raises:

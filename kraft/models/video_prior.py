@@ -34,7 +34,7 @@ class VideoAttributes:
     daily: Matrix
     """Shape (n_videos, 5): the platform's daily figures, standardized; 0 where there are none."""
     has_daily: NDArray[np.bool_]
-    """Shape (n_videos,)."""
+    """Shape (n_videos,): whether there are any."""
 
 
 def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
@@ -42,7 +42,7 @@ def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
 
     Args:
         video_details: Parquet, one row a video in the order of video_index.
-        daily_totals: Parquet, one row a video with daily counts.
+        daily_totals: Parquet, one row a video with daily counts, in any order; there may be none.
     """
     figures = ["daily_log_time", *DAILY_SHARES]
     videos = pl.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
@@ -87,6 +87,7 @@ def _lengths(videos: pl.DataFrame) -> Matrix:
 
 
 def _daily(joined: pl.DataFrame, figures: list[str]) -> Matrix:
+    """Shape (n_videos, 5): the log time and the logits of the shares, standardized; 0 where missing."""
     values = joined.select(figures).to_numpy().astype(np.float64)
     shares = np.clip(values[:, 1:], 1e-3, 1 - 1e-3)
     values[:, 1:] = np.log(shares / (1 - shares))
@@ -142,7 +143,7 @@ class VideoPrior:
             self._full = Ridge(self._wide[self._both])
 
     def __call__(self, factors: Matrix) -> tuple[Matrix, Matrix]:
-        """Prior means and variances, each shape (n_videos, d), for ``factors`` of that shape.
+        """Prior means and variances, each shape (n_videos, d), for ``factors`` of that shape, in their units.
 
         By the daily figures too, where a video has them and enough watched ones do.
         """

@@ -50,20 +50,22 @@ rates as (
 final as (
     select
         videos.item_id, videos.video_index, videos.duration_bucket, videos.author_id,
-        videos.category_1, videos.category_2, videos.category_3, videos.category_4, videos.log_duration,
-        totals.interactions                                         as item_count,
-        item.rate                                                   as item_rate,
-        item.ratio                                                  as item_ratio,
-        (ends.last_time - totals.first_time) / 864e2                as item_days,
-        (ends.last_time - totals.last_time) / 864e2                 as item_idle_days,
-        date_diff('day', videos.upload_date, ends.last_day)         as upload_days,
-        duration.rate                                               as duration_rate,
-        author.rate                                                 as author_rate,
-        (coalesce(c1.rate, 0e0) + coalesce(c2.rate, 0e0) + coalesce(c3.rate, 0e0) + coalesce(c4.rate, 0e0))
+        videos.category_1, videos.category_2, videos.category_3, videos.category_4,
+        cast(videos.log_duration as float)                                          as log_duration,
+        cast(totals.interactions as float)                                          as item_count,
+        cast(item.rate as float)                                                    as item_rate,
+        cast(item.ratio as float)                                                   as item_ratio,
+        cast((ends.last_time - totals.first_time) / 864e2 as float)                 as item_days,
+        cast((ends.last_time - totals.last_time) / 864e2 as float)                  as item_idle_days,
+        cast(date_diff('day', videos.upload_date, ends.last_day) as float)          as upload_days,
+        cast(duration.rate as float)                                                as duration_rate,
+        cast(author.rate as float)                                                  as author_rate,
+        cast((coalesce(c1.rate, 0e0) + coalesce(c2.rate, 0e0) + coalesce(c3.rate, 0e0) + coalesce(c4.rate, 0e0))
             / nullif(case when c1.rate is null then 0 else 1 end + case when c2.rate is null then 0 else 1 end
-                + case when c3.rate is null then 0 else 1 end + case when c4.rate is null then 0 else 1 end, 0) as category_rate,
-        caption_1.rate as caption_rate_1, caption_2.rate as caption_rate_2, caption_3.rate as caption_rate_3,
-        tag.rate as tag_rate, upload.rate as upload_rate,
+                + case when c3.rate is null then 0 else 1 end + case when c4.rate is null then 0 else 1 end, 0) as float) as category_rate,
+        cast(caption_1.rate as float) as caption_rate_1, cast(caption_2.rate as float) as caption_rate_2,
+        cast(caption_3.rate as float) as caption_rate_3,
+        cast(tag.rate as float) as tag_rate, cast(upload.rate as float) as upload_rate,
         case when videos.category_1 is null then 0 else 1 end + case when videos.category_2 is null then 0 else 1 end
             + case when videos.category_3 is null then 0 else 1 end + case when videos.category_4 is null then 0 else 1 end as num_categories,
         daily_totals.* exclude (item_id)

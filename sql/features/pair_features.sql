@@ -54,6 +54,25 @@ author_taste as (
 category_taste as (
     select user_id, key, taste from taste_rates where kind = 'category'
 ),
+-- A user's tastes may be more than memory holds, and a join that spills loses the order of its rows: these few columns are
+-- sorted again, so that the rest, joined to small tables, need not be.
+pairs as (
+    select
+        pairs.user_id, pairs.item_id, pairs.positive_interaction, pairs.timestamp,
+        duration_taste.taste as duration_taste,
+        author_taste.taste as author_taste,
+        (coalesce(c1.taste, 0e0) + coalesce(c2.taste, 0e0) + coalesce(c3.taste, 0e0) + coalesce(c4.taste, 0e0))
+            / nullif(items.num_categories, 0) as category_taste
+    from interactions_test as pairs
+    left join item_features as items on pairs.item_id = items.item_id
+    left join duration_taste on pairs.user_id = duration_taste.user_id and items.duration_bucket = duration_taste.key
+    left join author_taste on pairs.user_id = author_taste.user_id and items.author_id = author_taste.key
+    left join category_taste as c1 on pairs.user_id = c1.user_id and items.category_1 = c1.key
+    left join category_taste as c2 on pairs.user_id = c2.user_id and items.category_2 = c2.key
+    left join category_taste as c3 on pairs.user_id = c3.user_id and items.category_3 = c3.key
+    left join category_taste as c4 on pairs.user_id = c4.user_id and items.category_4 = c4.key
+    order by user_id, item_id
+),
 final as (
     select
         pairs.user_id, pairs.item_id, pairs.positive_interaction, pairs.timestamp,
@@ -62,18 +81,9 @@ final as (
         users.* exclude (user_id, user_index),
         items.* exclude (item_id, video_index, duration_bucket, author_id, category_1, category_2, category_3, category_4),
         items.log_duration - users.user_log_time as duration_beyond_user,
-        duration_taste.taste as duration_taste,
-        author_taste.taste as author_taste,
-        (coalesce(c1.taste, 0e0) + coalesce(c2.taste, 0e0) + coalesce(c3.taste, 0e0) + coalesce(c4.taste, 0e0))
-            / nullif(items.num_categories, 0) as category_taste
-    from interactions_test as pairs
+        pairs.duration_taste, pairs.author_taste, pairs.category_taste
+    from pairs
     left join user_totals as users on pairs.user_id = users.user_id
     left join item_features as items on pairs.item_id = items.item_id
-    left join duration_taste on pairs.user_id = duration_taste.user_id and items.duration_bucket = duration_taste.key
-    left join author_taste on pairs.user_id = author_taste.user_id and items.author_id = author_taste.key
-    left join category_taste as c1 on pairs.user_id = c1.user_id and items.category_1 = c1.key
-    left join category_taste as c2 on pairs.user_id = c2.user_id and items.category_2 = c2.key
-    left join category_taste as c3 on pairs.user_id = c3.user_id and items.category_3 = c3.key
-    left join category_taste as c4 on pairs.user_id = c4.user_id and items.category_4 = c4.key
 )
 select * from final

@@ -39,13 +39,13 @@ final as (
     select
         item_id,
         cast(days as integer)                                          as daily_days,
-        ln(1e0 + shows)                                                as daily_shows,
-        ln(case when milliseconds < 1e0 then 1e0 else milliseconds end / 1e3 / nullif(plays, 0e0)) as daily_log_time,
-        (complete + 1e0) / (plays + 3e0)                               as daily_complete,
-        (long_plays + 1e-1) / (plays + 1e0)                            as daily_long,
-        (short_plays + 1e-1) / (plays + 1e0)                           as daily_short,
-        (likes + 1e-2) / (shows + 1e0)                                 as daily_like,
-        progress / nullif(plays, 0e0)                                  as daily_progress
+        cast(ln(1e0 + shows) as float)                                     as daily_shows,
+        cast(ln(case when milliseconds < 1e0 then 1e0 else milliseconds end / 1e3 / nullif(plays, 0e0)) as float) as daily_log_time,
+        cast((complete + 1e0) / (plays + 3e0) as float)                    as daily_complete,
+        cast((long_plays + 1e-1) / (plays + 1e0) as float)                 as daily_long,
+        cast((short_plays + 1e-1) / (plays + 1e0) as float)                as daily_short,
+        cast((likes + 1e-2) / (shows + 1e0) as float)                      as daily_like,
+        cast(progress / nullif(plays, 0e0) as float)                       as daily_progress
     from totals
     where plays > 0
 )

@@ -33,10 +33,13 @@ friend_rates as (
 ),
 final as (
     select
-        users.user_id, users.user_index, rates.interactions as user_count, rates.rate as user_rate, rates.ratio as user_ratio,
-        users.user_log_time,
-        (history.last_time - users.last_time) / 864e2 as user_idle_days,
-        friend_rates.friend_rate
+        users.user_id, users.user_index,
+        cast(rates.interactions as float)                               as user_count,
+        cast(rates.rate as float)                                       as user_rate,
+        cast(rates.ratio as float)                                      as user_ratio,
+        cast(users.user_log_time as float)                              as user_log_time,
+        cast((history.last_time - users.last_time) / 864e2 as float)    as user_idle_days,
+        cast(friend_rates.friend_rate as float)                         as friend_rate
     from users
     cross join history
     join rates on users.user_id = rates.user_id

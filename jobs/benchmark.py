@@ -1,6 +1,7 @@
 """Measure KRAFT: `python -m jobs.benchmark preparation`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, Valida
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import invariance, limit, preparation, rounds, trials
+from kraft.benchmark import invariance, limit, preparation, quality, rounds, trials
 from kraft.benchmark.limit import Until
 from kraft.benchmark.report import Report
 from kraft.benchmark.setup import Setup, raw_folder
@@ -26,6 +27,7 @@ class Options(BaseModel):
     limit        peak memory against the limit, at each of --limits
     rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
     invariance   the same results from shuffled rows, Parquet, other threads and limits
+    quality      both presets on a fresh twin, against its true probabilities
     ablation     the preset kraft's ranker without each group of features
     trials       the preset kraft's ranker with other settings
 
@@ -34,7 +36,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance", "ablation", "trials"]]
+    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "trials"]]
     """What to measure."""
     raw: Path | None = None
     """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
@@ -56,6 +58,12 @@ class Options(BaseModel):
     """limit, invariance: the last stage to run (invariance goes from score on to the metrics)."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
+    users: Annotated[int, Field(ge=10)] = 1411
+    """quality: users of the twin."""
+    scale: Annotated[int, Field(ge=1)] = 1
+    """quality: multiplies the users."""
+    twin_seed: Annotated[int, Field(ge=0)] = 1
+    """quality: seed of the twin."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False
@@ -71,7 +79,8 @@ def main(options: Options) -> int:
     progress = Progress(-1 if options.quiet else int(options.verbose))
     work = options.work.resolve()
     folder = work / "benchmark"
-    raw = raw_folder(options.raw, folder / "twin", progress)
+    # It makes its own data.
+    raw = folder if options.what == "quality" else raw_folder(options.raw, folder / "twin", progress)
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress)
     report = _measure(options, setup, limits)
@@ -84,19 +93,17 @@ def main(options: Options) -> int:
 
 
 def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
-    match options.what:
-        case "preparation":
-            return preparation.run(setup, options.repeats, options.matrix)
-        case "limit":
-            return limit.run(setup, limits, options.until, options.rounds, options.matrix)
-        case "rounds":
-            return rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix)
-        case "invariance":
-            return invariance.run(setup, options.until, options.rounds, options.matrix)
-        case "ablation":
-            return trials.run(setup, "ablation", trials.ABLATION)
-        case "trials":
-            return trials.run(setup, "trials", trials.TRIALS)
+    twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
+    runs: dict[str, Callable[[], Report]] = {
+        "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
+        "limit": lambda: limit.run(setup, limits, options.until, options.rounds, options.matrix),
+        "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),
+        "invariance": lambda: invariance.run(setup, options.until, options.rounds, options.matrix),
+        "quality": lambda: quality.run(setup, twin, options.rounds),
+        "ablation": lambda: trials.run(setup, "ablation", trials.ABLATION),
+        "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
+    }
+    return runs[options.what]()
 
 
 def parse_limits(text: str) -> list[int]:

@@ -86,7 +86,7 @@ class Judge:
     """Judges score sets against the test pairs of one work folder, one after the other, all on the same resamples."""
 
     connection: Connection
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Parquet]
     """The `BASE_TABLES` that are there."""
     scratch: Path
     """Folder for the tables of one score set at a time."""

@@ -48,8 +48,8 @@ def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score, in the order to show
-            them, the first the one under judgement; optionally `baselines`, whether to add them (by default not), and
-            `cutoffs`, by default `CUTOFFS`.
+            them, the first the one under judgement; optionally `baselines`, whether to add them (by default no), `als`,
+            the model of `FACTORS_ALONE` (by default als), and `cutoffs`, by default `CUTOFFS`.
 
     Returns:
         `report`: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
@@ -67,7 +67,8 @@ def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("no scores are given to judge", "Name at least one file of scores.")
     notes: list[str] = []
     with _judge(settings, arguments) as judging:
-        more = _baselines(judging, Store(settings.work), notes) if arguments.get("baselines") else {}
+        als = Store(settings.work).model(arguments.get("als", "als"))
+        more = _baselines(judging, als, notes) if arguments.get("baselines") else {}
         more = {name: source for name, source in more.items() if name not in given}
         judged = {name: judging.judge(name, source) for name, source in (given | more).items()}
     name, first = next(iter(judged.items()))
@@ -139,14 +140,13 @@ def _judge(settings: Settings, arguments: Mapping[str, Any]) -> Iterator[Judge]:
         yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS)
 
 
-def _baselines(judging: Judge, store: Store, notes: list[str]) -> dict[str, Scores]:
+def _baselines(judging: Judge, model: Path, notes: list[str]) -> dict[str, Scores]:
     """The baselines by name; a note for the one that cannot be had."""
     table = judging.shared.ensure("baseline_scores")
     found: dict[str, Scores] = {name: ScoreColumn(table, column) for name, column in BASELINES.items()}
-    model = store.model("als")
     if model.is_dir():
         scored = judging.scratch / "factor_scores.parquet"
-        write_factor_scores(model, store.table("interactions_test"), scored)
+        write_factor_scores(model, judging.sources["interactions_test"].path, scored)
         found[FACTORS_ALONE] = Parquet(scored)
     else:
         notes.append(f"{FACTORS_ALONE} is left out: {model} is not there")

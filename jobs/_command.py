@@ -70,6 +70,7 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
         InputError: an option or a line of kraft.toml is unknown or breaks its rule.
     """
     from_file = _toml_values(options_type)
+    argv = _repeated(options_type, argv)
     parser = _Parser(
         prog=f"python -m {_module_name(options_type)}",
         description=inspect.cleandoc(options_type.__doc__ or ""),
@@ -100,6 +101,24 @@ def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
     except ValidationError as error:
         raise InputError(_first_problem(error, from_file), "See --help for every option.") from None
     return options_type.model_validate(dict(merged))
+
+
+def _repeated(options_type: type[BaseModel], argv: list[str]) -> list[str]:
+    """``argv`` with an option of several values, `--compare A B`, given once a value, as pydantic-settings reads it."""
+    several = {
+        f"--{name.replace('_', '-')}"
+        for name, field in options_type.model_fields.items()
+        if "tuple[" in str(field.annotation)
+    }
+    words: list[str] = []
+    option = ""
+    for word in argv:
+        if word.startswith("-"):
+            option = word if word in several else ""
+        elif option and words[-1] != option:
+            words.append(option)
+        words.append(word)
+    return words
 
 
 class _Parser(argparse.ArgumentParser):

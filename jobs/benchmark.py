@@ -1,7 +1,6 @@
 """Measure KRAFT: `python -m jobs.benchmark preparation`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +93,7 @@ def main(options: Options) -> int:
 
 def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
     twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
-    runs: dict[str, Callable[[], Report]] = {
+    runs = {
         "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
         "limit": lambda: limit.run(setup, limits, options.until, options.rounds, options.matrix),
         "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),

@@ -108,7 +108,7 @@ PAIR_FEATURE_GROUPS: Final = {
     "friends": ("friend_rate",),
 }
 """The features that `pair_features` stores, by what they are made of."""
-WATCH_TIME: Final = "watch time"
+WATCH_TIME: Final = "watch-time"
 """The group of the features that are not stored but computed by the watch time model."""
 
 

@@ -42,7 +42,7 @@ LAST_TABLE_OF_ALS = "user_item_counts"
 ROOM_FOR_TWO = 1024 * MIB
 """Memory limit from which the factors are fitted beside the build: together the two processes then took half of
 it on the full-size twin."""
-THRIFTY_STAGES = ("kraft.models.ranker_stage", "kraft.models.scoring_stages")
+THRIFTY_STAGES = ("kraft.models.ranker_stage", "kraft.models.scoring_stages", "kraft.evaluation.stage")
 """Stages for which the limit is narrow."""
 
 
@@ -143,7 +143,8 @@ class Pipeline:
                 other = self.settings.model_copy(update={"preset": preset})
                 if not self.store.stale(named(SCORES, other), scores_recipe(self.store, other)):
                     scores[preset] = self._scores_of(other)
-        self._run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines)
+        als = named(ALS, self.settings)
+        self._run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines, als=als)
         return self.results["evaluate"]
 
     def compare(self, first: str, second: str) -> dict[str, Any]:

@@ -89,6 +89,10 @@ class StackingSettings(BaseModel):
     as often as in the time that it will be used in."""
 
 
+FeatureGroup = Literal["watch-time", "length", "user", "item", "video", "categories", "daily", "taste", "friends"]
+"""Groups of the preset kraft's features (`kraft.columns`)."""
+
+
 class Preset(NamedTuple):
     als: AlsSettings
     ranker: RankerSettings
@@ -205,8 +209,9 @@ class Settings(BaseModel):
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, seed: 1000)."""
 
-    without: tuple[str, ...] = ()
-    """Ranker of the preset kraft: groups of features to leave out, to see what each is worth."""
+    without: tuple[FeatureGroup, ...] = ()
+    """Ranker of the preset kraft: groups of features to leave out (watch-time, length, user, item, video, categories,
+    daily, taste, friends)."""
     objective: Literal["binary", "lambdarank"] | None = None
     """Ranker: binary gives probabilities, lambdarank only an order. Default: binary."""
 

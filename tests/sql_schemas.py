@@ -4,7 +4,7 @@ from functools import cache
 
 import duckdb
 
-from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, USERS
+from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USERS
 from kraft.engine.queries import all_queries
 from kraft.settings import Settings
 
@@ -12,11 +12,12 @@ OUTSIDE = {
     "raw_interactions": INTERACTION_COLUMNS,
     "raw_user_features": dict(USERS.columns),
     "raw_item_categories": dict(CATEGORIES.columns),
+    **{f"raw_{contract.stem}": dict(contract.columns) for contract in OPTIONAL},
     # Written by the ranker.
     "scores": {"user_id": "INTEGER", "item_id": "INTEGER", "score": "DOUBLE"},
 }
 """Tables that no file of `sql/` makes."""
-PARAMETERS = {**Settings().model_dump(), "cutoffs": [1, 2]}
+PARAMETERS = {**Settings().model_dump(), "cutoffs": [1, 2], "held_out_share": 0.0}
 
 
 @cache
@@ -35,3 +36,7 @@ def schema_of(table: str) -> dict[str, str]:
 def create_empty(connection, table: str) -> None:
     columns = ", ".join(f'"{name}" {kind}' for name, kind in schema_of(table).items())
     connection.execute(f"create table {table} ({columns})")
+
+
+# The log to test on is a log like the other, of another file.
+OUTSIDE["observed_interactions"] = schema_of("interactions")

@@ -135,12 +135,6 @@ class Judge:
                 "Score the same test pairs with both.",
             )
 
-    def rank(self, name: str, scores: Scores) -> RankingReport:
-        """The documented metrics alone."""
-        self.check(name, scores)
-        with self._set("set", {"scores": scores}) as builder:
-            return self._report(builder)
-
     def judge(self, name: str, scores: Scores) -> Judged:
         """Everything about one score set."""
         least, greatest = self.check(name, scores)

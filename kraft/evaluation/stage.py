@@ -25,24 +25,6 @@ PAIRED = ("ndcg@10", *AUC_METRICS.values())
 BOOTSTRAP = {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE}
 
 
-def evaluate(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics of the table `scores` against `test_positives`.
-
-    Args:
-        arguments: `settings`; optionally `cutoffs`, by default `CUTOFFS`.
-
-    Returns:
-        `report` (`RankingReport.to_json`) and `table` (its plain text).
-
-    Raises:
-        InputError: the table does not hold one finite score for each test pair.
-    """
-    settings = Settings.model_validate(arguments["settings"])
-    with _judge(settings, arguments) as judging:
-        report = judging.rank("scores", Parquet(Store(settings.work).table("scores")))
-    return {"report": report.to_json(), "table": report.to_table()}
-
-
 def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics of several score sets, with intervals, beside the simplest recommenders.
 

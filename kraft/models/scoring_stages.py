@@ -11,7 +11,7 @@ from kraft import columns
 from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
@@ -69,10 +69,23 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
                     f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
                     "Give both ids, integers, in every row.",
                 )
+            # The tables are in the order of the ids; the file's own order comes back with the scores.
+            placed = folder / "placed.parquet"
+            prepare(connection, settings.threads, kept=True, raw=True)
+            connection.execute(
+                "copy (select * from (select *, row_number() over () as place from interactions_test) "
+                "order by user_id, item_id, place) to $target (format parquet)",
+                {"target": str(placed)},
+            )
+            sources |= {"interactions": Parquet(placed), "interactions_test": Parquet(placed)}
+            builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
             features = builder.ensure(wanted)
         written = folder / "scores.parquet"
         rows = _score_table(settings, store, features, written)
-        export(written, Path(arguments["out"]))
+        ordered = folder / "ordered.parquet"
+        parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
+        pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
+        export(ordered, Path(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
 
 

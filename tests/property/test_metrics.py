@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score, roc_auc_score
+from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_score
 
 SQL = Path(__file__).parents[2] / "sql" / "evaluation"
 CUTOFFS = [1, 2, 3, 5, 10, 1000]
@@ -30,11 +30,19 @@ class Measured:
     users: dict[tuple[int, int], dict[str, float]]
     means: dict[int, dict[str, float]]
     auc: dict[str, dict[str, float | None]]
+    subsets: dict[tuple[int, bool], float]
+    low_activity: dict[str, float | None]
+    bins: list[tuple]
+    calibration: dict[str, float | None]
+    steps: list[tuple]
 
 
-def measure(pairs, warm=(), cutoffs=CUTOFFS, threads=2, unscored=()):
-    """All four files on ``pairs``; ``unscored`` are positives that no score was given to."""
+def measure(pairs, warm=(), cutoffs=CUTOFFS, threads=2, unscored=(), low=()):
+    """The files of one score set on ``pairs``; ``unscored`` are positives that no score was given to, ``low`` the
+    least active users.
+    """
     positives = [(pair.user, pair.item) for pair in pairs if pair.positive] + list(unscored)
+    probable = all(0 <= pair.score <= 1 for pair in pairs)
     with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
 
         def table(name, **columns):
@@ -57,11 +65,17 @@ def measure(pairs, warm=(), cutoffs=CUTOFFS, threads=2, unscored=()):
         )
         table("test_positives", user_id=[u for u, _ in positives], item_id=[i for _, i in positives])
         table("item_index", item_id=sorted(warm), item_index=list(range(len(warm))))
+        table("low_activity_users", user_id=sorted(low))
         return Measured(
             ranked=[tuple(row.values()) for row in run("ranked_scores")],
             users={(row["user_id"], row["cutoff"]): row for row in run("user_metrics", cutoffs=cutoffs)},
             means={row["cutoff"]: row for row in run("ranking_metrics")},
             auc={row["subset"]: row for row in run("score_auc")},
+            subsets={(row["user_id"], row["warm"]): row["ndcg"] for row in run("subset_metrics")},
+            low_activity=run("low_activity_auc")[0],
+            bins=[tuple(row.values()) for row in run("user_bins")],
+            steps=[tuple(row.values()) for row in run("calibration_bins")] if probable else [],
+            calibration=run("calibration")[0] if probable else {},
         )
 
 
@@ -77,6 +91,11 @@ def some_pairs(seed, users=40, items=60, levels=None):
     return pairs
 
 
+def as_probabilities(pairs):
+    """The pairs of `some_pairs` with scores from 0 to 1."""
+    return [Pair(pair.user, pair.item, min(pair.score / 1.2, 1.0), pair.positive) for pair in pairs]
+
+
 # By hand. User 1 has four pairs: item 30 leads, 10 and 20 tie (10 is the lower id, so it goes first), 40 is
 # last. User 2 has one pair, fewer than any cutoff above 1. User 3 has no positive.
 BY_HAND = [
@@ -90,13 +109,13 @@ BY_HAND = [
 
 
 def test_the_hand_computed_ranking():
-    assert measure(BY_HAND).ranked == [
-        (1, 30, 0.9, 1, True),
-        (1, 10, 0.5, 2, False),
-        (1, 20, 0.5, 3, True),
-        (1, 40, 0.1, 4, True),
-        (2, 10, 0.2, 1, True),
-        (3, 20, 0.7, 1, False),
+    assert measure(BY_HAND, warm=[10, 40]).ranked == [
+        (1, 30, 0.9, 1, False, 1, True),
+        (1, 10, 0.5, 2, True, 1, False),
+        (1, 20, 0.5, 3, False, 2, True),
+        (1, 40, 0.1, 4, True, 2, True),
+        (2, 10, 0.2, 1, True, 1, True),
+        (3, 20, 0.7, 1, False, 1, False),
     ]
 
 
@@ -198,16 +217,86 @@ def test_auc_is_that_of_scikit_learn_with_and_without_ties(levels):
         assert found.auc[name]["positives"] == sum(pair.positive for pair in subset)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_ndcg_of_warm_and_of_cold_lists_is_that_of_scikit_learn(seed):
+    pairs = some_pairs(seed)
+    warm = set(range(0, 60, 3))
+    found = measure(pairs, warm).subsets
+    compared = 0
+    for user in {pair.user for pair in pairs}:
+        for is_warm in (True, False):
+            own = [pair for pair in pairs if pair.user == user and (pair.item in warm) == is_warm]
+            truth = np.array([[pair.positive for pair in own]], dtype=float)
+            if not truth.any():
+                assert (user, is_warm) not in found
+                continue
+            # Of one document scikit-learn has nothing to say.
+            scores = np.array([[pair.score for pair in own]])
+            expected = ndcg_score(truth, scores, k=10) if len(own) > 1 else 1.0
+            assert found[user, is_warm] == pytest.approx(expected, abs=1e-9)
+            compared += 1
+    assert compared == len(found) > 50
+
+
+@pytest.mark.parametrize("levels", [None, 5])
+def test_auc_of_the_least_active_is_that_of_scikit_learn(levels):
+    pairs = some_pairs(9, levels=levels)
+    low = set(range(10))
+    own = [pair for pair in pairs if pair.user in low]
+    found = measure(pairs, low=low).low_activity
+    expected = roc_auc_score([pair.positive for pair in own], [pair.score for pair in own])
+    assert tuple(found.values()) == pytest.approx((expected, len(own), sum(pair.positive for pair in own)), abs=1e-9)
+
+
+def test_log_loss_and_brier_score_are_those_of_scikit_learn_up_to_the_certain_scores():
+    pairs = as_probabilities(some_pairs(4))
+    pairs += [Pair(900, 1, 0.0, positive=True), Pair(900, 2, 1.0, positive=False), Pair(900, 3, 1.0, positive=True)]
+    truth, scores = [pair.positive for pair in pairs], [pair.score for pair in pairs]
+    found = measure(pairs)
+    assert found.calibration["pairs"] == len(pairs)
+    assert found.calibration["brier"] == pytest.approx(brier_score_loss(truth, scores), abs=1e-9)
+    assert found.calibration["log_loss"] == pytest.approx(log_loss(truth, scores), abs=1e-9)
+
+
+def test_the_reliability_table_has_ten_equal_steps_that_add_up_to_the_calibration_error():
+    pairs = as_probabilities(some_pairs(5))[:1000]
+    found = measure(pairs)
+    parts = np.split(np.array(sorted((pair.score, pair.positive) for pair in pairs)), 10)
+    assert [row[:2] for row in found.steps] == [(number, 100) for number in range(1, 11)]
+    assert [row[2:4] for row in found.steps] == [pytest.approx(tuple(part.mean(axis=0)), abs=1e-9) for part in parts]
+    distance = np.mean([abs(part[:, 0].mean() - part[:, 1].mean()) for part in parts])
+    assert found.calibration["expected_calibration_error"] == pytest.approx(distance, abs=1e-9)
+
+
+def test_steps_of_the_score_hold_their_share_and_never_part_equal_scores():
+    pairs = some_pairs(6, users=60, items=200)
+    warm = set(range(150))
+    found = measure(pairs, warm)
+    assert sum(row[4] for row in found.bins) == len(pairs)
+    for is_warm in (True, False):
+        size = sum((pair.item in warm) == is_warm for pair in pairs)
+        steps = {}
+        for _, step, of_warm, _, count in found.bins:
+            if of_warm == is_warm:
+                steps[step] = steps.get(step, 0) + count
+        assert max(steps.values()) <= size / 256 + 1
+        assert 0 <= min(steps) <= max(steps) <= 511
+    tied = measure(some_pairs(6, levels=5), warm).bins
+    assert len({row[1] for row in tied}) == 7  # 0 to 1.2 in fifths
+
+
 @pytest.mark.parametrize("levels", [None, 50])
 def test_threads_and_the_order_of_rows_leave_every_bit_alone(levels):
     # Past 122,880 rows (one row group) DuckDB really shares the work out.
     pairs = some_pairs(11, users=300, items=1200, levels=levels)
+    if levels is None:
+        pairs = as_probabilities(pairs)
     assert len(pairs) > 150_000
     shuffled = pairs.copy()
     Random(3).shuffle(shuffled)  # noqa: S311 (a test's data)
-    one = measure(pairs, warm=range(600), threads=1)
-    assert measure(pairs, warm=range(600), threads=2) == one
-    assert measure(shuffled, warm=range(600), threads=2) == one
+    one = measure(pairs, warm=range(600), threads=1, low=range(75))
+    assert measure(pairs, warm=range(600), threads=2, low=range(75)) == one
+    assert measure(shuffled, warm=range(600), threads=2, low=range(75)) == one
 
 
 def test_the_means_do_not_depend_on_the_order_of_the_users():

@@ -2,11 +2,13 @@
 
 import os
 import re
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from kraft.settings import MIB, Settings, usable_cores
+from kraft import columns
+from kraft.settings import MIB, FeatureGroup, Settings, usable_cores
 
 
 def test_documented_defaults():
@@ -30,6 +32,10 @@ def test_what_is_set_comes_before_the_preset():
 def test_a_ranking_objective_is_validated_by_auc():
     assert Settings().ranker.metric == ("binary_logloss", "auc")
     assert Settings(objective="lambdarank").ranker.metric == ("auc",)
+
+
+def test_feature_groups_are_those_of_the_columns():
+    assert set(get_args(FeatureGroup)) == {columns.WATCH_TIME, *columns.PAIR_FEATURE_GROUPS}
 
 
 def test_threads_are_the_cores_this_process_may_use():

@@ -7,7 +7,7 @@ from matching import exactly
 from small_log import LOG_HEADER
 
 from kraft.data.contracts import INTERACTION_COLUMNS
-from kraft.engine.sources import Parquet, RawFile, file_state
+from kraft.engine.sources import AbsentFile, Parquet, RawFile, file_state
 from kraft.errors import InputError
 
 GOOD = "1,2,3,4,2020-07-05 00:08:23.438,20200705.0,1593878903.438,0.75"
@@ -243,3 +243,27 @@ def test_table_of_the_work_folder(tmp_path, connection):
     pl.DataFrame({"item_id": [3]}).write_parquet(path)
     Parquet(path).register(connection, "items")
     assert connection.execute("from items").fetchall() == [(3,)]
+
+
+def test_a_file_that_is_not_there_is_a_table_of_its_columns_without_rows(connection):
+    kinds = {"video_id": "INTEGER", "feat": "INTEGER[]", "seen": "DOUBLE", 'a "name"': "VARCHAR"}
+    absent = AbsentFile(kinds)
+    absent.register(connection, "extra")
+    assert connection.execute("from extra").fetchall() == []
+    described = connection.execute("describe extra").fetchall()
+    assert {name: kind for name, kind, *_ in described} == kinds
+    joined = "select count(*), count(feat) from (select 1 as video_id) left join extra using (video_id)"
+    assert connection.execute(joined).fetchall() == [(1, 0)]
+
+
+def test_a_file_that_appears_is_a_change(tmp_path):
+    file = log(tmp_path, lines(GOOD))
+    absent = AbsentFile(file.columns)
+    assert absent.state() == AbsentFile(file.columns).state() != file.state()
+
+
+def test_a_file_that_appears_takes_the_place_of_the_absent_one(tmp_path, connection):
+    file = log(tmp_path, lines(GOOD))
+    AbsentFile(file.columns).register(connection, "log")
+    file.register(connection, "log")
+    assert connection.execute("from log").fetchall() == [READ]

@@ -97,8 +97,12 @@ def test_split_is_the_sorted_log_cut_in_two(duck, rows, train_fraction, null_tim
     known = {row.user_id for row in train}
     pairs = Counter((row.user_id, row.video_id) for row in test if row.user_id in known)
     positive = {(row.user_id, row.video_id) for row in test if row.watch_ratio >= 1.0}
+    first: dict[tuple[int, int], float | None] = {}
+    for row in test:
+        # Chronological, those without a time last.
+        first.setdefault((row.user_id, row.video_id), row.timestamp)
     assert [tuple(record.values()) for record in tables["interactions_test"]] == [
-        (*pair, count, pair in positive) for pair, count in sorted(pairs.items())
+        (*pair, count, pair in positive, first[pair]) for pair, count in sorted(pairs.items())
     ]
     if cut:
         (split,) = tables["split"]

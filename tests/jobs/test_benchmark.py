@@ -87,11 +87,12 @@ def test_the_peers_features_are_krafts(store, peer, raw, tmp_path, careful):
     train, test = peer.split(log)
     with threadpool_limits(1, "blas"):
         user_factors, item_factors = peer.fit(tmp_path, train, 2)
-    users, items = peer.side_tables(train, users, videos, user_factors, item_factors)
+    counts = (peer.counts(train, side) for side in ("user", "item"))
+    tables = peer.SideTables(users, videos, user_factors, item_factors, *counts)
     factors = Factors.load(store.model("als_seed"))
     for name, part in (("ranker_train", train), ("ranker_test", test)):
         pairs = part.sort_values(["user_id", "item_id"])[["user_id", "item_id"]]
-        theirs = peer.features(pairs, users, items, careful=careful)
+        theirs = peer.features(pairs, tables, careful=careful)
         assert tuple(theirs.columns) == ranker_features(64)
         order = pl.read_parquet(store.table(name)).with_row_index().sort("user_id", "item_id")["index"].to_numpy()
         with FeatureRows(store.table(name), factors.user, factors.item) as rows:

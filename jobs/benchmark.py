@@ -28,6 +28,7 @@ class Options(BaseModel):
     invariance   the same results from shuffled rows, Parquet, other threads and limits
     quality      both presets on a fresh twin, against its true probabilities
     ablation     the preset kraft's ranker without each group of features
+    als          ALS alone with other settings
     trials       the preset kraft's ranker with other settings
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
@@ -35,7 +36,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    what: CliPositionalArg[Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "trials"]]
+    what: CliPositionalArg[
+        Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "als", "trials"]
+    ]
     """What to measure."""
     raw: Path | None = None
     """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
@@ -100,6 +103,7 @@ def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
         "invariance": lambda: invariance.run(setup, options.until, options.rounds, options.matrix),
         "quality": lambda: quality.run(setup, twin, options.rounds),
         "ablation": lambda: trials.run(setup, "ablation", trials.ABLATION),
+        "als": lambda: trials.run_als(setup),
         "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
     }
     return runs[options.what]()

@@ -129,7 +129,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "kraft": Preset(
-        AlsSettings(factors=64, regularization=20, iterations=10, seed=42, store_zeros=False),
+        AlsSettings(factors=16, regularization=20, iterations=10, seed=42, store_zeros=False),
         RankerSettings(
             objective="binary",
             # AUC does not see whether the scores are probabilities.
@@ -196,7 +196,7 @@ class Settings(BaseModel):
     leaves them out."""
 
     factors: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """ALS: latent factors. Default: the preset's (64)."""
+    """ALS: latent factors. Default: the preset's (kraft: 16, seed: 64)."""
     regularization: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """ALS: L2 regularization. Default: the preset's (kraft: 20, seed: 0.01)."""
     iterations: Annotated[int, Field(ge=1)] | None = None

@@ -48,16 +48,21 @@ TRIALS = (
 """Choices that were open; the preset's stand in `kraft.settings`."""
 
 
+ALS_TRIALS: dict[str, dict[str, Any]] = {
+    "as documented: 64 factors, 0.01, stored zeros": {"regularization": 0.01, "iterations": 20, "store_zeros": True},
+    **{
+        f"{factors} factors, regularization {strength:g}": {"factors": factors, "regularization": strength}
+        for factors in (16, 64)
+        for strength in (0.01, 1, 20, 100)
+    },
+}
+"""Settings of ALS; where nothing else is said, zeros are left out, as in the preset."""
+
+
 def run(setup: Setup, what: str, trials: Sequence[Trial]) -> Report:
     """Run ``trials``, the first of which is the preset as it is."""
-    work = setup.folder / "trials"
-    setup.progress.say("  building tables and models of the preset kraft, unless they are up to date")
-    ready = module("jobs.train", *setup.options(work, preset="kraft"))
-    measure(ready, threads=setup.threads, folder=setup.folder)
+    settings = _built(setup)
     drafts = setup.fresh(f"{what}-scores")
-    settings = Settings(
-        raw=setup.raw, work=work, memory_limit=setup.memory_limit, threads=setup.threads, preset="kraft", quiet=True
-    ).model_dump(mode="json")
     runs: dict[str, dict[str, Any]] = {}
     scores: dict[str, str] = {}
     for number, trial in enumerate(trials):
@@ -78,6 +83,32 @@ def run(setup: Setup, what: str, trials: Sequence[Trial]) -> Report:
     data = {"raw": str(setup.raw), "threads": setup.threads, "runs": runs, "judged": judged}
     best = max(judged["score_sets"], key=lambda one: float(one["estimates"]["ndcg@10"]["value"]))
     return Report(what, f"{what}  best NDCG@10: {best['name']}", [table], data)
+
+
+def run_als(setup: Setup) -> Report:
+    """Try `ALS_TRIALS` on the history, judged by the pairs that followed it."""
+    settings = _built(setup)
+    told = run_stage("kraft.models.trial_stage:try_als", {"settings": settings, "trials": ALS_TRIALS})
+    found = told["trials"]
+    best = max(found, key=lambda name: float(found[name]["auc"]))
+    table = Table(
+        f"ALS alone on {told['pairs']:,} pairs of watched videos that met after the history",
+        ("", "AUC", "seconds"),
+        [(name, f"{one['auc']:.4f}", one["seconds"]) for name, one in found.items()],
+    )
+    data = {"raw": str(setup.raw), "threads": setup.threads, **told}
+    return Report("als", f"als  best AUC: {best}", [table], data)
+
+
+def _built(setup: Setup) -> dict[str, Any]:
+    """Settings of the preset kraft in a work folder where everything is built."""
+    work = setup.folder / "trials"
+    setup.progress.say("  building tables and models of the preset kraft, unless they are up to date")
+    ready = module("jobs.train", *setup.options(work, preset="kraft"))
+    measure(ready, threads=setup.threads, folder=setup.folder)
+    return Settings(
+        raw=setup.raw, work=work, memory_limit=setup.memory_limit, threads=setup.threads, preset="kraft", quiet=True
+    ).model_dump(mode="json")
 
 
 def _line(one: dict[str, Any], trained: dict[str, Any]) -> tuple[Any, ...]:

@@ -12,14 +12,17 @@ import polars as pl
 import pytest
 from threadpoolctl import threadpool_limits
 
+from kraft.benchmark import trials
 from kraft.benchmark.agreement import compare
 from kraft.benchmark.outside import environment, measure, module
+from kraft.benchmark.setup import Setup
 from kraft.columns import CATEGORICAL_FEATURES, ranker_features
 from kraft.data.twin import synthesize
 from kraft.engine.progress import QUIET, Progress
 from kraft.engine.store import Store
 from kraft.models.factors import Factors
 from kraft.models.features import FeatureRows
+from kraft.settings import MIB
 
 LIMIT = "1GiB"
 
@@ -206,3 +209,31 @@ def test_bad_options_are_one_error(tmp_path, arguments, problem):
 
 def test_python_is_the_same_for_every_process():
     assert module("x", 1, Path("y")) == [sys.executable, "-m", "x", "1", "y"]
+
+
+def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
+    options = ("--users", "40", "--twin-seed", "3", "--rounds", "5", "--threads", "2")
+    done = call(tmp_path, "quality", *options)
+
+    assert "quality  kraft closes" in done.stdout, done.stderr
+    found = json.loads((tmp_path / "work" / "benchmark-quality.json").read_text())
+    assert found["runs"].keys() == {"kraft", "seed"}
+    aucs = {one["name"]: one["estimates"]["auc"]["value"] for one in found["judged"]["score_sets"]}
+    assert aucs["oracle"] > aucs["kraft"] > aucs["random"]
+    # Five rounds are no tenth of the time.
+    assert "times faster than seed, the whole job" in done.stdout
+    assert done.returncode == (0 if found["passed"] else 1)
+
+
+def test_trials_are_held_against_the_preset_as_it_is(raw, tmp_path):
+    setup = Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET))
+    chosen = (trials.Trial(trials.AS_IT_IS), trials.Trial("without user", {"num_leaves": 7}, ("user",)))
+
+    report = trials.run(setup, "trials", chosen)
+
+    judged = {one["name"]: one for one in report.data["judged"]["score_sets"]}
+    assert list(judged) == ["as it is", "without user"]
+    kept = pl.read_parquet(tmp_path / "trials" / "tables" / "interactions_test.parquet").height
+    assert judged["without user"]["calibration"]["pairs"] == kept
+    assert report.tables[0].rows[1][0] == "without user"
+    assert report.tables[0].rows[1][-2].startswith("[")

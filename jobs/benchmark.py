@@ -19,6 +19,9 @@ from kraft.errors import InputError
 from kraft.settings import MIB, usable_cores
 
 
+What = Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "als", "trials"]
+
+
 class Options(BaseModel):
     """Measure KRAFT on this machine; every process from outside, every comparison by turns.
 
@@ -36,9 +39,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    what: CliPositionalArg[
-        Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "als", "trials"]
-    ]
+    what: CliPositionalArg[What]
     """What to measure."""
     raw: Path | None = None
     """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""

@@ -18,7 +18,6 @@ from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.settings import MIB, usable_cores
 
-
 What = Literal["preparation", "limit", "rounds", "invariance", "quality", "ablation", "als", "trials"]
 
 

@@ -237,3 +237,17 @@ def test_trials_are_held_against_the_preset_as_it_is(raw, tmp_path):
     assert judged["without user"]["calibration"]["pairs"] == kept
     assert report.tables[0].rows[1][0] == "without user"
     assert report.tables[0].rows[1][-2].startswith("[")
+
+
+def test_als_is_tried_on_the_history(raw, tmp_path, monkeypatch):
+    setup = Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET))
+    chosen = {"4 factors": {"factors": 4}, "4 factors, zeros": {"factors": 4, "store_zeros": True}}
+    monkeypatch.setattr(trials, "ALS_TRIALS", chosen)
+
+    found = trials.run_als(setup).data
+
+    assert found["trials"].keys() == chosen.keys()
+    assert all(0.4 < one["auc"] < 1 for one in found["trials"].values())
+    labels = pl.read_parquet(tmp_path / "trials" / "fit" / "tables" / "interactions_test.parquet")
+    history = pl.read_parquet(tmp_path / "trials" / "fit" / "tables" / "interactions_train.parquet")
+    assert found["pairs"] == labels.join(history, on="item_id", how="semi").height

@@ -60,6 +60,8 @@ class Options(BaseModel):
     """limit, invariance: the last stage to run (invariance goes from score on to the metrics)."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
+    preset: Literal["kraft", "seed"] = "seed"
+    """limit: the models' preset."""
     users: Annotated[int, Field(ge=10)] = 1411
     """quality: users of the twin."""
     scale: Annotated[int, Field(ge=1)] = 1
@@ -98,7 +100,7 @@ def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
     twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
     runs = {
         "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
-        "limit": lambda: limit.run(setup, limits, options.until, options.rounds, options.matrix),
+        "limit": lambda: limit.run(setup, limits, options.until, options.rounds, options.matrix, options.preset),
         "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),
         "invariance": lambda: invariance.run(setup, options.until, options.rounds, options.matrix),
         "quality": lambda: quality.run(setup, twin, options.rounds),

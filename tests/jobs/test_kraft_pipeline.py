@@ -9,15 +9,9 @@ import sys
 import polars as pl
 import pytest
 
-FROM_HISTORY = (
-    "watch_times",
-    "item_totals",
-    "group_rates",
-    "taste_rates",
-    "user_totals",
-    "daily_totals",
-    "item_features",
-)
+from kraft.data.tables import PAIR_TABLES
+
+FROM_HISTORY = tuple(name for name in PAIR_TABLES if name != "pair_features")
 """Tables that are made of a history alone."""
 LABELS = ("positive_interaction", "timestamp")
 EXTREME = {"play_duration": "9000000", "watch_ratio": "500.0"}

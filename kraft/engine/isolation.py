@@ -19,6 +19,9 @@ from typing import Any, Self
 from kraft import errors
 from kraft.errors import KraftError, MachineError
 
+_STARTED = time.monotonic()
+"""In a stage's process: its start, but for that of Python."""
+
 Stage = Callable[[dict[str, Any]], dict[str, Any]]
 
 ENVIRONMENT = {
@@ -62,7 +65,6 @@ class RunningStage:
 
     def __init__(self, stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -> None:
         self._name = stage.split(":", maxsplit=1)[0]
-        self._started = time.monotonic()
         self._answer = ""
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, stage],
@@ -109,7 +111,7 @@ class RunningStage:
         """Wait for the end.
 
         Returns:
-            The function's result with `peak_bytes` (of the process) and `seconds` added.
+            The function's result with `peak_bytes` and `seconds` (of the process) added.
 
         Raises:
             KraftError: as the stage raised it.
@@ -118,7 +120,6 @@ class RunningStage:
         for _ in self._lines():
             pass
         _, status, usage = os.wait4(self._process.pid, 0)
-        seconds = time.monotonic() - self._started
         self._process.returncode = code = os.waitstatus_to_exitcode(status)
         if code == -signal.SIGINT:
             raise KeyboardInterrupt
@@ -136,7 +137,6 @@ class RunningStage:
             kind = getattr(errors, result["error"], KraftError)
             raise kind(result["problem"], result["remedy"])
         result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        result["seconds"] = seconds
         return result
 
 
@@ -163,7 +163,8 @@ def _main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
         return
-    print(json.dumps(result), flush=True)
+    # Taken here: a parent may come for the result long after the end.
+    print(json.dumps(result | {"seconds": time.monotonic() - _STARTED}), flush=True)
 
 
 if __name__ == "__main__":

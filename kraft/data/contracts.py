@@ -128,7 +128,7 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
         if not log.is_file():
             raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
     inputs = {
-        # A log without a date column is complete: nothing but the reports reads it.
+        # A log may lack the date: only daily counts and the age of uploads need it, and are missing then.
         "raw_interactions": RawFile(log, INTERACTION_COLUMNS, optional=frozenset({"date"})),
         "raw_user_features": _raw_file(_required(folder, USERS.stem), USERS),
         "raw_item_categories": _raw_file(_required(folder, CATEGORIES.stem), CATEGORIES),

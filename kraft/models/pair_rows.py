@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kraft import columns
 from kraft.models.feature_table import FeatureTable, FloatMatrix
-from kraft.models.watch_time import WatchTimeModel
+from kraft.models.watch_time_model import WatchTimeModel
 
 KEYS = (columns.USER_INDEX, columns.VIDEO_INDEX)
 MODELLED_ROWS = 8_192

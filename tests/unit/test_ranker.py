@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -204,3 +206,9 @@ def test_a_damaged_model_is_refused(saved):
 def test_lightgbm_s_remarks_stay_out_of_a_quiet_run(table, factors, capfd):
     train(table, factors)
     assert "LightGBM" not in "".join(capfd.readouterr())
+
+
+def test_the_ranker_s_stage_does_without_libraries_that_it_has_no_room_for():
+    code = "import sys, kraft.models.ranker_stage; print(*({'polars', 'duckdb'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

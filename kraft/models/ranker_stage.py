@@ -17,13 +17,10 @@ from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker
-from kraft.models.factors import Factors
 from kraft.models.feature_table import FeatureTable
-from kraft.models.features import FeatureRows
-from kraft.models.pair_rows import PairRows
-from kraft.models.recipes import ALS, RANKER, WATCH_TIME, fit_store, named, ranker_recipe
+from kraft.models.preset_rows import open_rows
+from kraft.models.recipes import RANKER, fit_store, named, ranker_recipe
 from kraft.models.validation import SplitRows, latest_rows, random_rows
-from kraft.models.watch_time import WatchTimeModel
 from kraft.settings import MIB, RankerSettings, Settings
 
 
@@ -31,15 +28,14 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
-    seed = settings.preset == "seed"
-    rows: FeatureTable[Any] = seed_rows(store, settings) if seed else label_rows(store, settings)
+    rows = label_rows(store, settings)
     trained = ranker.train(
         rows,
         lambda labels: draw_rows(rows, labels, settings.ranker),
         settings.ranker,
         threads=settings.threads,
         progress=progress,
-        category_codes=category_codes(store.table("user_features")) if seed else {},
+        category_codes=category_codes(store.table("user_features")) if settings.preset == "seed" else {},
     )
     record = trained.record
     name = named(RANKER, settings)
@@ -52,16 +48,12 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return record.model_dump(mode="json", exclude={"feature_names", "category_codes"}) | facts
 
 
-def seed_rows(store: Store, settings: Settings) -> FeatureRows:
-    """The rows that the preset seed's ranker learns from."""
-    factors = Factors.load(store.model(named(ALS, settings)))
-    return FeatureRows(store.table("ranker_train"), factors.user, factors.item)
-
-
-def label_rows(store: Store, settings: Settings) -> PairRows:
-    """The rows that the preset kraft's ranker learns from: pairs that met after the history."""
+def label_rows(store: Store, settings: Settings) -> FeatureTable[Any]:
+    """The rows that the preset's ranker learns from: all of the train period (seed), or what met after the history."""
+    if settings.preset == "seed":
+        return open_rows(store.table("ranker_train"), store, settings)
     fit = fit_store(store)
-    return PairRows(fit.table("pair_features"), WatchTimeModel.load(fit.model(WATCH_TIME)), settings.without)
+    return open_rows(fit.table("pair_features"), fit, settings)
 
 
 def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], chosen: RankerSettings) -> SplitRows:

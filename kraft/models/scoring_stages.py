@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -15,11 +15,8 @@ from kraft.engine.session import open_session, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
-from kraft.models.recipes import ALS, RANKER, SCORES, WATCH_TIME, named, scores_recipe
+from kraft.models.recipes import RANKER, SCORES, named, scores_recipe
 from kraft.settings import MIB, Settings
-
-if TYPE_CHECKING:
-    from kraft.models.feature_table import FeatureTable
 
 
 def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,14 +53,15 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     store = Store(settings.work)
     pairs = RawFile(Path(arguments["pairs"]), _PAIR_COLUMNS, optional=frozenset(_PAIR_COLUMNS) - {"user_id", "item_id"})
     wanted = _features_of(settings)
-    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
-    sources |= {"interactions": pairs, "interactions_test": pairs}
     with store.scratch() as folder:
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-            builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
-            asked = builder.rows_of("interactions_test")
-            whole = connection.view("interactions_test").filter("user_id is not null and item_id is not null")
-            found = int(whole.aggregate("count(*)").fetchall()[0][0])
+            pairs.register(connection, "pairs")
+            counted = (
+                connection.view("pairs")
+                .aggregate("count(*), count(*) filter (where user_id is not null and item_id is not null)")
+                .fetchall()
+            )
+            asked, found = counted[0]
             if found != asked:
                 raise InputError(
                     f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
@@ -73,10 +71,11 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
             placed = folder / "placed.parquet"
             prepare(connection, settings.threads, kept=True, raw=True)
             connection.execute(
-                "copy (select * from (select *, row_number() over () as place from interactions_test) "
+                "copy (select * from (select *, row_number() over () as place from pairs) "
                 "order by user_id, item_id, place) to $target (format parquet)",
                 {"target": str(placed)},
             )
+            sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
             sources |= {"interactions": Parquet(placed), "interactions_test": Parquet(placed)}
             builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
             features = builder.ensure(wanted)
@@ -104,8 +103,9 @@ _INGREDIENTS = {
 def _score_table(settings: Settings, store: Store, features: Path, target: Path) -> int:
     # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
     from kraft.models import ranker, scoring  # noqa: PLC0415
+    from kraft.models.preset_rows import open_rows  # noqa: PLC0415
 
-    with _rows(settings, store, features) as rows:
+    with open_rows(features, store, settings) as rows:
         return scoring.score(
             rows,
             ranker.load(store.model(named(RANKER, settings))),
@@ -113,18 +113,6 @@ def _score_table(settings: Settings, store: Store, features: Path, target: Path)
             threads=settings.threads,
             progress=Progress(settings.verbosity),
         )
-
-
-def _rows(settings: Settings, store: Store, features: Path) -> "FeatureTable[Any]":
-    from kraft.models.factors import Factors  # noqa: PLC0415 - as above
-    from kraft.models.features import FeatureRows  # noqa: PLC0415
-    from kraft.models.pair_rows import PairRows  # noqa: PLC0415
-    from kraft.models.watch_time import WatchTimeModel  # noqa: PLC0415
-
-    if settings.preset == "seed":
-        factors = Factors.load(store.model(named(ALS, settings)))
-        return FeatureRows(features, factors.user, factors.item)
-    return PairRows(features, WatchTimeModel.load(store.model(WATCH_TIME)), settings.without)
 
 
 _PAIR_COLUMNS = {

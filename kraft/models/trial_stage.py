@@ -17,10 +17,9 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models import als, ranker, scoring
-from kraft.models.pair_rows import PairRows
+from kraft.models.preset_rows import open_rows
 from kraft.models.ranker_stage import draw_rows, label_rows
-from kraft.models.recipes import WATCH_TIME, fit_store
-from kraft.models.watch_time import WatchTimeModel
+from kraft.models.recipes import fit_store
 from kraft.settings import PRESETS, RankerSettings, Settings
 
 PAIRS_AT_A_TIME = 131_072
@@ -48,8 +47,7 @@ def run_trial(arguments: Mapping[str, Any]) -> dict[str, Any]:
         progress=quiet,
         category_codes={},
     )
-    model = WatchTimeModel.load(store.model(WATCH_TIME))
-    with PairRows(store.table("pair_features"), model, settings.without) as pairs:
+    with open_rows(store.table("pair_features"), store, settings) as pairs:
         scoring.score(pairs, trained, Path(arguments["out"]), threads=settings.threads, progress=quiet)
     told = {"best_iteration", "rounds_run", "validation_auc", "train_rows", "train_seconds", "dataset_seconds"}
     return trained.record.model_dump(mode="json", include=told)

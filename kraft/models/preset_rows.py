@@ -1,0 +1,30 @@
+"""The rows of a table as the feature vectors of a preset: the one place that knows which model completes them."""
+
+from pathlib import Path
+from typing import Any
+
+from kraft.engine.store import Store
+from kraft.models.factors import Factors
+from kraft.models.feature_table import FeatureTable
+from kraft.models.features import FeatureRows
+from kraft.models.pair_rows import PairRows
+from kraft.models.recipes import ALS, WATCH_TIME, named
+from kraft.models.watch_time_model import WatchTimeModel
+from kraft.settings import Settings
+
+
+def open_rows(table: Path, store: Store, settings: Settings) -> FeatureTable[Any]:
+    """The rows of ``table`` as the preset's ranker takes them.
+
+    Args:
+        table: `ranker_train` or `ranker_test` (preset seed), else `pair_features`; or a table of the same columns.
+        store: holds the model that belongs to the table: ALS factors (seed), else the watch time model.
+        settings: the preset, and the groups of features to leave out.
+
+    Raises:
+        InputError: the table lacks a column, or the model is missing or damaged.
+    """
+    if settings.preset == "seed":
+        factors = Factors.load(store.model(named(ALS, settings)))
+        return FeatureRows(table, factors.user, factors.item)
+    return PairRows(table, WatchTimeModel.load(store.model(WATCH_TIME)), settings.without)

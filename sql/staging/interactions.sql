@@ -4,6 +4,7 @@
 -- Grain:      one row a distinct interaction; a pair may occur again at another time
 -- Inputs:     raw_interactions
 -- Parameters: $positive_threshold
+-- Sums:       copies
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video (video_id in the raw files)
@@ -29,9 +30,8 @@ final as (
     select
         *,
         coalesce(watch_ratio >= $positive_threshold, false)  as positive_interaction,
-        cast(count(*) as integer)                            as copies
+        1                                                    as copies
     from raw
-    group by all
 )
 select * from final
 order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date

@@ -73,7 +73,7 @@ def test_case(path):
                 connection.execute(f"insert into {table} ({', '.join(columns)}) values ({marks})", row)
         columns, rows = parse_table(case["expected"], query.name)
         expected = typed(connection, columns, rows, query.name)
-        result = connection.execute(query.text, case.get("parameters", {}))
+        result = connection.execute(query.whole, case.get("parameters", {}))
         assert [column[0] for column in result.description] == columns
         assert result.fetchall() == expected
 

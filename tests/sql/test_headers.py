@@ -90,6 +90,14 @@ def test_order_header_names_an_input_and_its_columns(query):
         assert set(columns) <= set(schema_of(origin)) & set(schema_of(query.name))
 
 
+def test_sums_are_integers_over_an_order_that_makes_alike_rows_neighbours(query):
+    if query.sums:
+        schema = schema_of(query.name)
+        assert list(query.columns) == list(schema)
+        assert {schema[name] for name in query.sums} == {"INTEGER"}
+        assert not query.order
+
+
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_dialect(query, what):
     found = re.search(FORBIDDEN[what], code_of(query.text).lower())

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from matching import exactly
 from small_log import Row, log_rows, log_text, run_build, write_raw
+from sql_schemas import schema_of
 
 from kraft.data.contracts import resolve
 from kraft.engine import builder as builder_module
@@ -240,6 +241,43 @@ def test_row_lost_on_the_way_is_found(bench, monkeypatch):
     change_query(monkeypatch, "ranker_test", text=text)
     with pytest.raises(QueryError, match="rows are not in the order of interactions_test"):
         bench.ensure("ranker_test")
+
+
+# --- rows that are added up -------------------------------------------------------------------
+
+ONCE = tuple(Row(0, video) for video in range(10, 15))
+
+
+@pytest.mark.parametrize(
+    ("more", "copies", "counts"),
+    [
+        ((), [1, 1, 1, 1, 1], [1, 1, 1, 1, 1]),
+        ((ONCE[2], ONCE[2]), [1, 1, 3, 1, 1], [1, 1, 1, 1, 1]),
+        # No time, no day: missing values are alike too.
+        ((Row(1, 10, date=None, timestamp=None),) * 2, [1, 1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 1]),
+        # Neighbours of the same pair that differ further down.
+        ((Row(0, 14, play_duration=6000), Row(0, 14, play_duration=7000)), [1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 3]),
+    ],
+    ids=["none", "exact copies", "without a time", "pairs"],
+)
+def test_alike_rows_are_added_up(tmp_path, connection, store, more, copies, counts):
+    raw = write_raw(tmp_path / "many", ONCE + more, range(2))
+    values = Settings(positive_threshold=0.5).model_dump() | {"train_fraction": 1.0}
+    many = Builder(connection, store, resolve(raw, "small")[0], values, Progress(-1))
+    many.ensure("user_item_counts")
+    for table, column, expected in (
+        ("interactions", "copies", copies),
+        ("user_item_counts", "positive_count", counts),
+    ):
+        found = duckdb.sql(f"select {column} from '{store.table(table)}'").fetchall()
+        assert [value for (value,) in found] == expected
+        assert many.built[table]["rows"] == len(expected)
+        # What the file means as one SELECT.
+        query = all_queries()[table]
+        whole = connection.execute(query.whole, {name: values[name] for name in query.parameters}).fetchall()
+        assert duckdb.sql(f"from '{store.table(table)}'").fetchall() == whole
+        schema = duckdb.sql(f"describe from '{store.table(table)}'").fetchall()
+        assert [(row[0], row[1]) for row in schema] == list(schema_of(table).items())
 
 
 # --- defects and the machine ------------------------------------------------------------------

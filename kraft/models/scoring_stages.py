@@ -9,12 +9,12 @@ import polars as pl
 
 from kraft import columns
 from kraft.engine.budget import Budget, peak_bytes
-from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session, prepare
-from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.sources import RawFile
 from kraft.engine.store import Store, write_whole
 from kraft.errors import InputError
+from kraft.models.given_pairs import OPTIONAL_COLUMNS, PAIR_COLUMNS, features_table, write_features
 from kraft.models.recipes import RANKER, SCORES, named, scores_recipe
 from kraft.settings import MIB, Settings
 
@@ -26,7 +26,7 @@ def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     with store.scratch() as folder:
         written = folder / "scores.parquet"
-        rows = _score_table(settings, store, store.table(_features_of(settings)), written)
+        rows = _score_table(settings, store, store.table(features_table(settings)), written)
         facts = {
             "rows": rows,
             "seconds": round(time.monotonic() - started, 3),
@@ -46,13 +46,11 @@ def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Score the pairs of a user's file, in its order, into another file.
 
-    The features come from the same files of `sql/` as those of the test pairs, with the given pairs standing
-    for them; users and items that were never seen get what the preset gives cold ones.
+    Users and videos that were never seen get what the preset gives cold ones (`given_pairs`).
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
-    pairs = RawFile(Path(arguments["pairs"]), _PAIR_COLUMNS, optional=frozenset(_PAIR_COLUMNS) - {"user_id", "item_id"})
-    wanted = _features_of(settings)
+    pairs = RawFile(Path(arguments["pairs"]), PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
     with store.scratch() as folder:
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
             pairs.register(connection, "pairs")
@@ -75,10 +73,7 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 "order by user_id, item_id, place) to $target (format parquet)",
                 {"target": str(placed)},
             )
-            sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
-            sources |= {"interactions": Parquet(placed), "interactions_test": Parquet(placed)}
-            builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
-            features = builder.ensure(wanted)
+        features = write_features(placed, store, settings, folder)
         written = folder / "scores.parquet"
         rows = _score_table(settings, store, features, written)
         ordered = folder / "ordered.parquet"
@@ -86,18 +81,6 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
         pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
         export(ordered, Path(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
-
-
-def _features_of(settings: Settings) -> str:
-    """The table with the features of the test pairs."""
-    return "ranker_test" if settings.preset == "seed" else "pair_features"
-
-
-_INGREDIENTS = {
-    "ranker_test": ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts"),
-    "pair_features": ("user_totals", "item_features", "taste_rates"),
-}
-"""What the features of pairs are made of, beside the pairs."""
 
 
 def _score_table(settings: Settings, store: Store, features: Path, target: Path) -> int:
@@ -113,15 +96,6 @@ def _score_table(settings: Settings, store: Store, features: Path, target: Path)
             threads=settings.threads,
             progress=Progress(settings.verbosity),
         )
-
-
-_PAIR_COLUMNS = {
-    columns.USER_ID: "INTEGER",
-    columns.ITEM_ID: "INTEGER",
-    # Of test pairs; a user's own file need not have them.
-    columns.POSITIVE_INTERACTION: "BOOLEAN",
-    columns.TIMESTAMP: "DOUBLE",
-}
 
 
 def export(scores: Path, out: Path) -> None:

@@ -1,0 +1,57 @@
+"""Features of any pairs of users and videos, from the same files of `sql/` as those of the test pairs.
+
+The given pairs take the place of the test pairs: `ranker_test` or `pair_features` does not know the difference. Users
+and videos that were never seen get what the preset gives cold ones.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from kraft import columns
+from kraft.engine.budget import Budget
+from kraft.engine.builder import Builder
+from kraft.engine.progress import Progress
+from kraft.engine.session import open_session
+from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.store import Store
+from kraft.settings import Settings
+
+PAIR_COLUMNS: Final = {
+    columns.USER_ID: "INTEGER",
+    columns.ITEM_ID: "INTEGER",
+    # Of test pairs; others need not have them.
+    columns.POSITIVE_INTERACTION: "BOOLEAN",
+    columns.TIMESTAMP: "DOUBLE",
+}
+OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
+_INGREDIENTS: Final = {
+    "ranker_test": ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts"),
+    "pair_features": ("user_totals", "item_features", "taste_rates"),
+}
+"""What the features of pairs are made of, beside the pairs."""
+
+
+def features_table(settings: Settings) -> str:
+    """The table that holds the features of pairs in the preset."""
+    return "ranker_test" if settings.preset == "seed" else "pair_features"
+
+
+def write_features(pairs: Path, store: Store, settings: Settings, folder: Path) -> Path:
+    """Write the features of ``pairs``, in their order; `preset_rows.open_rows` reads them.
+
+    Args:
+        pairs: Parquet file with user_id and item_id, sorted by both; more columns are passed over.
+        store: the work folder, whose tables are up to date.
+        settings: preset, memory limit and threads.
+        folder: gets the folder `pairs` for the tables; nothing of that name may be there.
+
+    Returns:
+        The Parquet file, one row a pair: `ranker_test` (preset seed) or `pair_features`.
+    """
+    wanted = features_table(settings)
+    given = RawFile(pairs, PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
+    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
+    sources |= {"interactions": given, "interactions_test": given}
+    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
+        builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
+        return builder.ensure(wanted)

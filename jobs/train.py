@@ -1,6 +1,7 @@
 """Fit the factors and train the ranker: `python -m jobs.train`."""
 
 from jobs._command import run
+from kraft.models.recipes import ALS, named
 from kraft.pipeline import Pipeline
 from kraft.settings import Settings
 
@@ -19,7 +20,8 @@ def main(options: Options) -> None:
     pipeline = Pipeline(options)
     if options.only_als:
         pipeline.fit_als()
-        print(pipeline.summary("train", f"factors in {options.work / 'models' / 'als'}", "python -m jobs.train"))
+        factors = pipeline.store.model(named(ALS, options))
+        print(pipeline.summary("train", f"factors in {factors}", "python -m jobs.train"))
         return
     pipeline.train()
     outcome = f"factors and ranker in {options.work / 'models'}"

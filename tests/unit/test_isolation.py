@@ -55,7 +55,7 @@ def test_libraries_are_told_to_share_the_cores(monkeypatch):
     assert result["environment"] == {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "3"}
 
 
-@pytest.mark.parametrize(("thrifty", "threshold"), [(False, None), (True, "131072")])
+@pytest.mark.parametrize(("thrifty", "threshold"), [(False, str(512 * MIB)), (True, "131072")])
 def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, thrifty, threshold):
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     result = run_stage("stages:echo", {"variables": ["MALLOC_TRIM_THRESHOLD_"]}, thrifty=thrifty)

@@ -32,6 +32,7 @@ from kraft.models.recipes import (
     watch_time_recipe,
 )
 from kraft.settings import MIB, PRESETS, Settings
+from kraft.summary import details
 
 DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
@@ -42,7 +43,14 @@ LAST_TABLE_OF_ALS = "user_item_counts"
 ROOM_FOR_TWO = 1024 * MIB
 """Memory limit from which the factors are fitted beside the build: together the two processes then took half of
 it on the full-size twin."""
-THRIFTY_STAGES = ("kraft.models.ranker_stage", "kraft.models.scoring_stages", "kraft.evaluation.stage")
+THRIFTY_STAGES = (
+    "kraft.models.ranker_stage",
+    "kraft.models.scoring_stages",
+    "kraft.models.recommend_stage",
+    "kraft.models.explain_stage",
+    "kraft.evaluation.stage",
+    "kraft.evaluation.recommendations",
+)
 """Stages for which the limit is narrow."""
 
 
@@ -51,6 +59,8 @@ class Pipeline:
     """One job's run over one work folder."""
 
     settings: Settings
+    more_tables: tuple[str, ...] = ()
+    """Tables that the job needs beyond those of the preset."""
     store: Store = field(init=False)
     progress: Progress = field(init=False)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -71,7 +81,7 @@ class Pipeline:
 
     def build(self) -> None:
         """Tables from the raw files."""
-        with self._start(BUILD) as build:
+        with self._start(BUILD, more=self.more_tables) as build:
             self._finish_build(build)
 
     def train(self) -> None:
@@ -91,7 +101,7 @@ class Pipeline:
             if self._stale(WATCH_TIME, watch_time_recipe(store, self.store, self.settings), store)
         ]
         if stale:
-            self._run(WATCH_TIME, "kraft.models.watch_time_stage:fit_watch_times", stores=stale)
+            self.run(WATCH_TIME, "kraft.models.watch_time_stage:fit_watch_times", stores=stale)
         else:
             self.reused.append(WATCH_TIME)
 
@@ -101,7 +111,7 @@ class Pipeline:
         The factors need only the first of the tables: where the limit has room for both, they are fitted while the
         others are built, one thread's work for most of the time.
         """
-        with self._start(BUILD) as build, ExitStack() as beside:
+        with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
             together = self.settings.memory_limit >= ROOM_FOR_TWO and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
@@ -125,12 +135,17 @@ class Pipeline:
     def export(self, out: Path) -> None:
         """The scores as a file of the user's."""
         self.score()
-        self._run("export", "kraft.models.scoring_stages:export_scores", out=str(out))
+        self.run("export", "kraft.models.scoring_stages:export_scores", out=str(out))
 
     def score_pairs(self, pairs: Path, out: Path) -> None:
         """Scores of the user's own pairs."""
         self.train()
-        self._run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))
+        self.run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))
+
+    def explain(self, pairs: list[tuple[int, int]], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        """Why the ranker, which is up to date, gives each (user_id, item_id) its score."""
+        self.run("explain", "kraft.models.explain_stage:explain", pairs=pairs, **options)
+        return self.results["explain"]
 
     def evaluate(self, *, baselines: bool = True) -> dict[str, Any]:
         """Metrics of the scores of the test pairs; with ``baselines``, beside those of the simplest recommenders and of
@@ -144,7 +159,7 @@ class Pipeline:
                 if not self.store.stale(named(SCORES, other), scores_recipe(self.store, other)):
                     scores[preset] = self._scores_of(other)
         als = named(ALS, self.settings)
-        self._run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines, als=als)
+        self.run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines, als=als)
         return self.results["evaluate"]
 
     def compare(self, first: str, second: str) -> dict[str, Any]:
@@ -157,7 +172,7 @@ class Pipeline:
                 scores[name] = self._scores_of(self.settings)
             else:
                 scores[name] = str(Path(name).resolve())
-        self._run("evaluate", "kraft.evaluation.stage:compare", scores=scores)
+        self.run("evaluate", "kraft.evaluation.stage:compare", scores=scores)
         return self.results["evaluate"]
 
     def _scores_of(self, settings: Settings) -> str:
@@ -174,11 +189,12 @@ class Pipeline:
 
     def _bring(self, name: str, stage: str, recipe: Callable[[], Recipe]) -> None:
         if self._stale(name, recipe()):
-            self._run(name, stage)
+            self.run(name, stage)
         else:
             self.reused.append(name)
 
-    def _run(self, name: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
+    def run(self, name: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
+        """Run one stage, and keep what it returns as the result ``name``."""
         with self._start(stage, **more) as running:
             self.results[name] = running.result()
 
@@ -222,72 +238,8 @@ class Pipeline:
         peak = max((result["peak_bytes"] for result in self.results.values()), default=0)
         limit = mib(self.settings.memory_limit)
         lines = [f"{job}  {outcome}   {seconds:.1f} s   peak {peak / 1024**2:,.0f} of {limit}"]
-        lines += [f"  {line}" for line in self._details()]
+        lines += [f"  {line}" for line in details(self.results, self.reused, self.settings)]
         if peak > self.settings.memory_limit:
             lines.append(f"  warning: the peak is over the limit of {limit}; please report these lines")
         lines.append(f"next      {next_step}")
         return "\n".join(lines)
-
-    def _details(self) -> list[str]:
-        lines = []
-        if build := self.results.get("build"):
-            lines += _build_lines(build, self.settings)
-        if als := self.results.get(named(ALS, self.settings)):
-            lines.append(
-                f"als     {als['users']:,} users x {als['items']:,} items, {als['factors']} factors, "
-                f"{als['solver']} solver   {als['seconds']:.1f} s"
-            )
-        if times := self.results.get(WATCH_TIME):
-            lines.append(
-                f"times   watch times of {times['pairs']:,} pairs, rank {times['rank']}, "
-                f"noise {times['noise'] ** 0.5:.3f} log s   {times['seconds']:.1f} s"
-            )
-        if ranker := self.results.get(named(RANKER, self.settings)):
-            lines.append(
-                f"ranker  {ranker['best_iteration']:,} trees on {ranker['train_rows']:,} rows, "
-                f"validation AUC {ranker['validation_auc']:.4f}   {ranker['seconds']:.1f} s"
-            )
-        if scores := self.results.get(named(SCORES, self.settings)):
-            lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
-        if self.reused:
-            lines.append(f"reused  {_listed(self.reused)} (unchanged)")
-        return lines
-
-
-def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
-    split = build["split"]
-    if not build["built"]:
-        return []
-    cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
-    last = settings.null_timestamps == "last"
-    untimed = f"{split['untimed']:,} rows without a time {'come last' if last else 'are left out'}"
-    made, rows = len(build["built"]), build["interactions"]
-    lines = [
-        f"tables  {made} built from {rows:,} interactions   {build['seconds']:.1f} s",
-        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}"
-        if settings.protocol == "chronological"
-        else f"split   {split['n']:,} interactions of big_matrix to learn from, the pairs of small_matrix to test on",
-    ]
-    lines += [f"rebuilt {', '.join(names)}: {reason}" for reason, names in _root_reasons(build["built"]).items()]
-    lines += [f"absent  {name.removeprefix('raw_')}: its features are missing" for name in build["absent"]]
-    if build["duplicates"]:
-        lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
-    return lines
-
-
-def _root_reasons(built: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """Why tables were rebuilt -> which; leaving out new ones, and those that only follow another one."""
-    reasons: dict[str, list[str]] = {}
-    for name, facts in built.items():
-        reason = facts["reason"]
-        causes = reason.removesuffix(" changed").split(", ")
-        if reason not in {"new", "--force"} and not all(cause in built for cause in causes):
-            reasons.setdefault(reason, []).append(name)
-    return reasons
-
-
-def _listed(names: list[str], most: int = 4) -> str:
-    """The names, or how many there are where they would fill the line."""
-    return (
-        ", ".join(names) if len(names) <= most else f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-    )

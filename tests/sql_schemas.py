@@ -8,6 +8,8 @@ from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USER
 from kraft.engine.queries import all_queries
 from kraft.settings import Settings
 
+SOURCES = ("watch_time", "als", "popular", "categories", "similar", "new")
+"""Where candidates come from."""
 OUTSIDE = {
     "raw_interactions": INTERACTION_COLUMNS,
     "raw_user_features": dict(USERS.columns),
@@ -15,9 +17,35 @@ OUTSIDE = {
     **{f"raw_{contract.stem}": dict(contract.columns) for contract in OPTIONAL},
     # Written by the ranker.
     "scores": {"user_id": "INTEGER", "item_id": "INTEGER", "score": "DOUBLE"},
+    # Written by the two stages of recommendations.
+    "candidates": {
+        **dict.fromkeys(("user_id", "item_id", "place", "sources"), "INTEGER"),
+        **dict.fromkeys((f"rank_{source}" for source in SOURCES), "INTEGER"),
+    },
+    "recommendations": {
+        **dict.fromkeys(("user_id", "rank", "item_id"), "INTEGER"),
+        "score": "DOUBLE",
+        "sources": "VARCHAR",
+    },
+    "source_shares": {"source": "VARCHAR", "share": "DOUBLE"},
+    # Examples on the page of the evaluation: their pairs, and the texts of the captions' file.
+    "shown_pairs": {"user_id": "INTEGER", "item_id": "INTEGER"},
+    "raw_video_texts": {
+        "video_id": "INTEGER",
+        **dict.fromkeys(
+            ("caption", *(f"{level}_level_category_name" for level in ("first", "second", "third"))), "VARCHAR"
+        ),
+    },
 }
 """Tables that no file of `sql/` makes."""
-PARAMETERS = {**Settings().model_dump(), "cutoffs": [1, 2], "held_out_share": 0.0}
+PARAMETERS = {
+    **Settings().model_dump(),
+    "cutoffs": [1, 2],
+    "held_out_share": 0.0,
+    "recent_positives": 2,
+    "top": 10,
+    "exclude_seen": True,
+}
 
 
 @cache
@@ -38,5 +66,7 @@ def create_empty(connection, table: str) -> None:
     connection.execute(f"create table {table} ({columns})")
 
 
+# Lists that others are held against are lists.
+OUTSIDE["reference"] = OUTSIDE["recommendations"]
 # The log to test on is a log like the other, of another file.
 OUTSIDE["observed_interactions"] = schema_of("interactions")

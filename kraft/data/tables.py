@@ -52,6 +52,10 @@ PAIR_TABLES = (
 """The preset kraft's features, each made of a train period; built twice (`build`)."""
 DETAIL_TABLES = ("item_days", "friends", "video_details")
 """What is known of users and videos beforehand, the same for both."""
+CANDIDATE_TABLES = ("catalogue", "recent_positives", "user_categories")
+"""What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
+RECENT_POSITIVES = 10
+"""Videos liked last that are kept of each user."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
 TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES)}
@@ -67,7 +71,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
-            by default those of the preset.
+            by default those of the preset; `more`, names of further tables to build after them, by default none.
 
     Tells each table's name once it is up to date.
 
@@ -83,10 +87,10 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
-    names = arguments.get("tables") or TABLES[settings.preset]
+    names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
     stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-        parameters = settings.model_dump() | {"held_out_share": 0.0}
+        parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
         if observed:

@@ -24,9 +24,10 @@ def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
     started = time.monotonic()
+    progress = Progress(settings.verbosity)
     with store.scratch() as folder:
         written = folder / "scores.parquet"
-        rows = _score_table(settings, store, store.table(features_table(settings)), written)
+        rows = score_table(settings, store, store.table(features_table(settings)), written, progress)
         facts = {
             "rows": rows,
             "seconds": round(time.monotonic() - started, 3),
@@ -75,7 +76,7 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
             )
         features = write_features(placed, store, settings, folder)
         written = folder / "scores.parquet"
-        rows = _score_table(settings, store, features, written)
+        rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
         parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
         pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
@@ -83,19 +84,15 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
 
 
-def _score_table(settings: Settings, store: Store, features: Path, target: Path) -> int:
+def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
+    """Write the ranker's score of every row of a table of features (`given_pairs`); returns the rows."""
     # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
     from kraft.models import ranker, scoring  # noqa: PLC0415
     from kraft.models.preset_rows import open_rows  # noqa: PLC0415
 
+    model = ranker.load(store.model(named(RANKER, settings)))
     with open_rows(features, store, settings) as rows:
-        return scoring.score(
-            rows,
-            ranker.load(store.model(named(RANKER, settings))),
-            target,
-            threads=settings.threads,
-            progress=Progress(settings.verbosity),
-        )
+        return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
 
 
 def export(scores: Path, out: Path) -> None:

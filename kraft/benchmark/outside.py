@@ -17,6 +17,8 @@ from kraft.errors import MachineError
 LAUNCHER = Path(__file__).with_name("launcher.py")
 ROOT = Path(__file__).parents[2]
 SHOWN_LINES = 15
+SHARED = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
+"""What KRAFT sets for its stages and every measured process gets: how it allocates memory is its own business."""
 
 
 class Measured(NamedTuple):
@@ -51,7 +53,8 @@ def environment(threads: int) -> dict[str, str]:
     """The environment of every measured process, the same for KRAFT and for what it is measured against."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     counts = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
-    return {**os.environ, **ENVIRONMENT, **counts, "PYTHONPATH": os.pathsep.join(paths)}
+    shared = {name: ENVIRONMENT[name] for name in SHARED}
+    return {**os.environ, **shared, **counts, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool = True) -> Measured:

@@ -29,10 +29,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
             f"noise {times['noise'] ** 0.5:.3f} log s   {times['seconds']:.1f} s"
         )
     if ranker := results.get(named(RANKER, settings)):
-        lines.append(
-            f"ranker  {ranker['best_iteration']:,} trees on {ranker['train_rows']:,} rows, "
-            f"validation AUC {ranker['validation_auc']:.4f}   {ranker['seconds']:.1f} s"
-        )
+        lines += _ranker_lines(ranker)
     if scores := results.get(named(SCORES, settings)):
         lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
     if candidates := results.get("candidates"):
@@ -73,6 +70,15 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     lines += [f"absent  {name.removeprefix('raw_')}: its features are missing" for name in build["absent"]]
     if build["duplicates"]:
         lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
+    return lines
+
+
+def _ranker_lines(ranker: dict[str, Any]) -> list[str]:
+    trees, rows = f"{ranker['best_iteration']:,} trees", f"{ranker['train_rows']:,} rows"
+    auc = f"validation AUC {ranker['validation_auc']:.4f}"
+    lines = [f"ranker  {trees} on {rows}, {auc}   {ranker['seconds']:.1f} s"]
+    if ranker["sampled_rows"] < ranker["label_rows"]:
+        lines.append(f"sample  the newest {ranker['sampled_rows']:,} of {ranker['label_rows']:,} rows with a label")
     return lines
 
 

@@ -45,6 +45,7 @@ PARAMETERS = {
     "recent_positives": 2,
     "top": 10,
     "exclude_seen": True,
+    "most_rows": 10,
 }
 
 
@@ -66,6 +67,8 @@ def create_empty(connection, table: str) -> None:
     connection.execute(f"create table {table} ({columns})")
 
 
+# Pairs with a label and the time when they met.
+OUTSIDE["label_pairs"] = schema_of("interactions_train")
 # Lists that others are held against are lists.
 OUTSIDE["reference"] = OUTSIDE["recommendations"]
 # The log to test on is a log like the other, of another file.

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
 import duckdb
 
+from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
+from kraft.engine.queries import all_queries
 from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source
 from kraft.engine.store import FIT, Store
@@ -100,17 +103,24 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         if settings.force or store.entry("interactions") is None:
             check_extras(connection, {name: file for name, file in extras.items() if isinstance(file, RawFile)})
         builders = [(builder, names)]
+        # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
+        learning, learned, pairs = builder, "ranker_train", "interactions_train"
         if stacking:
             known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
             known |= {"interactions": Parquet(store.table("interactions_train"))}
             again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
             fit = make(Store(store.folder / FIT), known, parameters | again)
             builders.append((fit, PAIR_TABLES))
+            learning, learned, pairs = fit, "pair_features", "interactions_test"
+        most_rows = settings.train_rows or Budget(settings.memory_limit).training_rows(_n_features(settings))
         with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
             for each, listed in builders:
                 for name in listed:
                     task.note(name)
-                    each.ensure(name)
+                    if each is learning and name == learned:
+                        sampled(each, learned, pairs, most_rows).ensure(name)
+                    else:
+                        each.ensure(name)
                     tell(name)
                     task.advance()
         split = _first(connection, builder, "split")
@@ -127,6 +137,35 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "duplicates": raw_rows - rows,
         "catalog": str(store.write_catalog()),
     }
+
+
+def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
+    """The builder that makes the table ``learned`` from a sample of ``pairs``, if these are more than ``most_rows``.
+
+    The features of the other pairs are never computed. The sample stays as the table `label_sample`, row by row that of
+    ``learned``, with the weights; where all pairs are taken there is no such table.
+    """
+    builder.ensure(pairs)
+    if builder.rows_of(pairs) <= most_rows:
+        builder.store.discard(LABEL_SAMPLE)
+        return builder
+    draw = replace(
+        builder,
+        raw={"label_pairs": Parquet(builder.store.table(pairs))},
+        settings={"most_rows": most_rows},
+        _digests={},
+    )
+    sample = Parquet(draw.ensure(LABEL_SAMPLE))
+    parts = [name for name in all_queries()[learned].inputs if name != pairs]
+    known: dict[str, Source] = {name: Parquet(builder.ensure(name)) for name in parts}
+    return replace(builder, raw={**known, pairs: sample}, _digests={})
+
+
+def _n_features(settings: Settings) -> int:
+    """Columns of the preset's feature vectors."""
+    if settings.preset == "seed":
+        return len(ranker_features(settings.als.factors))
+    return len(pair_features(settings.without))
 
 
 def _observed(settings: Settings, make: Callable[..., Builder], store: Store) -> Parquet:

@@ -137,12 +137,14 @@ class Store:
         }
         # Stages that run side by side read and replace the manifest one after the other.
         with self._locked():
-            entries = self.manifest() | {name: entry}
-            content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
-            self._replace(
-                self.folder / "manifest.json",
-                lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
-            )
+            self._write_manifest(self.manifest() | {name: entry})
+
+    def _write_manifest(self, entries: Mapping[str, Any]) -> None:
+        content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
+        self._replace(
+            self.folder / "manifest.json",
+            lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -185,6 +187,14 @@ class Store:
         else:
             written.replace(place)
         self._enter(name, place, recipe, facts)
+
+    def discard(self, name: str) -> None:
+        """Take a table back that is no longer wanted; nothing happens where there is none."""
+        with self._locked():
+            entries = self.manifest()
+            if entries.pop(name, None):
+                self._write_manifest(entries)
+        self.table(name).unlink(missing_ok=True)
 
     def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
         with self.scratch() as folder:

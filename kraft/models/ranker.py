@@ -25,6 +25,7 @@ from kraft.models.validation import SplitRows
 from kraft.settings import RankerSettings
 
 MODEL_FILE, RECORD_FILE = "ranker.txt", "ranker.json"
+HISTORY_DIGITS = 6
 
 CategoryCodes = Mapping[str, list[str]]
 """For a categorical feature, its values in the order of their codes."""
@@ -42,11 +43,17 @@ class RankerRecord(BaseModel):
     best_iteration: int
     """Trees in the model: the round that was best on the validation rows, by the first metric."""
     rounds_run: int
+    history: dict[str, list[float]]
+    """Each metric on the validation rows, a value a round, to `HISTORY_DIGITS` digits: the learning curve."""
     validation_auc: float
     """AUC of the validation rows at best_iteration. Preset seed: optimistic, since they are random rows of the
     train period and the factors have seen their labels."""
     train_rows: int
     validation_rows: int
+    label_rows: int
+    """Rows with a label that there are."""
+    sampled_rows: int
+    """Of these, the rows that both parts were drawn from: fewer where memory holds no more."""
     dataset_seconds: float
     """Binning both datasets, with the split."""
     train_seconds: float
@@ -91,6 +98,7 @@ def datasets(
     parameters: dict[str, Any],
     *,
     users: npt.NDArray[np.int32] | None = None,
+    weights: npt.NDArray[np.float32] | None = None,
     advance: Callable[[int], None] = lambda _: None,
     batch_rows: int = BATCH_ROWS,
 ) -> tuple[lightgbm.Dataset, lightgbm.Dataset]:
@@ -102,6 +110,7 @@ def datasets(
         split: which rows are train rows, which validation rows.
         parameters: from `lightgbm_parameters`.
         users: user of each row, for a ranking objective: equal ones stand together.
+        weights: of each row; None for 1.
         advance: called with the number of rows of each batch.
         batch_rows: rows pushed at a time.
     """
@@ -110,6 +119,7 @@ def datasets(
         dataset = lightgbm.Dataset(
             RowSequence(features, rows, batch_rows, advance),
             label=labels[rows].astype(np.float32),
+            weight=None if weights is None else weights[rows],
             group=None if users is None else np.unique(users[rows], return_counts=True)[1],
             reference=built[0] if built else None,
             feature_name=list(features.feature_names),
@@ -121,7 +131,7 @@ def datasets(
         )
         built.append(dataset.construct())
         # LightGBM has copied the labels; the Python object would keep 4 bytes a row more until the end.
-        dataset.label = None
+        dataset.label = dataset.weight = None
     return built[0], built[1]
 
 
@@ -133,6 +143,8 @@ def train(
     threads: int,
     progress: Progress,
     category_codes: CategoryCodes,
+    weights: npt.NDArray[np.float32] | None = None,
+    label_rows: int | None = None,
 ) -> TrainedRanker:
     """Train the ranker on a table with labels.
 
@@ -143,6 +155,8 @@ def train(
         threads: threads of LightGBM; the model does not depend on them.
         progress: where to report to.
         category_codes: values of the categorical features in the order of their codes; kept in the record.
+        weights: how many rows each row stands for, shape (n_rows,); None where all are there.
+        label_rows: of which the table is a sample; None where it is all of them.
 
     Returns:
         The model cut at the round that was best on the validation rows, and its record.
@@ -158,22 +172,23 @@ def train(
     labels = features.labels()
     split = draw(labels)
     users = features.column(columns.USER_ID, np.int32) if settings.objective == "lambdarank" else None
-    n_train, n_validation = len(split.train), len(split.validation)
+    n_rows, n_train, n_validation = len(labels), len(split.train), len(split.validation)
     with progress.task("bin features", n_train + n_validation) as task:
-        train_set, validation_set = datasets(features, labels, split, parameters, users=users, advance=task.advance)
+        train_set, validation_set = datasets(
+            features, labels, split, parameters, users=users, weights=weights, advance=task.advance
+        )
     names = list(features.feature_names)
     features.close()
-    del labels, split, users
+    del labels, split, users, weights
     binned = time.monotonic()
-    rounds_run = 0
+    history: dict[str, list[float]] = {metric: [] for metric in settings.metric}
     with progress.task("train ranker", settings.rounds, "rounds") as task:
 
         def report(environment: lightgbm.callback.CallbackEnv) -> None:
-            nonlocal rounds_run
-            rounds_run += 1
-            for result in environment.evaluation_result_list or ():
-                if result[1] == "auc":
-                    task.note(f"validation AUC {result[2]:.4f}")
+            for _, metric, value, *_ in environment.evaluation_result_list or ():
+                history[metric].append(round(value, HISTORY_DIGITS))
+                if metric == "auc":
+                    task.note(f"validation AUC {value:.4f}")
             task.advance()
 
         booster = lightgbm.train(
@@ -188,6 +203,7 @@ def train(
             ],
         )
     seconds = time.monotonic() - binned
+    rounds_run = len(history["auc"])
     record = RankerRecord(
         feature_names=names,
         category_codes=dict(category_codes),
@@ -195,9 +211,12 @@ def train(
         versions={module.__name__: module.__version__ for module in (lightgbm, np, sklearn)},
         best_iteration=booster.best_iteration,
         rounds_run=rounds_run,
+        history=history,
         validation_auc=booster.best_score["validation"]["auc"],
         train_rows=n_train,
         validation_rows=n_validation,
+        label_rows=label_rows or n_rows,
+        sampled_rows=n_rows,
         dataset_seconds=round(binned - started, 3),
         train_seconds=round(seconds, 3),
         seconds_a_round=round(seconds / rounds_run, 5),

@@ -36,6 +36,7 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
         threads=settings.threads,
         progress=progress,
         category_codes=category_codes(store.table("user_features")) if settings.preset == "seed" else {},
+        **sample_of(store, settings),
     )
     record = trained.record
     name = named(RANKER, settings)
@@ -54,6 +55,23 @@ def label_rows(store: Store, settings: Settings) -> FeatureTable[Any]:
         return open_rows(store.table("ranker_train"), store, settings)
     fit = fit_store(store)
     return open_rows(fit.table("pair_features"), fit, settings)
+
+
+def sample_of(store: Store, settings: Settings) -> dict[str, Any]:
+    """What `ranker.train` has to know of the sample that the rows are; nothing where they are all there are."""
+    seed = settings.preset == "seed"
+    source, pairs = (store, "interactions_train") if seed else (fit_store(store), "interactions_test")
+    entry = source.entry(columns.LABEL_SAMPLE)
+    if entry is None:
+        return {}
+    with pq.ParquetFile(source.table(columns.LABEL_SAMPLE), pre_buffer=False) as file:
+        weights = np.empty(file.metadata.num_rows, dtype=np.float32)
+        last = 0
+        for group in range(file.num_row_groups):
+            read = file.read_row_group(group, columns=["weight"], use_threads=False)["weight"].to_numpy()
+            weights[last : last + len(read)] = read
+            last += len(read)
+    return {"weights": weights, "label_rows": source.manifest()[pairs]["rows"]}
 
 
 def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], chosen: RankerSettings) -> SplitRows:

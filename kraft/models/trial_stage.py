@@ -18,7 +18,7 @@ from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models import als, ranker, scoring
 from kraft.models.preset_rows import open_rows
-from kraft.models.ranker_stage import draw_rows, label_rows
+from kraft.models.ranker_stage import draw_rows, label_rows, sample_of
 from kraft.models.recipes import fit_store
 from kraft.settings import PRESETS, RankerSettings, Settings
 
@@ -46,6 +46,7 @@ def run_trial(arguments: Mapping[str, Any]) -> dict[str, Any]:
         threads=settings.threads,
         progress=quiet,
         category_codes={},
+        **sample_of(store, settings),
     )
     with open_rows(store.table("pair_features"), store, settings) as pairs:
         scoring.score(pairs, trained, Path(arguments["out"]), threads=settings.threads, progress=quiet)

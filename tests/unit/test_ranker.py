@@ -128,6 +128,18 @@ def test_the_recorded_auc_is_that_of_the_kept_trees_on_the_validation_rows(train
     assert trained.record.validation_auc > 0.7
 
 
+def test_the_record_keeps_the_learning_curve(table, factors):
+    twice = SETTINGS.model_copy(update={"metric": ("binary_logloss", "auc")})
+    record = train(table, factors, twice).record
+    assert list(record.history) == ["binary_logloss", "auc"]
+    assert {len(values) for values in record.history.values()} == {record.rounds_run}
+    # The first metric chooses the round; the lower log loss is the better one.
+    chosen, loss = record.best_iteration - 1, record.history["binary_logloss"]
+    assert loss[chosen] == min(loss)
+    assert record.history["auc"][chosen] == pytest.approx(record.validation_auc, abs=5e-7)
+    assert all(round(value, ranker.HISTORY_DIGITS) == value for values in record.history.values() for value in values)
+
+
 def test_early_stopping_keeps_the_best_round_only(table, factors):
     eager = SETTINGS.model_copy(update={"rounds": 200, "early_stopping": 2, "learning_rate": 0.9})
     stopped = train(table, factors, eager)

@@ -211,7 +211,8 @@ class Settings(BaseModel):
 
     train_rows: Annotated[int, Field(ge=1000)] | None = None
     """Ranker: the most rows to learn from and to validate on. Where there are more, the newest are taken, and of the
-    negatives a half at least, with weights that restore their share. Default: what --memory-limit has room for."""
+    negatives a half at least, with weights that restore their share. Default: what --memory-limit has room
+    for."""
 
     without: tuple[FeatureGroup, ...] = ()
     """Ranker of the preset kraft: groups of features to leave out (watch-time, length, user, item, video, categories,

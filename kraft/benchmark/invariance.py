@@ -24,6 +24,10 @@ DIGITS = 4
 """Decimals in which metrics have to be equal."""
 
 
+ALL_ROWS = 10**12
+"""Rows to learn from: how many have room would depend on the limit."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to run the same thing."""
@@ -83,7 +87,7 @@ def _run(setup: Setup, variant: Variant, until: Until, rounds: int | None, matri
         variant.data(setup.raw, raw, matrix)
         here = replace(here, raw=raw)
     work = folder / "work"
-    options = here.options(work, matrix=matrix, rounds=rounds)
+    options = here.options(work, matrix=matrix, rounds=rounds, train_rows=ALL_ROWS)
     with_ranker = until == "score" and variant.with_ranker
     job = ("jobs.evaluate",) if with_ranker else COMMANDS["als" if until == "score" else until]
     measured = measure(module(*job, *options), threads=variant.threads, folder=folder)

@@ -86,13 +86,15 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     if settings.raw is None:
         raise InputError("--raw is required here")
+    budget = Budget(settings.memory_limit)
+    most_rows = settings.train_rows or budget.training_rows(_n_features(settings))
     observed = settings.protocol == "big-to-small"
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
     names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
     stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
-    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
+    with open_session(budget, settings.threads, store.tmp) as connection:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
@@ -112,7 +114,6 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             fit = make(Store(store.folder / FIT), known, parameters | again)
             builders.append((fit, PAIR_TABLES))
             learning, learned, pairs = fit, "pair_features", "interactions_test"
-        most_rows = settings.train_rows or Budget(settings.memory_limit).training_rows(_n_features(settings))
         with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
             for each, listed in builders:
                 for name in listed:

@@ -3,6 +3,8 @@
 import resource
 import sys
 from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
 
 from kraft.errors import InputError
 from kraft.settings import MIB
@@ -11,10 +13,37 @@ LEAST_LIMIT = 384 * MIB
 """Below this, the libraries themselves (about 180 MiB resident with LightGBM) leave too little to work in."""
 
 
-TRAINING_BASE = 260 * MIB
-"""What training takes beside its rows: libraries, the sample that places the bins, one batch."""
-TRAINING_ROW = 48
-"""Bytes a row beside one a feature: label, score, gradients, row numbers (measured: 28 to 47)."""
+LEAST_BESIDE_DUCKDB = 240 * MIB
+"""What stands beside DuckDB's buffers in a process that builds tables, whatever the limit."""
+LEAST_TRAINING_ROWS = 10_000
+"""Fewer would hardly make a ranker."""
+
+
+class _Phase(NamedTuple):
+    """What a phase of training takes, as measured on 42 and 157 features and up to 7.5 M rows."""
+
+    base: float
+    """Libraries, one batch [bytes]."""
+    feature: float
+    """Each feature [bytes]."""
+    row: float
+    """Each row, beside one byte a feature [bytes]."""
+
+    def rows(self, limit: float, features: int) -> int:
+        return int((limit - self.base - self.feature * features) // (features + self.row))
+
+    def limit(self, rows: int, features: int) -> float:
+        return self.base + self.feature * features + (features + self.row) * rows
+
+
+_PHASES = (
+    # Placing the bins: a sample of 50,000 rows as float64, more than twice.
+    _Phase(base=200 * MIB, feature=0.9 * MIB, row=0),
+    # Growing trees: label, score, gradients, row numbers.
+    _Phase(base=260 * MIB, feature=0, row=44),
+)
+_MARGIN = 0.98
+"""Of the limit: what the phases may take."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +61,28 @@ class Budget:
 
     @property
     def duckdb(self) -> int:
-        """DuckDB's memory_limit, in bytes: half. It bounds the buffer manager only; Parquet writers, results
-        and the libraries stand beside it (duckdb issues 10066 and 16482).
+        """DuckDB's memory_limit, in bytes: half, or less where the limit is narrow. It bounds the buffer manager only;
+        Parquet writers, results and the libraries stand beside it (duckdb issues 10066 and 16482).
         """
-        return self.limit // 2
+        return min(self.limit // 2, self.limit - LEAST_BESIDE_DUCKDB)
 
     def training_rows(self, features: int) -> int:
-        """How many rows of so many binned features there is room for.
+        """How many rows of so many features the ranker has room for.
+
+        Raises:
+            InputError: fewer than `LEAST_TRAINING_ROWS`; names the least limit that would do.
 
         >>> Budget(1024 * MIB).training_rows(157)
-        3907914
+        3878556
         """
-        return (self.limit - TRAINING_BASE) // (features + TRAINING_ROW)
+        rows = min(phase.rows(_MARGIN * self.limit, features) for phase in _PHASES)
+        if rows < LEAST_TRAINING_ROWS:
+            least = max(phase.limit(LEAST_TRAINING_ROWS, features) for phase in _PHASES) / _MARGIN
+            raise InputError(
+                f"--memory-limit {mib(self.limit)} has no room to train a ranker on {features:,} features",
+                f"Give at least {mib(ceil(least / MIB) * MIB)}, or fewer --factors.",
+            )
+        return rows
 
 
 def peak_bytes() -> int:

@@ -31,3 +31,21 @@ def test_peak_grows_with_what_is_held():
 @pytest.mark.parametrize(("size", "shown"), [(0, "0 MiB"), (512 * MIB, "512 MiB"), (2048 * MIB, "2,048 MiB")])
 def test_sizes_as_people_read_them(size, shown):
     assert mib(size) == shown
+
+
+@pytest.mark.parametrize("features", [1, 42, 157, 1_000])
+def test_a_larger_limit_has_room_for_more_rows_and_the_documented_ranker_fits_one_gibibyte(features):
+    rows = [Budget(limit * MIB).training_rows(features) for limit in (2_048, 4_096, 8_192)]
+    assert rows == sorted(set(rows))
+    # All rows of small_matrix's train period, 157 features: the documented pipeline.
+    assert Budget(1024 * MIB).training_rows(157) > 3_741_174
+
+
+def test_no_room_to_train_says_what_would_do():
+    with pytest.raises(InputError) as refused:
+        Budget(1024 * MIB).training_rows(2_077)
+    assert refused.value.problem == "--memory-limit 1,024 MiB has no room to train a ranker on 2,077 features"
+    least = int(refused.value.remedy.split(" MiB")[0].split()[-1].replace(",", ""))
+    assert Budget(least * MIB).training_rows(2_077) >= 10_000
+    with pytest.raises(InputError, match="has no room to train"):
+        Budget((least - 1) * MIB).training_rows(2_077)

@@ -14,7 +14,6 @@ A cell of code k (`interactions.DensePages`) has the weight |k - 1| and the weig
 (k = 1 + c). These are the numbers that implicit derives from the stored value c.
 """
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -24,7 +23,10 @@ from numpy.typing import NDArray
 BLOCK_ROWS = 192
 """Rows solved together. A constant, because the last bits of the factors depend on it."""
 TILE_COLUMNS = 1024
-"""Columns of a block held as floats: 192 x 1,024 float32, twice, are 1.5 MiB a thread. A constant as well."""
+"""Columns of a block that are multiplied at once: 192 x 1,024 float32 are 0.75 MiB. A constant as well."""
+KEPT_TILES = 16
+"""Tiles of a block whose weights are kept for all CG steps, which saves a tenth of the time for 12 MiB a thread. Those
+of further columns are made anew for each step."""
 CG_STEPS = 3
 CG_TOLERANCE = 1e-20
 """A row with a smaller squared residual is solved. Both numbers are implicit's."""
@@ -74,27 +76,29 @@ def _solve_block(
     ridge = kind(regularization)
     observed = codes.any(axis=1)
     x[~observed] = 0
-    weights = np.empty(rows * TILE_COLUMNS, kind)
     products = np.empty(rows * TILE_COLUMNS, kind)
+    weights = [_weights(codes[:, columns], kind) for columns, _, _ in tiles[:KEPT_TILES]]
 
-    def sum_tiles(start: NDArray[Real], term: Callable[..., None], vectors: NDArray[Real]) -> NDArray[Real]:
-        """``start`` plus, over all columns, (what ``term`` leaves in the products) times their factors."""
-        for columns, tile, transposed in tiles:
-            shape = (rows, len(tile))
-            weight = weights[: rows * len(tile)].reshape(shape)
-            product = products[: rows * len(tile)].reshape(shape)
-            np.subtract(codes[:, columns], kind(1), out=weight)
+    def sum_tiles(start: NDArray[Real], vectors: NDArray[Real], *, misfit: bool = False) -> NDArray[Real]:
+        """``start`` plus, over all columns, weight x (``vectors`` times factors) times their factors; or with
+        ``misfit``, what that product lacks of the weighted preference.
+        """
+        for number, (columns, tile, transposed) in enumerate(tiles):
+            product = products[: rows * len(tile)].reshape(rows, len(tile))
             np.matmul(vectors, transposed, out=product)
-            term(weight, product)
+            product *= weights[number] if number < KEPT_TILES else _weights(codes[:, columns], kind)
+            if misfit:
+                preference = np.subtract(codes[:, columns], kind(1), dtype=kind)
+                np.subtract(np.maximum(preference, 0, out=preference), product, out=product)
             start += product @ tile
         return start
 
-    residual = sum_tiles(-ridge * x, _misfit, x)
+    residual = sum_tiles(-ridge * x, x, misfit=True)
     direction = residual.copy()
     norm = _row_dots(residual, residual)
     live = observed & (norm >= CG_TOLERANCE)
     for _ in range(CG_STEPS):
-        image = sum_tiles(ridge * direction, _weigh, direction)
+        image = sum_tiles(ridge * direction, direction)
         step = _ratio(norm, _row_dots(direction, image), live)
         x += step * direction
         residual -= step * image
@@ -104,18 +108,10 @@ def _solve_block(
         direction += residual
 
 
-def _misfit(shifted: NDArray[Real], product: NDArray[Real]) -> None:
-    """Product <- weighted preference - weight * product, from the shifted codes k - 1 (overwritten)."""
-    preference = np.maximum(shifted, 0)
-    np.abs(shifted, out=shifted)
-    product *= shifted
-    np.subtract(preference, product, out=product)
-
-
-def _weigh(shifted: NDArray[Real], product: NDArray[Real]) -> None:
-    """Product <- weight * product, from the shifted codes k - 1 (overwritten)."""
-    np.abs(shifted, out=shifted)
-    product *= shifted
+def _weights(codes: NDArray[np.uint8], kind: type[Real]) -> NDArray[Real]:
+    """|k - 1| of each code k."""
+    shifted: NDArray[Real] = np.subtract(codes, kind(1), dtype=kind)
+    return np.abs(shifted, out=shifted)
 
 
 def _row_dots(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:

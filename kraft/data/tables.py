@@ -191,7 +191,7 @@ def _local_time(timestamp: float | None) -> str:
 
 
 def check_extras(connection: Connection, files: Mapping[str, RawFile]) -> None:
-    """`check_extra` of every file, side by side: one of them is read by Polars, in one thread.
+    """`check_extra` of every file, side by side: one of them is parsed by Python, in one thread.
 
     Raises:
         InputError: as `check_extra`, for the first file that is at fault.

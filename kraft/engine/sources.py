@@ -14,6 +14,7 @@ from typing import Protocol
 import duckdb
 
 from kraft.engine.session import Connection, open_probe
+from kraft.engine.texts import read_texts
 from kraft.errors import InputError
 
 
@@ -132,14 +133,7 @@ class RawFile:
         if self.is_parquet:
             return connection.read_parquet(str(self.path))
         if self.stray_line_ends:
-            # Polars is imported only here: 20 MiB that the interaction logs need not pay.
-            import polars as pl  # noqa: PLC0415
-
-            try:
-                text = pl.read_csv(self.path, infer_schema=False)
-            except pl.exceptions.PolarsError as error:
-                raise InputError(f"{self.path}: {str(error).splitlines()[0]}") from None
-            return connection.from_arrow(text.to_arrow())
+            return self._small_table(connection, header)
         return connection.read_csv(
             str(self.path),
             header=True,
@@ -153,6 +147,18 @@ class RawFile:
                 for number, column in enumerate(header)
             },
         )
+
+    def _small_table(self, connection: Connection, header: list[str]) -> duckdb.DuckDBPyRelation:
+        # Imported here: the interaction logs need no NumPy.
+        import numpy as np  # noqa: PLC0415
+
+        read = read_texts(self.path, header, self.columns)
+        texts = {name: np.array(values, dtype=object) for name, values in read.items()}
+        # A table of the connection's own: a view would look for the arrays when they are gone.
+        table = _quoted(f"texts of {self.path.name}")
+        typed = ", ".join(f"cast({_quoted(name)} as varchar) as {_quoted(name)}" for name in texts)
+        connection.execute(f"create or replace temp table {table} as select {typed} from texts")  # noqa: S608 - quoted
+        return connection.table(table)
 
     def _csv_type(self, column: str) -> str:
         kind = self.columns.get(column, "VARCHAR")

@@ -1,5 +1,7 @@
 """`kraft.engine.sources`: what is read from a raw file, and the one line that a broken one is refused with."""
 
+import re
+
 import duckdb
 import polars as pl
 import pytest
@@ -162,6 +164,31 @@ def test_stray_line_ends_inside_captions(tmp_path):
     file = RawFile(tmp_path / "c.csv", {"video_id": "INTEGER", "caption": "VARCHAR"}, stray_line_ends=True)
     file.path.write_bytes(b'video_id,caption,more\n1,a\rb,x\n2,"c\nd",y\n')
     assert read(file) == [(1, "a\rb"), (2, "c\nd")]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"video_id,caption\n1,a\n2,b,c\n", r", line 3: 3 fields where the header has 2$"),
+        (b"video_id,caption\n1\n", r", line 2: 1 fields where the header has 2$"),
+        (b'video_id,caption\n1,"a"b\n', r", line 2: not a valid CSV row \("),
+        (b'video_id,caption\n1,"a\n', r", line 2: not a valid CSV row \("),
+        (b"video_id,caption\n1,\xfc\n", r": not UTF-8 text$"),
+    ],
+    ids=["more fields", "fewer fields", "quote inside", "open quote", "latin-1"],
+)
+def test_captions_that_are_no_csv(tmp_path, content, problem):
+    file = RawFile(tmp_path / "c.csv", {"video_id": "INTEGER", "caption": "VARCHAR"}, stray_line_ends=True)
+    file.path.write_bytes(content)
+    with pytest.raises(InputError) as refused:
+        read(file)
+    assert re.search(re.escape(str(file.path)) + problem, refused.value.problem)
+
+
+def test_captions_end_their_lines_either_way_and_empty_is_missing(tmp_path):
+    file = RawFile(tmp_path / "c.csv", {"video_id": "INTEGER", "caption": "VARCHAR"}, stray_line_ends=True)
+    file.path.write_bytes(b'\xef\xbb\xbfvideo_id,caption\r\n1,\r\n,"x ""y"", z"\r\n')
+    assert read(file) == [(1, None), (None, 'x "y", z')]
 
 
 # --- Parquet ----------------------------------------------------------------------------------

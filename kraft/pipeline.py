@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kraft.data.contracts import find_folder
+from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.isolation import RunningStage, run_stage
 from kraft.engine.progress import Progress
@@ -111,20 +111,25 @@ class Pipeline:
         The factors need only the first of the tables: where the limit has room for both, they are fitted while the
         others are built, one thread's work for most of the time.
         """
+        name = named(ALS, self.settings)
+        roomy = self.settings.memory_limit >= ROOM_FOR_TWO
         with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
-            together = self.settings.memory_limit >= ROOM_FOR_TWO and build.wait_for(LAST_TABLE_OF_ALS)
+            # Factors that are not there have to be fitted: their stage loads its libraries beside the first tables.
+            als = beside.enter_context(RunningStage(FIT_ALS)) if roomy and not self.store.entry(name) else None
+            together = roomy and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
-            als = None
-            if self._stale(named(ALS, self.settings), als_recipe(self.store, self.settings)):
+            stale = self._stale(name, als_recipe(self.store, self.settings))
+            if stale:
+                als = als or beside.enter_context(RunningStage(FIT_ALS))
                 # Two bars at once would overwrite each other.
-                als = beside.enter_context(self._start(FIT_ALS, silent=together))
+                als.begin(self._asked(silent=together))
             if together:
                 self._finish_build(build)
-            if als:
-                self.results[named(ALS, self.settings)] = als.result()
+            if als and stale:
+                self.results[name] = als.result()
             else:
-                self.reused.append(named(ALS, self.settings))
+                self.reused.append(name)
 
     def score(self) -> None:
         """Scores of the test pairs."""
@@ -198,9 +203,12 @@ class Pipeline:
         with self._start(stage, **more) as running:
             self.results[name] = running.result()
 
-    def _start(self, stage: str, *, silent: bool = False, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
+    def _start(self, stage: str, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
+        return RunningStage(stage, self._asked(**more), thrifty=stage.startswith(THRIFTY_STAGES))
+
+    def _asked(self, *, silent: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
-        return RunningStage(stage, {"settings": settings, **more}, thrifty=stage.startswith(THRIFTY_STAGES))
+        return {"settings": settings, **more}
 
     def _finish_build(self, build: RunningStage) -> None:
         self.results["build"] = build.result()

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kraft.data.contracts import find_folder
+from kraft.data.places import find_folder
 from kraft.engine.isolation import run_stage
 from kraft.engine.progress import Progress
 from kraft.errors import InputError

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
+from kraft.data.places import USERS_STEM, find_file, find_folder
 from kraft.engine.sources import AbsentFile, RawFile
 from kraft.errors import InputError
 
@@ -39,7 +40,7 @@ class Contract:
 
 
 USERS = Contract(
-    "user_features",
+    USERS_STEM,
     {
         "user_id": "INTEGER",
         "user_active_degree": "VARCHAR",
@@ -49,8 +50,8 @@ USERS = Contract(
     },
 )
 CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})
-# The preset seed reads none of the following. They are checked where they are there, whatever the preset, so that a
-# broken file is known before anything is built on it.
+# The preset seed reads none of the following. Where a table is made of one, its values are checked before anything is
+# built; columns are checked in any case.
 OPTIONAL = (
     Contract(
         "item_daily_features",
@@ -94,13 +95,6 @@ OPTIONAL = (
         stray_line_ends=True,
     ),
 )
-PLACES = (".", "KuaiRec 2.0/data", "KuaiRec/data")
-"""Where below --raw the files may be: the folder itself, or as KuaiRec.zip unpacks."""
-
-
-def find_folder(raw: Path) -> Path | None:
-    """The folder at or below ``raw`` that holds user_features, or None."""
-    return next((raw / place for place in PLACES if _find(raw / place, USERS.stem)), None)
 
 
 def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile | AbsentFile]]:
@@ -135,7 +129,7 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
     }
     extras: dict[str, RawFile | AbsentFile] = {}
     for contract in OPTIONAL:
-        path = _find(folder, contract.stem)
+        path = find_file(folder, contract.stem)
         extras[f"raw_{contract.stem}"] = (
             AbsentFile(dict(contract.columns)) if path is None else _raw_file(path, contract)
         )
@@ -149,13 +143,8 @@ def _raw_file(path: Path, contract: Contract) -> RawFile:
     return RawFile(path, dict(contract.columns), contract.optional, contract.stray_line_ends)
 
 
-def _find(folder: Path, stem: str) -> Path | None:
-    """Parquet before CSV, where both are there: it is the faster of the two."""
-    return next((path for kind in ("parquet", "csv") if (path := folder / f"{stem}.{kind}").is_file()), None)
-
-
 def _required(folder: Path, stem: str) -> Path:
-    path = _find(folder, stem)
+    path = find_file(folder, stem)
     if path is None:
         raise InputError(
             f"{folder}: {stem}.csv (or .parquet) is not there", "Fetch the data: python -m jobs.fetch_data"

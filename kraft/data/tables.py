@@ -1,6 +1,7 @@
 """The stage that builds the tables of `sql/` from the raw files."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -102,8 +103,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             sources["observed_interactions"] = _observed(settings, make, store)
             parameters |= {"train_fraction": 1.0}
         builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
-        if settings.force or store.entry("interactions") is None:
-            check_extras(connection, {name: file for name, file in extras.items() if isinstance(file, RawFile)})
+        check_extras(connection, _unread(builder, names, extras))
         builders = [(builder, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
         learning, learned, pairs = builder, "ranker_train", "interactions_train"
@@ -160,6 +160,31 @@ def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Build
     parts = [name for name in all_queries()[learned].inputs if name != pairs]
     known: dict[str, Source] = {name: Parquet(builder.ensure(name)) for name in parts}
     return replace(builder, raw={**known, pairs: sample}, _digests={})
+
+
+def _unread(builder: Builder, names: Iterable[str], extras: Mapping[str, Source]) -> dict[str, RawFile]:
+    """Of the optional files, those that a table is to be made of and has not been made of as they are now."""
+    readers = _readers(names)
+
+    def is_read(name: str, file: RawFile) -> bool:
+        made_of = [(builder.store.entry(reader) or {}).get("recipe", {}).get("inputs", {}) for reader in readers[name]]
+        return not builder.force and all(inputs.get(name) == file.state() for inputs in made_of)
+
+    return {name: file for name, file in extras.items() if isinstance(file, RawFile) and not is_read(name, file)}
+
+
+def _readers(names: Iterable[str]) -> dict[str, set[str]]:
+    """Of the tables ``names`` and all that they are made of, those that read each raw file directly."""
+    queries, readers = all_queries(), defaultdict[str, set[str]](set)
+    waiting, seen = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in queries and name not in seen:
+            seen.add(name)
+            for part in queries[name].inputs:
+                readers[part].add(name)
+                waiting.append(part)
+    return readers
 
 
 def _n_features(settings: Settings) -> int:

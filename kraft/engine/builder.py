@@ -11,7 +11,7 @@ import duckdb
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
-from kraft.engine.session import Connection, prepare
+from kraft.engine.session import Connection, loses_order, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError, MachineError, QueryError
@@ -111,8 +111,10 @@ class Builder:
 
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
         raw = any(isinstance(self.raw.get(part), RawFile) for part in query.inputs)
-        prepare(self.connection, self.threads, kept=bool(query.order), raw=raw)
         try:
+            if query.order:
+                return self._copy_in_order(query, parameters, target, raw=raw)
+            prepare(self.connection, self.threads, kept=False, raw=raw)
             rows = self._write(query.text, parameters, target)
             if query.sums and self._repeats(query, target):
                 prepare(self.connection, self.threads, kept=False, raw=False)
@@ -123,41 +125,50 @@ class Builder:
             raise self._explain(query, error) from error
         return rows
 
+    def _copy_in_order(self, query: Query, parameters: dict[str, Any], target: Path, *, raw: bool) -> int:
+        """Write the rows in the order of an input: on all threads where no join can lose it, else on one."""
+        most = 1 if loses_order(self.connection, query.text, parameters) else self.threads
+        for threads in dict.fromkeys((most, 1)):
+            prepare(self.connection, threads, kept=True, raw=raw)
+            rows = self._write(query.text, parameters, target)
+            if self._is_in_order(query, target):
+                return rows
+        raise QueryError(f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {query.order[0]}")
+
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP})"
         return int(self.connection.execute(copy, {**parameters, "target_file": str(target)}).fetchall()[0][0])
 
     def _repeats(self, query: Query, written: Path) -> bool:
-        """Whether neighbours in the sorted file are alike but for the header's Sums."""
+        """Whether neighbours in the sorted file are alike in all that it is sorted by."""
         Parquet(written).register(self.connection, query.name)
         # Only an order that is kept lets a row be laid beside the next one.
-        prepare(self.connection, self.threads, kept=True, raw=False)
-        # Two columns tell nearly all rows apart, and cost a quarter of what all of them do.
-        return all(self._neighbours_alike(query.name, keys) for keys in (query.keys[:2], query.keys))
+        prepare(self.connection, 1, kept=True, raw=False)
+        # The last two columns tell nearly all neighbours apart, and cost the least.
+        return all(self._neighbours_alike(query.name, keys) for keys in (query.sorted_by[-2:], query.sorted_by))
 
     def _neighbours_alike(self, table: str, keys: list[str]) -> bool:
         alike = " and ".join(f"one.{name} is not distinct from next.{name}" for name in keys)
         found = self.connection.execute(
             f"select 1 from {table} as one positional join (from {table} offset 1) as next "  # noqa: S608
-            f"where next.{keys[0]} is not null and {alike} limit 1"
+            f"where next.{keys[-1]} is not null and {alike} limit 1"
         ).fetchall()
         return bool(found)
 
-    def _verify_order(self, query: Query) -> None:
-        """Compare the columns of the header's Order row by row with the input they come from."""
+    def _is_in_order(self, query: Query, written: Path) -> bool:
+        """Whether the columns of the header's Order are row by row those of the input that they come from."""
+        Parquet(written).register(self.connection, query.name)
         origin, *columns = query.order
         differs = " or ".join(f"made.{name} is distinct from origin.{name}" for name in columns)
         moved = self.connection.execute(
             f"select count(*) from {query.name} as made positional join {origin} as origin "  # noqa: S608
             f"where made.{columns[0]} is not null and ({differs})"
         ).fetchall()
-        if moved != [(0,)]:
-            raise QueryError(f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {origin}")
+        return moved == [(0,)]
 
     def _check(self, query: Query, checks: list[Query], written: Path) -> None:
         Parquet(written).register(self.connection, query.name)
-        if query.order:
-            self._verify_order(query)
+        prepare(self.connection, self.threads, kept=False, raw=False)
         for check in checks:
             for part in check.inputs:
                 if part != query.name:

@@ -20,9 +20,6 @@ from kraft import errors
 from kraft.errors import KraftError, MachineError
 from kraft.settings import MIB
 
-_STARTED = time.monotonic()
-"""In a stage's process: its start, but for that of Python."""
-
 Stage = Callable[[dict[str, Any]], dict[str, Any]]
 
 ENVIRONMENT = {
@@ -60,15 +57,15 @@ def run_stage(stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -
 
 
 class RunningStage:
-    """A stage at work in a process of its own; a context manager, at whose end no process is left.
+    """A stage in a process of its own; a context manager, at whose end no process is left.
 
     Args:
         stage: the function to call, as "package.module:function".
-        arguments: its argument, as JSON can hold it.
+        arguments: its argument, as JSON can hold it. None: it loads its libraries, and waits for `begin`.
         thrifty: run it with `THRIFTY` malloc settings.
     """
 
-    def __init__(self, stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -> None:
+    def __init__(self, stage: str, arguments: dict[str, Any] | None = None, *, thrifty: bool = False) -> None:
         self._name = stage.split(":", maxsplit=1)[0]
         self._answer = ""
         process = subprocess.Popen(
@@ -80,14 +77,21 @@ class RunningStage:
         )
         assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
         assert process.stdout is not None  # noqa: S101
-        self._process, self._told = process, process.stdout
-        try:
-            # A process that died at once reads nothing; how it ended is told by `result`.
-            with suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(json.dumps(arguments))
-        except BaseException:
-            self._kill()
-            raise
+        self._process, self._asked, self._told = process, process.stdin, process.stdout
+        if arguments is not None:
+            try:
+                self.begin(arguments)
+            except BaseException:
+                self._kill()
+                raise
+
+    def begin(self, arguments: dict[str, Any]) -> None:
+        """Let a stage work that was started without arguments."""
+        # The clock is one for all processes of a machine.
+        asked = json.dumps({"begun": time.monotonic(), "arguments": arguments})
+        # A process that died at once reads nothing; how it ended is told by `result`.
+        with suppress(BrokenPipeError), self._asked:
+            self._asked.write(asked)
 
     def __enter__(self) -> Self:
         return self
@@ -99,6 +103,7 @@ class RunningStage:
         if self._process.returncode is None:
             self._process.kill()
             self._process.wait()
+        self._asked.close()
         self._told.close()
 
     def wait_for(self, news: str) -> bool:
@@ -116,7 +121,7 @@ class RunningStage:
         """Wait for the end.
 
         Returns:
-            The function's result with `peak_bytes` and `seconds` (of the process) added.
+            The function's result with `peak_bytes` (of the process) and `seconds` (from `begin` on) added.
 
         Raises:
             KraftError: as the stage raised it.
@@ -156,20 +161,25 @@ def _telling(news: str) -> str:
 
 def _main() -> None:
     """The other side: one stage, its arguments on stdin, its result as the last line of stdout."""
-    module, function = sys.argv[1].split(":")
-    arguments = json.load(sys.stdin)
-    stage: Stage = getattr(importlib.import_module(module), function)
     try:
-        result = stage(arguments)
-    except KraftError as error:
-        result = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        module, function = sys.argv[1].split(":")
+        stage: Stage = getattr(importlib.import_module(module), function)
+        # Nothing where the job ended before it needed this stage.
+        if asked := sys.stdin.read():
+            _answer(stage, **json.loads(asked))
     except KeyboardInterrupt:
         # Die of the signal itself, without a traceback: the parent reports it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-        return
+
+
+def _answer(stage: Stage, begun: float, arguments: dict[str, Any]) -> None:
+    try:
+        result = stage(arguments)
+    except KraftError as error:
+        result = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
     # Taken here: a parent may come for the result long after the end.
-    print(json.dumps(result | {"seconds": time.monotonic() - _STARTED}), flush=True)
+    print(json.dumps(result | {"seconds": time.monotonic() - begun}), flush=True)
 
 
 if __name__ == "__main__":

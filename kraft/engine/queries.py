@@ -20,9 +20,10 @@ compares the named columns row by row with that input before it publishes. For a
 three times faster than sorting it again.
 
 Rows of the result that are alike but for the integers under Sums become one row, with those added up. The
-SELECT itself only sorts, by all other columns at least as far as they tell rows apart, so that such rows are
-neighbours: the engine looks for them there, and groups the rows only if there are any. Grouping every column
-of a log without repeats takes three times as long as that look.
+SELECT itself only sorts, by columns that tell nearly all rows apart, the last of which is never NULL: where no
+neighbours are alike in these, every row has its place and none repeats. Only if the engine finds such
+neighbours does it group the rows by all columns and sort by all. Grouping every column of a log without
+repeats takes three times as long as that look, and sorting by every column a sixth longer than by three.
 """
 
 import hashlib
@@ -72,17 +73,27 @@ class Query:
         """The columns that tell rows apart: all but the sums."""
         return [name for name in self.columns if name not in self.sums]
 
-    def summed(self, rows: str) -> str:
-        """A SELECT that adds up alike rows of ``rows``, in the order of the file; ``rows`` is this SELECT in brackets,
-        or a table of its result.
+    @property
+    def sorted_by(self) -> list[str]:
+        """The columns that the SELECT sorts by, the first first."""
+        return [part.split()[0] for part in self._order_by.split(",")]
 
-        >>> Query("t", "s", "select a, n from u order by a", columns={"a": "", "n": ""}, sums=("n",)).summed("made")
-        'select a, cast(sum(n) as integer) as n from made group by a order by a'
+    @property
+    def _order_by(self) -> str:
+        return self.text.rpartition("order by ")[2].strip()
+
+    def summed(self, rows: str) -> str:
+        """A SELECT that adds up alike rows of ``rows``, in the order of the file and then of all its columns; ``rows``
+        is this SELECT in brackets, or a table of its result.
+
+        >>> columns = {"a": "", "b": "", "n": ""}
+        >>> Query("t", "s", "select a, b, n from u order by a", columns=columns, sums=("n",)).summed("made")
+        'select a, b, cast(sum(n) as integer) as n from made group by a, b order by a, b'
         """
         columns = ", ".join(
             f"cast(sum({name}) as integer) as {name}" if name in self.sums else name for name in self.columns
         )
-        order = self.text.rpartition("order by ")[2].strip()
+        order = ", ".join([self._order_by, *(name for name in self.keys if name not in self.sorted_by)])
         return f"select {columns} from {rows} group by {', '.join(self.keys)} order by {order}"  # noqa: S608
 
     @property

@@ -10,9 +10,9 @@
 --   item_id               id of the video (video_id in the raw files)
 --   play_duration         time watched [ms]
 --   video_duration        length of the video [ms]
+--   watch_ratio           play_duration / video_duration, as the log has it
 --   timestamp             when, unix time [s]; NULL where the log has none
 --   date                  the day in UTC+8 as yyyymmdd; NULL where the log has none
---   watch_ratio           play_duration / video_duration, as the log has it
 --   positive_interaction  watch_ratio >= $positive_threshold, on the full-precision ratio
 --   copies                how often the log holds this very row [rows]
 with raw as (
@@ -21,9 +21,9 @@ with raw as (
         video_id  as item_id,
         play_duration,
         video_duration,
+        watch_ratio,
         timestamp,
-        date,
-        watch_ratio
+        date
     from raw_interactions
 ),
 final as (
@@ -34,4 +34,4 @@ final as (
     from raw
 )
 select * from final
-order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date
+order by timestamp nulls last, user_id, item_id

@@ -226,6 +226,22 @@ def test_broken_order_is_found(bench, monkeypatch):
     assert bench.store.table("ranker_train").read_bytes() == before
 
 
+def test_table_without_a_join_keeps_its_order_on_all_threads(bench, monkeypatch):
+    used = {}
+    write = Builder._write  # noqa: SLF001 - where the threads are set
+
+    def noting(builder, select, parameters, target):
+        used[target.stem] = builder.connection.execute("select current_setting('threads')").fetchone()[0]
+        return write(builder, select, parameters, target)
+
+    monkeypatch.setattr(Builder, "_write", noting)
+    bench.threads = 3
+    bench.ensure("ranker_train")
+    assert {name: used[name] for name in ("interactions", "interactions_train", "ranker_train")} == {
+        "interactions": 3, "interactions_train": 3, "ranker_train": 1
+    }  # fmt: skip
+
+
 def test_one_row_out_of_order_is_found(bench, monkeypatch):
     text = (
         all_queries()["ranker_test"].text
@@ -326,5 +342,5 @@ def test_table_of_another_store(tmp_path, connection, store, bench):
 def test_broken_optional_file_is_told_before_anything_is_built(raw, work):
     (raw / "social_network.csv").write_text("user_id,friend_list\n1,[2]\nx,[3]\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"social_network\.csv, line 3, column user_id: 'x' is not an integer"):
-        run_build(raw, work)
+        run_build(raw, work, preset="kraft")
     assert list((work / "tables").iterdir()) == []

@@ -4,7 +4,9 @@ import pytest
 from matching import exactly
 from small_log import log_rows, log_text, run_build, write_raw
 
-from kraft.data.contracts import PLACES, find_folder, resolve
+from kraft.data.contracts import resolve
+from kraft.data.places import PLACES, find_folder
+from kraft.data.tables import DETAIL_TABLES
 from kraft.engine.sources import AbsentFile
 from kraft.errors import InputError
 
@@ -87,7 +89,8 @@ def test_optional_files_are_read_through_their_contracts(raw, tmp_path):
     (raw / "social_network.csv").write_text('user_id,friend_list\n1,"[2, 3]"\n', encoding="utf-8")
     _, extras = resolve(raw, "small")
     assert set(extras) == {"raw_kuairec_caption_category", "raw_item_daily_features", "raw_social_network"}
-    assert run_build(raw, tmp_path / "work")["interactions"] == 60
+    built = run_build(raw, tmp_path / "work", tables=[*DETAIL_TABLES, "split"])["built"]
+    assert {name: built[name]["rows"] for name in DETAIL_TABLES} == {"item_days": 1, "friends": 2, "video_details": 7}
 
 
 @pytest.mark.parametrize(
@@ -102,4 +105,17 @@ def test_optional_file_with_a_wrong_id(raw, tmp_path, row, problem):
     path.write_text(f"user_id,friend_list\n{row}\n", encoding="utf-8")
     message = f"{path}, column user_id: {problem}\n       Correct these rows. Nothing was written."
     with pytest.raises(InputError, match=exactly(message)):
-        run_build(raw, tmp_path / "work")
+        run_build(raw, tmp_path / "work", preset="kraft")
+
+
+def test_optional_file_is_checked_by_the_preset_that_reads_it_and_again_when_it_changed(raw, tmp_path):
+    path, work = raw / "social_network.csv", tmp_path / "work"
+    path.write_text("user_id,friend_list\n-1,[2]\n", encoding="utf-8")
+    assert "ranker_train" in run_build(raw, work, preset="seed")["built"]
+    with pytest.raises(InputError, match="ids must be integers from 0 on"):
+        run_build(raw, work, tables=["friends", "split"])
+    path.write_text("user_id,friend_list\n1,[2]\n", encoding="utf-8")
+    run_build(raw, work, tables=["friends", "split"])
+    path.write_text("user_id,friend_list\n-10,[2]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="ids must be integers from 0 on"):
+        run_build(raw, work, tables=["friends", "split"])

@@ -90,6 +90,26 @@ def test_stage_that_nobody_waits_for_is_killed(tmp_path):
         os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), 0)
 
 
+def test_stage_started_ahead_counts_its_time_from_its_arguments():
+    with RunningStage("stages:echo") as waiting:
+        time.sleep(1.5)
+        waiting.begin({"number": 7})
+        result = waiting.result()
+    assert result["number"] == 7
+    assert result["seconds"] < 1.5
+
+
+def test_stage_started_ahead_that_is_not_needed_ends_without_a_word(capfd):
+    with RunningStage("stages:echo"):
+        pass
+    orphan = subprocess.run(
+        [sys.executable, "-m", "kraft.engine.isolation", "stages:echo"], stdin=subprocess.DEVNULL, check=True
+    )
+    assert orphan.returncode == 0
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "")
+
+
 @pytest.mark.parametrize("kind", ["InputError", "MachineError", "DownloadError", "QueryError", "KraftError"])
 def test_error_crosses_with_its_type(kind, capfd):
     with pytest.raises(KraftError, match=exactly("it's broken\n       Mend it.")) as caught:

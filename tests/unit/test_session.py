@@ -3,7 +3,7 @@
 import pytest
 
 from kraft.engine.budget import Budget
-from kraft.engine.session import open_file, open_session, prepare
+from kraft.engine.session import loses_order, open_file, open_session, prepare
 from kraft.settings import MIB
 
 
@@ -36,7 +36,7 @@ def test_two_sessions_spill_apart(tmp_path):
 
 
 def test_a_select_that_keeps_an_order_runs_as_written(connection):
-    prepare(connection, threads=4, kept=True, raw=False)
+    prepare(connection, threads=1, kept=True, raw=False)
     assert setting(connection, "threads") == 1
     assert setting(connection, "preserve_insertion_order") is True
     # The left side is far the smaller one: without the setting, DuckDB would build its hash table from it.
@@ -49,6 +49,23 @@ def test_a_select_that_keeps_an_order_runs_as_written(connection):
     assert setting(connection, "threads") == 4
     assert setting(connection, "preserve_insertion_order") is False
     assert setting(connection, "disabled_optimizers") == ""
+
+
+@pytest.mark.parametrize(
+    ("select", "lost"),
+    [
+        ("select one.id from one join other on one.id = other.id", True),
+        ("select id from one semi join other on one.id = other.id", True),
+        ("select * from (select one.id from one join other on one.id = other.id) where id > 3", True),
+        # The one row of a cut beside every row, and a filter on both.
+        ("with cut as (select max(id) as last from other) select id from one cross join cut where id < last", False),
+        ("select id + $more as id from one where id > 3", False),
+    ],
+)
+def test_what_may_lose_the_order_of_rows(connection, select, lost):
+    connection.execute("create table one as select i as id from range(10000) as t(i)")
+    connection.execute("create table other as select i as id from range(5000) as t(i)")
+    assert loses_order(connection, select, {"more": 1} if "$" in select else {}) is lost
 
 
 def test_file_is_a_database(tmp_path):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, Valida
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import candidates, invariance, limit, preparation, quality, recommend, rounds, trials
+from kraft.benchmark import candidates, invariance, limit, pages, preparation, quality, recommend, rounds, trials
 from kraft.benchmark.limit import Until
 from kraft.benchmark.report import Report
 from kraft.benchmark.setup import Setup, raw_folder
@@ -19,7 +19,17 @@ from kraft.errors import InputError
 from kraft.settings import MIB, usable_cores
 
 What = Literal[
-    "preparation", "limit", "rounds", "invariance", "quality", "ablation", "als", "trials", "recommend", "candidates"
+    "preparation",
+    "limit",
+    "rounds",
+    "invariance",
+    "quality",
+    "ablation",
+    "als",
+    "trials",
+    "recommend",
+    "candidates",
+    "pages",
 ]
 
 
@@ -36,6 +46,7 @@ class Options(BaseModel):
     trials       the preset kraft's ranker with other settings
     recommend    lists from 500 candidates, against lists from every video
     candidates   the first stage alone at 100,000 users x 50,000 videos, against NumPy
+    pages        jobs.explore and jobs.evaluate --html, all else up to date
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
     """
@@ -57,7 +68,7 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides (invariance has its own). Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, rounds, recommend, candidates: runs of each side."""
+    """preparation, rounds, recommend, candidates, pages: runs of each side."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     until: Until = "score"
@@ -113,6 +124,7 @@ def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
         "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
         "recommend": lambda: recommend.run(setup, options.repeats, options.matrix),
         "candidates": lambda: candidates.run(setup, options.repeats),
+        "pages": lambda: pages.run(setup, options.repeats, options.matrix),
     }
     return runs[options.what]()
 

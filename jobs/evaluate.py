@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jobs._command import run
+from kraft.data.tables import CANDIDATE_TABLES, PAGE_TABLES
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.pipeline import Pipeline
-from kraft.settings import PRESETS, Settings
+from kraft.recommending import show
+from kraft.report.place import Format, check_place
+from kraft.report.words import counted
+from kraft.settings import MIB, PRESETS, Settings
 
 
 class Options(Settings):
@@ -23,25 +28,44 @@ class Options(Settings):
     """Also judge the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
     json_out: Path | None = None
     """Also write the metrics to this JSON file. Default: evaluation.json (or comparison.json) in the work folder."""
+    html: Path | None = None
+    """Also make a page of it, with plots, what the ranker goes by, and three users as examples: one file that opens
+    offline. The plots are copied to the folder figures beside it."""
+    format: Format = "html"
+    """Of the page: json and markdown have the same words and numbers."""
 
 
 def main(options: Options) -> None:
     for name in options.compare or ():
         if name not in PRESETS and not Path(name).is_file():
             raise InputError(f"--compare {name}: no such file", f"Give a file, or one of {', '.join(PRESETS)}.")
+    if options.compare and options.html:
+        raise InputError("--html shows one preset, --compare two score sets", "Leave out one of them.")
+    if options.html:
+        check_place("--html", options.html)
     pipeline = Pipeline(options)
+    shown: dict[str, Any] = {}
+    out = options.json_out or options.work / ("comparison.json" if options.compare else "evaluation.json")
     if options.compare:
         result = pipeline.compare(*options.compare)
-        out = options.json_out or options.work / "comparison.json"
+    elif options.html:
+        pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
+        result = pipeline.evaluate(baselines=options.baselines, meanwhile=lambda models: shown.update(show(models)))
     else:
         result = pipeline.evaluate(baselines=options.baselines)
-        out = options.json_out or options.work / "evaluation.json"
     text = json.dumps(result["report"], indent=2) + "\n"
     write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+    page, next_step = None, f"duckdb {options.work / 'kraft.duckdb'}"
+    if options.html:
+        stage, content = "kraft.report.evaluation.stage:evaluation", {"report": result["report"], **shown}
+        pipeline.run("page", stage, **content, out=str(options.html), format=options.format)
+        page, next_step = pipeline.results["page"], f"open {options.html}"
     print(result["table"])
     print()
     outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
-    print(pipeline.summary("evaluate", outcome, f"duckdb {options.work / 'kraft.duckdb'}"))
+    if page:
+        outcome += f"; {counted(page['figures'], 'figure')}, {page['bytes'] / MIB:.1f} MiB -> {options.html}"
+    print(pipeline.summary("evaluate", outcome, next_step))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.pipeline import Pipeline
 from kraft.recommending import Request, judge, recommend
+from kraft.report.words import counted
 from kraft.settings import Settings
-from kraft.summary import counted
 
 
 class Options(Settings):

@@ -41,8 +41,8 @@ BUILD, FIT_ALS = "kraft.data.tables:build", "kraft.models.als_stage:fit_als"
 LAST_TABLE_OF_ALS = "user_item_counts"
 """Of the tables that the factors need, the one that is built last."""
 ROOM_FOR_TWO = 1024 * MIB
-"""Memory limit from which the factors are fitted beside the build: together the two processes then took half of
-it on the full-size twin."""
+"""Memory limit from which two stages run beside each other, as the factors beside the build: together the two processes
+then took half of it on the full-size twin."""
 THRIFTY_STAGES = (
     "kraft.models.ranker_stage",
     "kraft.models.scoring_stages",
@@ -152,9 +152,14 @@ class Pipeline:
         self.run("explain", "kraft.models.explain_stage:explain", pairs=pairs, **options)
         return self.results["explain"]
 
-    def evaluate(self, *, baselines: bool = True) -> dict[str, Any]:
+    def evaluate(
+        self, *, baselines: bool = True, meanwhile: Callable[["Pipeline"], object] | None = None
+    ) -> dict[str, Any]:
         """Metrics of the scores of the test pairs; with ``baselines``, beside those of the simplest recommenders and of
         other presets whose scores are there and up to date.
+
+        Most of it is one thread's work: ``meanwhile``, what else is to be done with the models, is done beside it where
+        the limit has room for both, and else after it.
         """
         self.score()
         scores: dict[str, str] = {self.settings.preset: self._scores_of(self.settings)}
@@ -164,7 +169,14 @@ class Pipeline:
                 if not self.store.stale(named(SCORES, other), scores_recipe(self.store, other)):
                     scores[preset] = self._scores_of(other)
         als = named(ALS, self.settings)
-        self.run("evaluate", "kraft.evaluation.stage:judge", scores=scores, baselines=baselines, als=als)
+        more = {"scores": scores, "baselines": baselines, "als": als}
+        together = meanwhile is not None and self.settings.memory_limit >= ROOM_FOR_TWO
+        with self._start("kraft.evaluation.stage:judge", silent=together, **more) as judging:
+            if meanwhile and together:
+                meanwhile(self)
+            self.results["evaluate"] = judging.result()
+        if meanwhile and not together:
+            meanwhile(self)
         return self.results["evaluate"]
 
     def compare(self, first: str, second: str) -> dict[str, Any]:

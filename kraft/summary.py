@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kraft.models.recipes import ALS, RANKER, SCORES, WATCH_TIME, named
+from kraft.report.words import counted
 from kraft.settings import Settings
 
 
@@ -41,15 +42,6 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
     if reused:
         lines.append(f"reused  {_listed(reused)} (unchanged)")
     return lines
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things in words.
-
-    >>> counted(1, "user"), counted(1411, "user")
-    ('1 user', '1,411 users')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:

@@ -28,14 +28,8 @@ OUTSIDE = {
         "sources": "VARCHAR",
     },
     "source_shares": {"source": "VARCHAR", "share": "DOUBLE"},
-    # Examples on the page of the evaluation: their pairs, and the texts of the captions' file.
+    # Examples on the page of the evaluation.
     "shown_pairs": {"user_id": "INTEGER", "item_id": "INTEGER"},
-    "raw_video_texts": {
-        "video_id": "INTEGER",
-        **dict.fromkeys(
-            ("caption", *(f"{level}_level_category_name" for level in ("first", "second", "third"))), "VARCHAR"
-        ),
-    },
 }
 """Tables that no file of `sql/` makes."""
 PARAMETERS = {

@@ -50,6 +50,7 @@ USERS = Contract(
     },
 )
 CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})
+CATEGORY_NAMES = ("first_level_category_name", "second_level_category_name", "third_level_category_name")
 # The preset seed reads none of the following. Where a table is made of one, its values are checked before anything is
 # built; columns are checked in any case.
 OPTIONAL = (
@@ -90,8 +91,11 @@ OPTIONAL = (
             "first_level_category_id": "BIGINT",
             "second_level_category_id": "BIGINT",
             "third_level_category_id": "BIGINT",
+            **dict.fromkeys(CATEGORY_NAMES, "VARCHAR"),
         },
         required=False,
+        # Names are for people: no feature is made of them.
+        optional=frozenset(CATEGORY_NAMES),
         stray_line_ends=True,
     ),
 )

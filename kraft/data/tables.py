@@ -58,6 +58,8 @@ DETAIL_TABLES = ("item_days", "friends", "video_details")
 """What is known of users and videos beforehand, the same for both."""
 CANDIDATE_TABLES = ("catalogue", "recent_positives", "user_categories")
 """What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
+PAGE_TABLES = ("item_days", "video_details", "video_texts")
+"""What pages tell of videos, by either preset; built only where a job asks for them."""
 RECENT_POSITIVES = 10
 """Videos liked last that are kept of each user."""
 OBSERVED = "observed"

@@ -48,7 +48,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
             with user_id, rank and item_id, in the order to show them, the last of several being the reference for the
             first; `top`, places of a list that count; `exclude_seen`, whether the truth leaves out what a user has
             seen, as the lists do; `items`, a file of the videos that they were made from, or None for the whole
-            catalogue.
+            catalogue; optionally `deepest`, up to how many candidates a user recall is told.
 
     Returns:
         `report`: `top`, `exclude_seen`, `users` (with a positive), `positives`, `bootstrap`, `candidates` (None, or
@@ -73,7 +73,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {
         "top": int(arguments["top"]),
         "exclude_seen": bool(arguments["exclude_seen"]),
-        "cutoffs": list(CANDIDATE_CUTOFFS),
+        "cutoffs": [cutoff for cutoff in CANDIDATE_CUTOFFS if cutoff <= arguments.get("deepest", cutoff)],
     }
     with (
         store.scratch() as folder,

@@ -46,7 +46,7 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
         trained.save(made)
         facts = {"validation_auc": record.validation_auc, "peak_mib": round(peak_bytes() / MIB)}
         store.publish(name, made, ranker_recipe(store, settings), facts)
-    return record.model_dump(mode="json", exclude={"feature_names", "category_codes"}) | facts
+    return record.model_dump(mode="json", exclude={"feature_names", "category_codes", "history"}) | facts
 
 
 def label_rows(store: Store, settings: Settings) -> FeatureTable[Any]:

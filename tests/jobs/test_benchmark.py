@@ -211,6 +211,18 @@ def test_python_is_the_same_for_every_process():
     assert module("x", 1, Path("y")) == [sys.executable, "-m", "x", "1", "y"]
 
 
+def test_pages_are_measured_once_all_else_is_up_to_date(raw, tmp_path):
+    done = call(tmp_path, "pages", "--raw", str(raw), "--repeats", "1", "--threads", "1", "--quiet")
+
+    found = json.loads((tmp_path / "work" / "benchmark-pages.json").read_text())
+    assert set(found["runs"]) == {"explore", "evaluation"}
+    for (run,) in found["runs"].values():
+        assert run["seconds"] > 0
+        assert 0.1 < run["page_mib"] < 5
+        assert run["peak_mib"] < 512
+    assert done.returncode == (0 if found["passed"] else 1), done.stderr
+
+
 def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
     options = ("--users", "40", "--twin-seed", "3", "--rounds", "5", "--threads", "2")
     done = call(tmp_path, "quality", *options)

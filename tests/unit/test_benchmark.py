@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kraft.benchmark import agreement, limit, outside, variants
+from kraft.benchmark import agreement, limit, outside, pages, variants
 from kraft.benchmark.invariance import VARIANTS, _line, _metrics, same_rows
 from kraft.benchmark.report import Report, Table, machine, median_of, ratio_of
 from kraft.benchmark.setup import Setup, raw_folder
@@ -264,3 +264,15 @@ def test_the_benchmark_itself_stays_lean():
         env=outside.environment(1),
     )
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "peak_mib", "page_mib", "passed"),
+    [(30, 512, 5, True), (30.5, 512, 5, False), (30, 513, 5, False), (30, 512, 5.1, False)],
+)
+def test_pages_have_to_keep_to_what_is_promised(tmp_path, seconds, peak_mib, page_mib, passed):
+    run = {"seconds": seconds, "peak_mib": peak_mib, "page_mib": page_mib}
+    setup = Setup(tmp_path, tmp_path, 2**30, 2, Progress(-1))
+    made = pages.report(setup, {"explore": [run], "evaluation": [run]})
+    assert made.passed == passed
+    assert made.headline.startswith(f"pages  both in {2 * seconds:.1f} s")

@@ -1,0 +1,39 @@
+"""A page that shows the data: `python -m jobs.explore --out report/explore.html`."""
+
+from pathlib import Path
+
+from jobs._command import run
+from kraft.data.tables import PAGE_TABLES
+from kraft.pipeline import Pipeline
+from kraft.report.place import ENDINGS, Format, check_place
+from kraft.report.words import counted
+from kraft.settings import MIB, Settings
+
+
+class Options(Settings):
+    """Users, videos and interactions, watch ratio and threshold, days and hours, categories, what is missing, what was
+    rejected, and how the test period differs: one page of plots, each with a sentence computed from the data.
+
+    The page is one file that opens offline; pictures of its plots are put in figures/ beside it. Brings up to date
+    whatever tables it needs.
+    """
+
+    out: Path | None = None
+    """File to write. Default: report/explore.html, .json or .md."""
+    format: Format = "html"
+    """html is the page itself; json and markdown have the same words and numbers."""
+
+
+def main(options: Options) -> None:
+    out = options.out or Path("report") / f"explore.{ENDINGS[options.format]}"
+    check_place("--out", out)
+    pipeline = Pipeline(options, more_tables=PAGE_TABLES)
+    pipeline.build()
+    pipeline.run("explore", "kraft.report.exploration.stage:explore", out=str(out), format=options.format)
+    made = pipeline.results["explore"]
+    outcome = f"{counted(made['figures'], 'figure')}, {made['bytes'] / MIB:.1f} MiB -> {out}"
+    print(pipeline.summary("explore", outcome, f"open {out}"))
+
+
+if __name__ == "__main__":
+    run(Options, main)

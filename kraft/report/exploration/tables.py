@@ -1,0 +1,124 @@
+"""The small tables of `sql/exploration` that the page of the data shows: run, and read as rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kraft.data.contracts import resolve
+from kraft.engine.budget import Budget
+from kraft.engine.builder import Builder
+from kraft.engine.progress import Progress
+from kraft.engine.queries import Query, all_queries
+from kraft.engine.session import open_session
+from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.store import Store
+from kraft.settings import MIB, Settings
+
+STAGE = "exploration"
+"""The folder of `sql/`."""
+RAW_USERS = "raw_user_features"
+"""The one raw file that is shown: what it lacks is imputed in every table."""
+ENOUGH_MEMORY = 512 * MIB
+"""More makes no query faster on the full-size log."""
+ENOUGH = 0.001
+"""Share of all interactions from which a rate is named in a sentence."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What was found in the data."""
+
+    settings: Settings
+    tables: Mapping[str, list[Row]]
+    """Name -> rows of each file of `sql/exploration`."""
+
+    def rows(self, name: str, **where: Any) -> list[Row]:  # noqa: ANN401 - values of a table
+        """The rows of a table, or those with these values."""
+        return [row for row in self.tables[name] if all(row[column] == value for column, value in where.items())]
+
+    def one(self, name: str, **where: Any) -> Row:  # noqa: ANN401 - values of a table
+        """The only such row."""
+        (row,) = self.rows(name, **where)
+        return row
+
+    def sql(self, *names: str) -> str:
+        """The queries behind tables, as they can be typed in the work folder's kraft.duckdb: the header, values for
+        parameters, and a view for what is not in it, the file of the users.
+        """
+        return "\n".join(_typed(all_queries()[name], self.settings) for name in names)
+
+
+def with_shares(rows: list[Row]) -> list[Row]:
+    """The rows, each with the share of its interactions that are positive."""
+    return [row | {"positive_share": row["positives"] / row["interactions"]} for row in rows]
+
+
+def queries() -> list[Query]:
+    """The files of `sql/exploration`."""
+    return [query for query in all_queries().values() if query.stage == STAGE]
+
+
+def inputs() -> tuple[str, ...]:
+    """Tables of the work folder that the exploration reads."""
+    return tuple(dict.fromkeys(name for query in queries() for name in query.inputs if name != RAW_USERS))
+
+
+def run(settings: Settings) -> Exploration:
+    """Run every file of `sql/exploration` over tables that are up to date.
+
+    Memory: DuckDB's share of the limit; no result has more rows than a plot has points.
+    """
+    store = Store(settings.work)
+    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in inputs()}
+    sources[RAW_USERS] = _raw_users(settings)
+    with (
+        store.scratch() as folder,
+        open_session(Budget(min(settings.memory_limit, ENOUGH_MEMORY)), settings.threads, store.tmp) as connection,
+    ):
+        builder = Builder(
+            connection,
+            Store(folder / "page"),
+            sources,
+            settings.model_dump(),
+            Progress(settings.verbosity),
+            threads=settings.threads,
+        )
+        names = [query.name for query in queries()]
+        found = {}
+        with builder.progress.task("explore", len(names), "queries") as task:
+            for name in names:
+                task.note(name)
+                relation = connection.read_parquet(str(builder.ensure(name)))
+                found[name] = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+                task.advance()
+    return Exploration(settings, found)
+
+
+def _raw_users(settings: Settings) -> RawFile:
+    """The users before anything is imputed."""
+    assert settings.raw is not None  # noqa: S101 - the job's pipeline has set it
+    required, _ = resolve(settings.raw, "big" if settings.protocol == "big-to-small" else settings.matrix)
+    return required[RAW_USERS]
+
+
+def _typed(query: Query, settings: Settings) -> str:
+    """One statement, or two, that need nothing but the catalog."""
+    chosen = settings.model_dump(mode="json")
+    lines = []
+    for line in query.text.rstrip().splitlines():
+        code, dashes, remark = line.partition("--")
+        for name in query.parameters:
+            code = code.replace(f"${name}", _literal(chosen[name]))
+        lines.append(code + dashes + remark)
+    view = []
+    if RAW_USERS in query.inputs:
+        file = _raw_users(settings)
+        reader = "read_parquet" if file.is_parquet else "read_csv"
+        view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(str(file.path.resolve()))});"]
+    return "\n".join([*view, *lines]) + ";\n"
+
+
+def _literal(value: object) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)

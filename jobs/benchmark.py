@@ -8,7 +8,18 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, Valida
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import candidates, growth, invariance, limit, preparation, quality, recommend, rounds, trials
+from kraft.benchmark import (
+    candidates,
+    growth,
+    invariance,
+    limit,
+    peers,
+    preparation,
+    quality,
+    recommend,
+    rounds,
+    trials,
+)
 from kraft.benchmark.report import Report
 from kraft.benchmark.setup import Setup, raw_folder
 from kraft.benchmark.walk import Until
@@ -20,6 +31,7 @@ from kraft.settings import MIB, usable_cores
 
 What = Literal[
     "preparation",
+    "peers",
     "limit",
     "growth",
     "rounds",
@@ -39,6 +51,7 @@ class Options(BaseModel):
     """Measure KRAFT on this machine; every process from outside, every comparison by turns.
 
     preparation  from raw files to where training can start, against pandas and implicit ([bench])
+    peers        from raw files to metrics, against pandas, implicit and LightGBM ([bench])
     limit        peak memory against the limit, time and spilled bytes, at each of --limits
     growth       seconds and peak of every stage on twins of --scales, and how both grow with the rows
     rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
@@ -70,7 +83,7 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides (invariance has its own). Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, rounds, recommend, candidates: runs of each side."""
+    """preparation, peers, rounds, recommend, candidates: runs of each side."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     scales: str = "1,2,4"
@@ -124,6 +137,7 @@ def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Pla
     until, preset = options.until or "score", options.preset or "seed"
     runs = {
         "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
+        "peers": lambda: peers.run(setup, options.repeats, options.rounds, options.matrix),
         "limit": lambda: limit.run(setup, limits, until, options.rounds, options.matrix, preset),
         "growth": lambda: growth.run(setup, plan),
         "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),

@@ -70,10 +70,7 @@ def main(options: Options) -> int:
         progress=progress,
     )
     written = [f"{summary.rows[log]:,} rows of {log}" for log in LOGS if log in summary.rows]
-    print(
-        f"synthesize  {', '.join(written)} -> {options.to}   "
-        f"{summary.seconds:.1f} s   peak {mib(peak_bytes())}"
-    )
+    print(f"synthesize  {', '.join(written)} -> {options.to}   {summary.seconds:.1f} s   peak {mib(peak_bytes())}")
     for stem, rows in summary.rows.items():
         note = "   true probabilities of small_matrix, in oracle.parquet" if stem == ORACLE else ""
         print(f"  {stem:<26} {rows:>12,} rows{note}")

@@ -127,9 +127,7 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
     raw, work = setup.fresh("growth-twin"), setup.fresh("growth")
     users = plan.users if scale else min(BASE_USERS, plan.users)
     twin = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.seed, "file_format": form}
-    made = run_stage(
-        "kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET}
-    )
+    made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET})
     rows = made["rows"]["small_matrix"]
     here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
     options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)

@@ -65,8 +65,8 @@ def run(
         for run in runs
     ]
     table = Table(
-        f"preset {preset}, from raw files to {until}; peak of the largest process; the most that DuckDB spilled at once;"
-        " digests of tables and factors, and of the result",
+        f"preset {preset}, from raw files to {until}: peak of the largest process, the most that DuckDB spilled, "
+        "digests of tables and factors, and of the result",
         ("limit", "peak / limit", "peak MiB", "seconds", "spilled MiB", "ranker's rows", "tables", "result", "verdict"),
         rows,
     )

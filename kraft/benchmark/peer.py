@@ -8,9 +8,9 @@ styles:
     careful  only the columns that are needed are read, side tables are cleaned while they are small, numbers are
              float32 or small integers from the start: what one writes after plain ran out of memory
 
-It keeps what the documented pipeline keeps: interactions_train, interactions_test, test_positives, sample_submission and
-video_metadata as Parquet, the factors as .npy, the model as text, submission.parquet and metrics.json. The 157-feature
-frames stay in memory, where `lightgbm.Dataset` takes them; KRAFT keeps them narrow on disk.
+It keeps what the documented pipeline keeps: interactions_train, interactions_test, test_positives, sample_submission
+and video_metadata as Parquet, the factors as .npy, the model as text, submission.parquet and metrics.json. The
+157-feature frames stay in memory, where `lightgbm.Dataset` takes them; KRAFT keeps them narrow on disk.
 
     python -m kraft.benchmark.peer --raw DIR --out DIR --threads 2 --style plain --rounds 1000
 
@@ -262,7 +262,7 @@ def judge(scored: pd.DataFrame, warm_items: pd.Index) -> dict[str, Any]:
 def run(
     raw: Path, out: Path, matrix: str, threads: int, style: str = "plain", rounds: int | None = None
 ) -> dict[str, Any]:
-    """Every step in order, up to where training can start without ``rounds``. Returns what the last line of stdout says."""
+    """Every step in order; without ``rounds`` only to where training can start. Returns what the last line says."""
     clock, careful = Clock(), style == "careful"
     log = read_log(raw, matrix, careful=careful)
     clock.lap("read the log")

@@ -1,4 +1,4 @@
-"""The whole documented pipeline, from raw files to metrics: plain pandas, implicit and LightGBM against KRAFT's presets.
+"""The documented pipeline, from raw files to metrics: plain pandas, implicit and LightGBM against KRAFT's presets.
 
 The peer is one process (`kraft.benchmark.peer`), as a notebook is. KRAFT's side are the commands that a user types, one
 for each part that is told apart, each measured from its start to its end:
@@ -18,7 +18,7 @@ from typing import Any
 from kraft.benchmark.agreement import Agreement, compare
 from kraft.benchmark.outside import measure, module
 from kraft.benchmark.preparation import need_pandas
-from kraft.benchmark.report import Report, Table, median_of, ratio_of
+from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.engine.store import Store
 from kraft.settings import MIB, PRESETS
@@ -36,7 +36,7 @@ LEAST_FASTER = {PREPARE: 5.0, JUDGE: 2.0}
 LEAST_SMALLER = 7.0
 """Times less memory for `PREPARE`."""
 MOST_WORSE = 0.01
-"""That the preset seed may lack of a metric: the rows that it validates on are drawn from the same ones in another order."""
+"""That the preset seed may lack of a metric: its validation rows are drawn from the same ones in another order."""
 SHOWN = {
     "NDCG@10": ("metrics", "ndcg", "10"),
     "NDCG@100": ("metrics", "ndcg", "100"),
@@ -178,27 +178,31 @@ def _demands(
 
 
 def _tables(setup: Setup, runs: Runs, ratios: dict[str, dict[str, dict[str, float]]]) -> list[Table]:
-    repeats = len(runs[PEER])
+    how = f"medians of {len(runs[PEER])} runs by turns, {setup.threads} threads"
     headings = ("", PEER, *(word for side in ratios for word in (side, "ratio")))
-    tables = []
-    for name, unit in (("seconds", "seconds"), ("peak_mib", "peak memory of the largest process [MiB]")):
-        parts = [part for part in PARTS if name in ratios[SEED][part]]
-        rows = [
-            (
-                part,
-                median_of([one[part] for one in runs[PEER]], name),
-                *(
-                    cell
-                    for side, found in ratios.items()
-                    for cell in (median_of([one[part] for one in runs[side]], name), found[part][name])
-                ),
-            )
-            for part in parts
-        ]
-        tables.append(Table(f"{unit}: medians of {repeats} runs by turns, {setup.threads} threads", headings, rows))
-    worth = [(name, *(f"{runs[side][0]['metrics'][name]:.4f}" for side in SIDES)) for name in SHOWN]
-    trees = ("trees", *(runs[side][0]["trees"] for side in SIDES))
-    tables.append(Table("what the scores are worth", ("", *SIDES), [*worth, trees]))
-    stages = runs[PEER][0]["answer"]["stages"]
-    seconds = [(stage, median_of([one["answer"]["stages"] for one in runs[PEER]], stage)) for stage in stages]
+    units = {"seconds": "seconds", "peak_mib": "peak memory of the largest process [MiB]"}
+    tables = [Table(f"{unit}: {how}", headings, _parts(runs, ratios, name)) for name, unit in units.items()]
+    worth = [_worth(runs, name) for name in SHOWN]
+    tables.append(Table("what the scores are worth", ("", *SIDES), [*worth, _trees(runs)]))
+    stages = [one["answer"]["stages"] for one in runs[PEER]]
+    seconds = [(stage, median_of(stages, stage)) for stage in stages[0]]
     return [*tables, Table(f"where the seconds go: {PEER}", ("", "median"), seconds)]
+
+
+def _parts(runs: Runs, ratios: dict[str, dict[str, dict[str, float]]], name: str) -> list[tuple[Cell, ...]]:
+    """A line for each part of which ``name`` is known of every side."""
+    lines: list[tuple[Cell, ...]] = []
+    for part in PARTS:
+        if name in ratios[SEED][part]:
+            medians = {side: median_of([one[part] for one in runs[side]], name) for side in SIDES}
+            ours = (cell for side, found in ratios.items() for cell in (medians[side], found[part][name]))
+            lines.append((part, medians[PEER], *ours))
+    return lines
+
+
+def _worth(runs: Runs, metric: str) -> tuple[Cell, ...]:
+    return (metric, *(f"{runs[side][0]['metrics'][metric]:.4f}" for side in SIDES))
+
+
+def _trees(runs: Runs) -> tuple[Cell, ...]:
+    return ("trees", *(runs[side][0]["trees"] for side in SIDES))

@@ -40,7 +40,17 @@ def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any
         out: file for the lists of `recommend`.
     """
     pipeline = Pipeline(settings)
-    steps: dict[Until, Callable[[], object]] = {
+    steps = _steps(pipeline, out)
+    told: dict[str, dict[str, Any]] = {}
+    for step in STEPS[: STEPS.index(until) + 1]:
+        pipeline.results.clear()
+        steps[step]()
+        told |= _told(pipeline.results, settings, step)
+    return told
+
+
+def _steps(pipeline: Pipeline, out: Path) -> dict[Until, Callable[[], object]]:
+    return {
         "build": pipeline.build,
         "als": pipeline.fit_als,
         "train": pipeline.train,
@@ -48,12 +58,6 @@ def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any
         "evaluate": pipeline.evaluate,
         "recommend": lambda: recommend(pipeline, Request(), out),
     }
-    told: dict[str, dict[str, Any]] = {}
-    for step in STEPS[: STEPS.index(until) + 1]:
-        pipeline.results.clear()
-        steps[step]()
-        told |= _told(pipeline.results, settings, step)
-    return told
 
 
 def _told(results: dict[str, dict[str, Any]], settings: Settings, step: Until) -> dict[str, dict[str, Any]]:

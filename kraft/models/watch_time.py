@@ -40,8 +40,8 @@ class _Side(NamedTuple):
     means: Matrix
     """Shape (n, d)."""
     covariances: Floats
-    """float32, shape (n, d (d + 1) / 2): the upper triangles, row by row (`numpy.triu_indices`). A quarter of what whole
-    ones take as float64: with many users they are all that grows."""
+    """float32, shape (n, d (d + 1) / 2): the upper triangles, row by row (`numpy.triu_indices`). A quarter of what
+    whole ones take as float64: with many users they are all that grows."""
 
     @property
     def variances(self) -> Matrix:

@@ -231,8 +231,7 @@ class _Nodes(NamedTuple):
     kept: Masks
     first: Places
     """Place of each tree's first node."""
-    categories: dict[int, NDArray[np.int64]]
-    """Place of a node of categories -> those that go left."""
+    categorical: list["_Categories"]
 
     def masks(self, vectors: FloatMatrix) -> Masks:
         """The leaves that the nodes leave over, shape (len(vectors), n_trees)."""
@@ -242,13 +241,43 @@ class _Nodes(NamedTuple):
         values[absent & ~nan_missing] = 0.0
         missing = (absent & nan_missing) | ((self.decision & _ZERO_MISSING) > 0) & (np.abs(values) <= _ZERO)
         goes_left = np.where(missing, (self.decision & _DEFAULT_LEFT) > 0, values <= self.threshold)
-        for place, categories in self.categories.items():
-            column = vectors[:, self.feature[place]]
-            # As a whole number; what is missing or negative goes right.
-            goes_left[:, place] = np.isin(np.where(column > -1, column, -1).astype(np.int64), categories)
+        for feature, nodes, known, left in self.categorical:
+            column = vectors[:, feature]
+            # As a whole number; what is missing or negative goes right, like what no node names.
+            codes = np.where(column > -1, column, -1).astype(np.int64)
+            row = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+            goes_left[:, nodes] = left[row] & (known[row] == codes)[:, None]
         kept = np.where(goes_left, np.uint32(2**MOST_LEAVES - 1), self.kept)
         made: Masks = np.bitwise_and.reduceat(kept, self.first, axis=1)
         return made
+
+
+class _Categories(NamedTuple):
+    """The nodes that ask for the category of one feature."""
+
+    feature: int
+    nodes: Places
+    """Shape (n_nodes,)."""
+    known: Places
+    """Categories that a node sends to the left, ascending, shape (n_categories,)."""
+    left: Bools
+    """Which node sends which to the left, shape (n_categories, n_nodes)."""
+
+
+def _categories_of(nodes: Sequence[_Node]) -> list[_Categories]:
+    places: dict[int, list[int]] = {}
+    for place, node in enumerate(nodes):
+        if node.categories is not None:
+            places.setdefault(node.feature, []).append(place)
+    found = []
+    for feature, asking in places.items():
+        named = [np.array(sorted(nodes[place].categories or ())) for place in asking]
+        known = np.unique(np.concatenate(named))
+        left = np.zeros((len(known), len(asking)), dtype=bool)
+        for number, categories in enumerate(named):
+            left[np.searchsorted(known, categories), number] = True
+        found.append(_Categories(feature, np.array(asking), known, left))
+    return found
 
 
 def _nodes_of(trees: Sequence[Tree], mine: Bools) -> _Nodes:
@@ -264,5 +293,5 @@ def _nodes_of(trees: Sequence[Tree], mine: Bools) -> _Nodes:
         np.array([node.decision for node in nodes], np.uint8),
         np.array([node.kept for node in nodes], np.uint32),
         np.array(first),
-        {place: np.array(sorted(node.categories)) for place, node in enumerate(nodes) if node.categories is not None},
+        _categories_of(nodes),
     )

@@ -8,10 +8,22 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, Valida
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import candidates, invariance, limit, pages, preparation, quality, recommend, rounds, trials
-from kraft.benchmark.limit import Until
+from kraft.benchmark import (
+    candidates,
+    growth,
+    invariance,
+    limit,
+    pages,
+    peers,
+    preparation,
+    quality,
+    recommend,
+    rounds,
+    trials,
+)
 from kraft.benchmark.report import Report
 from kraft.benchmark.setup import Setup, raw_folder
+from kraft.benchmark.walk import Until
 from kraft.engine.budget import Budget
 from kraft.engine.progress import Progress
 from kraft.engine.store import write_whole
@@ -20,7 +32,9 @@ from kraft.settings import MIB, usable_cores
 
 What = Literal[
     "preparation",
+    "peers",
     "limit",
+    "growth",
     "rounds",
     "invariance",
     "quality",
@@ -31,13 +45,17 @@ What = Literal[
     "candidates",
     "pages",
 ]
+OWN_DATA: tuple[What, ...] = ("growth", "quality", "candidates")
+"""What makes its own data."""
 
 
 class Options(BaseModel):
     """Measure KRAFT on this machine; every process from outside, every comparison by turns.
 
     preparation  from raw files to where training can start, against pandas and implicit ([bench])
-    limit        peak memory against the limit, at each of --limits
+    peers        from raw files to metrics, against pandas, implicit and LightGBM ([bench])
+    limit        peak memory against the limit, time and spilled bytes, at each of --limits
+    growth       seconds and peak of every stage on twins of --scales, and how both grow with the rows
     rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
     invariance   the same results from shuffled rows, Parquet, other threads and limits
     quality      both presets on a fresh twin, against its true probabilities
@@ -68,21 +86,28 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides (invariance has its own). Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, rounds, recommend, candidates, pages: runs of each side."""
+    """preparation, peers, rounds, recommend, candidates, pages: runs of each side."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
-    until: Until = "score"
-    """limit, invariance: the last stage to run (invariance goes from score on to the metrics)."""
+    scales: str = "1,2,4"
+    """growth: what the twin's users are multiplied by, separated by commas."""
+    format: str = "csv,parquet"
+    """growth: formats of the twin, separated by commas."""
+    until: Until | None = None
+    """limit, growth, invariance: the last stage to run. Default: recommend for growth, else score (invariance goes from
+    score on to the metrics, and knows build and als beside it)."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
-    preset: Literal["kraft", "seed"] = "seed"
-    """limit: the models' preset."""
+    preset: Literal["kraft", "seed"] | None = None
+    """limit, growth: the models' preset. Default: kraft for growth, seed for limit."""
     users: Annotated[int, Field(ge=10)] = 1411
-    """quality: users of the twin."""
+    """quality, growth: users of the twin, for growth at scale 1."""
+    items: Annotated[int, Field(ge=50)] = 3327
+    """growth: videos of small_matrix."""
     scale: Annotated[int, Field(ge=1)] = 1
     """quality: multiplies the users."""
     twin_seed: Annotated[int, Field(ge=0)] = 1
-    """quality: seed of the twin."""
+    """quality, growth: seed of the twin."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False
@@ -94,15 +119,14 @@ DEFAULT_ROUNDS = 20
 
 def main(options: Options) -> int:
     Budget(options.memory_limit)
-    limits = parse_limits(options.limits)
+    limits, plan = parse_limits(options.limits), _plan(options)
     progress = Progress(-1 if options.quiet else int(options.verbose))
     work = options.work.resolve()
     folder = work / "benchmark"
-    # It makes its own data.
-    raw = folder if options.what in {"quality", "candidates"} else raw_folder(options.raw, folder / "twin", progress)
+    raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "twin", progress)
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress)
-    report = _measure(options, setup, limits)
+    report = _measure(options, setup, limits, plan)
     out = options.out or work / f"benchmark-{options.what}.json"
     text = json.dumps(report.as_json(), indent=2) + "\n"
     write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
@@ -111,13 +135,16 @@ def main(options: Options) -> int:
     return 0 if report.passed else 1
 
 
-def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
+def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Plan) -> Report:
     twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
+    until, preset = options.until or "score", options.preset or "seed"
     runs = {
         "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
-        "limit": lambda: limit.run(setup, limits, options.until, options.rounds, options.matrix, options.preset),
+        "peers": lambda: peers.run(setup, options.repeats, options.rounds, options.matrix),
+        "limit": lambda: limit.run(setup, limits, until, options.rounds, options.matrix, preset),
+        "growth": lambda: growth.run(setup, plan),
         "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),
-        "invariance": lambda: invariance.run(setup, options.until, options.rounds, options.matrix),
+        "invariance": lambda: invariance.run(setup, until, options.rounds, options.matrix),
         "quality": lambda: quality.run(setup, twin, options.rounds),
         "ablation": lambda: trials.run(setup, "ablation", trials.ABLATION),
         "als": lambda: trials.run_als(setup),
@@ -127,6 +154,30 @@ def _measure(options: Options, setup: Setup, limits: list[int]) -> Report:
         "pages": lambda: pages.run(setup, options.repeats, options.matrix),
     }
     return runs[options.what]()
+
+
+def _plan(options: Options) -> growth.Plan:
+    """What `growth` runs.
+
+    Raises:
+        InputError: a scale is no whole number above 0, or a format is neither csv nor parquet.
+    """
+    scales = [part.strip() for part in options.scales.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) for part in scales):
+        raise InputError(f"--scales {options.scales}: not whole numbers above 0", "For example: --scales 1,2,4")
+    formats = [part.strip() for part in options.format.split(",")]
+    if not set(formats) <= {"csv", "parquet"}:
+        raise InputError(f"--format {options.format}: only csv and parquet are known", "For example: --format csv")
+    return growth.Plan(
+        sorted({int(part) for part in scales}),
+        list(dict.fromkeys(formats)),
+        options.users,
+        options.items,
+        options.twin_seed,
+        options.preset or "kraft",
+        options.until or "recommend",
+        options.rounds,
+    )
 
 
 def parse_limits(text: str) -> list[int]:

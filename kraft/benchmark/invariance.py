@@ -11,12 +11,14 @@ from typing import Any
 import polars as pl
 
 from kraft.benchmark import variants
-from kraft.benchmark.limit import COMMANDS, Until, digest
+from kraft.benchmark.limit import COMMANDS, digest
 from kraft.benchmark.outside import measure, module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.rounds import trees
 from kraft.benchmark.setup import Setup
+from kraft.benchmark.walk import Until
 from kraft.data.tables import TABLES
+from kraft.errors import InputError
 from kraft.settings import MIB
 
 DIFFERENT = "DIFFERENT"
@@ -57,10 +59,15 @@ def run(setup: Setup, until: Until, rounds: int | None, matrix: str = "small") -
 
     Args:
         setup: data and folder; threads and limit are the variants'.
-        until: the last stage that runs; score goes on to the metrics.
+        until: build, als or score, the last stage that runs; score goes on to the metrics.
         rounds: of the ranker; None for the preset's.
         matrix: the interaction log.
+
+    Raises:
+        InputError: ``until`` is another stage.
     """
+    if until not in {"build", "als", "score"}:
+        raise InputError(f"--until {until}: invariance goes to build, als or score", "score includes the metrics.")
     kept = setup.fresh("invariance-first")
     results = [_run(setup, variant, until, rounds, matrix, kept) for variant in VARIANTS]
     shutil.rmtree(kept)

@@ -30,10 +30,7 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
     Raises:
         MachineError: pandas is not installed, or a side failed.
     """
-    if not _has_pandas():
-        raise MachineError(
-            "this benchmark measures KRAFT against pandas, which is not installed", "pip install -e '.[bench]'"
-        )
+    need_pandas()
     setup.warm(matrix)
     sides = (KRAFT, *STYLES)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
@@ -53,6 +50,18 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
             shutil.rmtree(out)
         shutil.rmtree(work)
     return _report(setup, runs, agreements)
+
+
+def need_pandas() -> None:
+    """Make sure that the peer can run.
+
+    Raises:
+        MachineError: pandas is not installed.
+    """
+    if not _has_pandas():
+        raise MachineError(
+            "this benchmark measures KRAFT against pandas, which is not installed", "pip install -e '.[bench]'"
+        )
 
 
 def _has_pandas() -> bool:

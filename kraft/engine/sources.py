@@ -48,6 +48,27 @@ class Parquet:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Those rows of a table of the work folder that have a whole number within bounds in one column.
+
+    Row groups that hold none are not read: of a table that is sorted by the column it takes as long as the span is.
+    """
+
+    path: Path
+    column: str
+    least: int
+    most: int
+    """Both bounds belong to the span; it is empty where this one is less."""
+
+    def state(self) -> str:
+        return f"{file_state(self.path)}:{self.column}:{self.least}:{self.most}"
+
+    def register(self, connection: Connection, name: str) -> None:
+        within = f"{_quoted(self.column)} between {self.least} and {self.most}"
+        connection.read_parquet(str(self.path)).filter(within).create_view(name, replace=True)
+
+
+@dataclass(frozen=True)
 class AbsentFile:
     """An optional file that is not there: a table of its columns without rows."""
 

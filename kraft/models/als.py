@@ -3,7 +3,7 @@
 The model is implicit-feedback ALS (Hu, Koren, Volinsky 2008, doi 10.1109/ICDM.2008.22) with conjugate
 gradients (Takács, Pilászy, Tikk 2011, doi 10.1145/2043932.2043987) as in implicit 0.7.3's
 `AlternatingLeastSquares.fit`: the same first factors, the same order of half-sweeps. That `fit` holds the
-matrix and its transpose in memory; here only the factors and one slab of pages are resident. Two
+matrix and its transpose in memory; here only the factors and a few pages are resident. Two
 solvers do a half-sweep:
 
     implicit  implicit's own, on sparse rows: the same bits as implicit's `fit`
@@ -156,8 +156,7 @@ def _write_csr(
 
 def _dense_half(pages: DensePages, settings: AlsSettings, pool: ThreadPoolExecutor) -> HalfSweep:
     def solve(x: FloatMatrix, y: FloatMatrix) -> None:
-        for first, last, codes in pages.slabs(dense_als.BLOCK_ROWS):
-            dense_als.solve_rows(codes, x[first:last], y, settings.regularization, pool)
+        dense_als.solve_rows(pages.read, x, y, settings.regularization, pool)
 
     return solve
 

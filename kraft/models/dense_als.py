@@ -14,6 +14,7 @@ A cell of code k (`interactions.DensePages`) has the weight |k - 1| and the weig
 (k = 1 + c). These are the numbers that implicit derives from the stored value c.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -24,8 +25,8 @@ BLOCK_ROWS = 192
 """Rows solved together. A constant, because the last bits of the factors depend on it."""
 TILE_COLUMNS = 1024
 """Columns of a block that are multiplied at once: 192 x 1,024 float32 are 0.75 MiB. A constant as well."""
-KEPT_TILES = 16
-"""Tiles of a block whose weights are kept for all CG steps, which saves a tenth of the time for 12 MiB a thread. Those
+KEPT_TILES = 8
+"""Tiles of a block whose weights are kept for all CG steps, which saves a tenth of the time for 6 MiB a thread. Those
 of further columns are made anew for each step."""
 CG_STEPS = 3
 CG_TOLERANCE = 1e-20
@@ -34,16 +35,19 @@ CG_TOLERANCE = 1e-20
 Real = TypeVar("Real", np.float32, np.float64)
 
 
-def solve_rows(
-    codes: NDArray[np.uint8], x: NDArray[Real], y: NDArray[Real], regularization: float, pool: Executor
-) -> None:
+ReadCodes = Callable[[int, int], NDArray[np.uint8]]
+"""Rows ``first`` to ``last`` - 1 of a matrix of codes, from any thread."""
+
+
+def solve_rows(read: ReadCodes, x: NDArray[Real], y: NDArray[Real], regularization: float, pool: Executor) -> None:
     """Improve ``x`` in place, given the other side's factors ``y``: three CG steps for every row.
 
     The result does not depend on the number of the pool's threads as long as BLAS uses one thread
-    (`threadpoolctl`); split rows only at multiples of `BLOCK_ROWS` to get the same bits.
+    (`threadpoolctl`).
 
     Args:
-        codes: uint8, shape (n_rows, n_columns); how often a pair was positive, plus 1; 0 if never observed.
+        read: codes of the matrix, uint8, shape (n_rows, n_columns): how often a pair was positive, plus 1; 0 if never
+            observed. Asked for `BLOCK_ROWS` rows at a time, which a thread lets go of before it asks for the next.
         x: float32 or float64, shape (n_rows, n_factors); the last factors. A row that was never observed
             anywhere becomes zero, as in implicit.
         y: the same type, shape (n_columns, n_factors); not changed.
@@ -60,7 +64,7 @@ def solve_rows(
     def solve(lo: int) -> None:
         # Set here: NumPy keeps error states per thread. Divergence is reported once, by als.fit.
         with np.errstate(all="ignore"):
-            _solve_block(codes[lo : lo + BLOCK_ROWS], x[lo : lo + BLOCK_ROWS], tiles, regularization)
+            _solve_block(read(lo, lo + BLOCK_ROWS), x[lo : lo + BLOCK_ROWS], tiles, regularization)
 
     for _ in pool.map(solve, range(0, len(x), BLOCK_ROWS)):
         pass

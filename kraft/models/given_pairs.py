@@ -12,7 +12,7 @@ from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.sources import Parquet, RawFile, Source, Span
 from kraft.engine.store import Store
 from kraft.settings import Settings
 
@@ -24,6 +24,9 @@ PAIR_COLUMNS: Final = {
     columns.TIMESTAMP: "DOUBLE",
 }
 OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
+_BY_USER: Final = ("taste_rates",)
+"""Of the ingredients below, those with so many rows a user that only those of the users asked for are read: else every
+block of recommendations would take time that grows with all users."""
 _INGREDIENTS: Final = {
     "ranker_test": ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts"),
     "pair_features": ("user_totals", "item_features", "taste_rates"),
@@ -53,5 +56,10 @@ def write_features(pairs: Path, store: Store, settings: Settings, folder: Path) 
     sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
     sources |= {"interactions": given, "interactions_test": given}
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
+        given.register(connection, "pairs")
+        found = f"coalesce(min({columns.USER_ID}), 0), coalesce(max({columns.USER_ID}), -1)"
+        least, most = connection.view("pairs").aggregate(found).fetchall()[0]
+        for name in sources.keys() & set(_BY_USER):
+            sources[name] = Span(store.table(name), columns.USER_ID, least, most)
         builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
         return builder.ensure(wanted)

@@ -7,7 +7,7 @@ checked, and are written in one of two forms:
     CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs the counts in either order.
     DensePages  1 byte a cell, observed or not; by item it is the transpose, no sort needed.
 
-Pages are opened for one slab of rows at a time and closed after it, since mapped pages that were read count
+Pages are opened for some rows at a time and closed after it, since mapped pages that were read count
 as resident memory of the process.
 """
 
@@ -29,6 +29,8 @@ BATCH_ROWS = 122_880
 """Rows of the counts in memory at a time, 1.4 MiB: a row group as DuckDB writes it. Results do not depend on it."""
 SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
+TURN_BYTES = 4 * 1024 * 1024
+"""The same while a dense matrix is turned."""
 MOST_POSITIVES = 254
 """The largest count that a code of one byte can hold."""
 
@@ -188,14 +190,6 @@ class CsrPages(NamedTuple):
             first = last
 
 
-class DenseSlab(NamedTuple):
-    """Rows ``first`` to ``last`` - 1 of a matrix of codes, shape (last - first, n_columns)."""
-
-    first: int
-    last: int
-    codes: NDArray[np.uint8]
-
-
 class DensePages(NamedTuple):
     """A matrix of codes on disk: 0 where a pair was never observed, else 1 + its positive count."""
 
@@ -217,23 +211,23 @@ class DensePages(NamedTuple):
             codes.reshape(-1)[cells] = counts + 1
         return cls(path, n_rows, n_columns)
 
-    def transpose(self, path: Path, slab_bytes: int = SLAB_BYTES) -> "DensePages":
-        """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes``."""
+    def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "DensePages":
+        """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes`` of either."""
         turned = DensePages(path, self.n_columns, self.n_rows)
         open_memmap(path, mode="w+", dtype=np.uint8, shape=(turned.n_rows, turned.n_columns))
-        for first, last in turned.bounds(1, slab_bytes):
+        for first, last in turned.bounds(slab_bytes):
             slab = open_memmap(path, mode="r+")[first:last]
-            for rows in self.slabs(1, slab_bytes):
-                slab[:, rows.first : rows.last] = rows.codes[:, first:last].T
+            for top, bottom in self.bounds(slab_bytes):
+                slab[:, top:bottom] = self.read(top, bottom)[:, first:last].T
         return turned
 
-    def bounds(self, multiple: int, slab_bytes: int = SLAB_BYTES) -> Iterator[tuple[int, int]]:
-        """Cuts of the rows into slabs of a multiple of ``multiple`` rows, of ``slab_bytes`` where that fits."""
-        height = max(slab_bytes // self.n_columns // multiple, 1) * multiple
+    def bounds(self, slab_bytes: int) -> Iterator[tuple[int, int]]:
+        """Cuts of the rows into slabs of at most ``slab_bytes``, or of one row where that is more."""
+        height = max(slab_bytes // self.n_columns, 1)
         cuts = [*range(0, self.n_rows, height), self.n_rows]
         return itertools.pairwise(cuts)
 
-    def slabs(self, multiple: int, slab_bytes: int = SLAB_BYTES) -> Iterator[DenseSlab]:
-        """All rows in order, cut by `bounds`; the codes are mapped read-only."""
-        for first, last in self.bounds(multiple, slab_bytes):
-            yield DenseSlab(first, last, np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last])
+    def read(self, first: int, last: int) -> NDArray[np.uint8]:
+        """Rows ``first`` to ``last`` - 1, or fewer at the end; mapped read-only while the array lives."""
+        codes: NDArray[np.uint8] = np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last]
+        return codes

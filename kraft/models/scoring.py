@@ -1,9 +1,12 @@
 """Scores a ranker table of any length: row groups in, row groups out, nothing kept between them."""
 
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -11,7 +14,9 @@ from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
 from kraft.models.feature_table import BATCH_ROWS, FeatureTable
+from kraft.models.features import FeatureRows
 from kraft.models.ranker import TrainedRanker
+from kraft.models.two_sided import TwoSided
 
 SCORES_SCHEMA = pa.schema(
     [
@@ -20,6 +25,12 @@ SCORES_SCHEMA = pa.schema(
         pa.field(columns.SCORE, pa.float64(), nullable=False),
     ]
 )
+
+LEAST_ROWS = 8_192
+"""From which reading the trees anew (`two_sided`) is worth its second."""
+MOST_VECTORS = 0.7
+"""Users and videos a row up to which it pays."""
+Scores = npt.NDArray[np.float64]
 
 
 def score(
@@ -46,7 +57,7 @@ def score(
     Raises:
         InputError: the table lacks a column or a value, or its features are not those of the model.
 
-    Memory: one row group of the table and one batch, whatever the number of rows.
+    Memory: one row group of the table and one batch, or `two_sided.ROOM` a few times, whatever the number of rows.
     """
     if list(features.feature_names) != ranker.record.feature_names:
         raise InputError(
@@ -56,16 +67,42 @@ def score(
         )
     with (
         progress.task("score", len(features)) as task,
+        ThreadPoolExecutor(threads) as pool,
         pq.ParquetWriter(target, SCORES_SCHEMA, compression="zstd") as writer,
     ):
+        two_sided = _two_sided(features, ranker)
         for group in range(features.row_groups):
             ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
-            rows = features.row_group_rows(group)
-            scores = np.empty(len(rows))
-            for start in range(0, len(rows), BATCH_ROWS):
-                batch = features.take(np.arange(rows.start + start, min(rows.start + start + BATCH_ROWS, rows.stop)))
-                scores[start : start + len(batch)] = np.asarray(ranker.booster.predict(batch, num_threads=threads))
-                task.advance(len(batch))
+            scores = two_sided(group, pool) if two_sided else None
+            if scores is None:
+                scores = _by_batches(features, group, ranker, threads)
+            task.advance(len(ids))
             scored = ids.append_column(columns.SCORE, pa.array(scores))
-            writer.write_table(scored.cast(SCORES_SCHEMA), row_group_size=max(1, len(rows)))
+            writer.write_table(scored.cast(SCORES_SCHEMA), row_group_size=max(1, len(ids)))
     return len(features)
+
+
+def _by_batches(features: FeatureTable[Any], group: int, ranker: TrainedRanker, threads: int) -> Scores:
+    """Scores of a row group as LightGBM predicts them."""
+    rows = features.row_group_rows(group)
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), BATCH_ROWS):
+        batch = features.take(np.arange(rows.start + start, min(rows.start + start + BATCH_ROWS, rows.stop)))
+        scores[start : start + len(batch)] = np.asarray(ranker.booster.predict(batch, num_threads=threads))
+    return scores
+
+
+def _two_sided(features: FeatureTable[Any], ranker: TrainedRanker) -> Callable[[int, Executor], Scores | None] | None:
+    """What scores a row group by its users and videos apart: None where the features or trees are not of that kind, the
+    rows are few, or, of a row group, nearly each row is of a user or video of its own.
+    """
+    if not isinstance(features, FeatureRows) or len(features) < LEAST_ROWS:
+        return None
+    model = TwoSided.of(ranker.booster, features.of_user)
+
+    def score_group(group: int, pool: Executor) -> Scores | None:
+        users, videos = features.sides(group)
+        few = len(users.vectors) + len(videos.vectors) <= MOST_VECTORS * len(features.row_group_rows(group))
+        return model.predict(users, videos, pool) if model and few else None
+
+    return score_group if model else None

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 BATCH_ROWS = 122_880
 SLAB_ROWS = 256
-"""Rows that are solved together. A constant, because the last bits of the sums depend on it."""
+"""Rows that are solved together at most. A constant, because the last bits of the sums depend on it."""
+SLAB_BYTES = 3 * 1024 * 1024
+"""Of the cells of a slab: where the columns are many, it has fewer rows. A constant as well."""
+LEAST_SLAB_ROWS = 16
 TURN_BYTES = 16 * 1024 * 1024
 
 Floats = NDArray[np.float32]
@@ -94,9 +97,10 @@ class TimePages(NamedTuple):
         return turned
 
     def slabs(self) -> Iterator[tuple[int, int]]:
-        """Cuts of the rows into slabs of `SLAB_ROWS`."""
-        for first in range(0, self.n_rows, SLAB_ROWS):
-            yield first, min(first + SLAB_ROWS, self.n_rows)
+        """Cuts of the rows into slabs of `SLAB_ROWS`, or of as many as `SLAB_BYTES` hold."""
+        height = min(SLAB_ROWS, max(SLAB_BYTES // 4 // max(self.n_columns, 1), LEAST_SLAB_ROWS))
+        for first in range(0, self.n_rows, height):
+            yield first, min(first + height, self.n_rows)
 
     def read(self, first: int, last: int) -> Slab:
         """One slab, as copies: no page stays mapped."""

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
-from kraft.models.time_pages import Slab, TimePages
+from kraft.models.time_pages import Floats, Slab, TimePages
 from kraft.models.video_prior import Matrix, VideoAttributes, VideoPrior
 from kraft.models.watch_time_model import Index, WatchTimeModel
 from kraft.settings import WatchTimeSettings
@@ -30,16 +30,23 @@ _LEAST = 1e-6
 """No variance is less: where all times are alike, there is nothing to learn and nothing to divide by."""
 
 
+AT_ONCE = 1024
+"""Rows of one side whose products are held as float64. Results do not depend on it."""
+
+
 class _Side(NamedTuple):
-    """Posterior of one side: means (n, d), covariances (n, d, d)."""
+    """Posterior of one side."""
 
     means: Matrix
-    covariances: Matrix
+    """Shape (n, d)."""
+    covariances: Floats
+    """float32, shape (n, d (d + 1) / 2): the upper triangles, row by row (`numpy.triu_indices`). A quarter of what
+    whole ones take as float64: with many users they are all that grows."""
 
     @property
     def variances(self) -> Matrix:
-        diagonal: Matrix = np.einsum("nii->ni", self.covariances)
-        return diagonal
+        rows, columns = np.triu_indices(self.means.shape[1])
+        return self.covariances[:, rows == columns].astype(np.float64)
 
 
 def fit(
@@ -66,7 +73,7 @@ def fit(
     Raises:
         InputError: no pair ever met.
 
-    Memory: 8 (1 + rank)^2 bytes a user and watched video, and one slab a thread.
+    Memory: with d = 1 + rank, 4 d (d + 11) bytes a user and watched video, and one slab a thread.
     """
     if not by_user.cells:
         raise InputError(
@@ -90,10 +97,10 @@ def fit(
         no_prior = np.zeros((by_user.n_rows, rank + 1))
         with progress.task("watch times", settings.sweeps, "sweeps") as task:
             for sweep in range(settings.sweeps):
-                users, user_freedom = _solve(by_user, videos, no_prior, user_scale, noise, pool.map)
+                user_freedom = _solve(by_user, users, videos, no_prior, user_scale, noise, pool.map)
                 user_scale = np.maximum((users.means**2 + users.variances).mean(axis=0), _LEAST)
                 expected = prior_means[columns]
-                videos, video_freedom = _solve(by_video, users, expected, video_scale, noise, pool.map)
+                video_freedom = _solve(by_video, videos, users, expected, video_scale, noise, pool.map)
                 video[columns] = videos.means
                 # The first sweep's factors are still those of chance.
                 if sweep:
@@ -103,7 +110,8 @@ def fit(
                 squares = _squared_residuals(by_user, users, videos, pool.map)
                 noise = max(squares / max(by_user.cells - user_freedom - video_freedom, 1.0), _LEAST)
                 scale = _balance(user_scale, video_scale, prior_means[columns])
-                users, videos = _scaled(users, scale), _scaled(videos, 1 / scale)
+                _scale(users, scale)
+                _scale(videos, 1 / scale)
                 video /= scale
                 prior_means, prior_variances = prior_means / scale, prior_variances / scale**2
                 user_scale, video_scale = user_scale * scale**2, video_scale / scale**2
@@ -128,41 +136,61 @@ Mapper = Callable[..., Iterator[Any]]
 def _fresh(n: int, rank: int, random: np.random.Generator) -> _Side:
     means = np.zeros((n, rank + 1))
     means[:, 1:] = random.standard_normal((n, rank)) * _START
-    return _Side(means, np.zeros((n, rank + 1, rank + 1)))
+    return _Side(means, np.zeros((n, (rank + 1) * (rank + 2) // 2), dtype=np.float32))
+
+
+class _Design(NamedTuple):
+    """What the other side contributes to the equations of this one, a row for each of its own; float32."""
+
+    expected: Floats
+    """Shape (n, d): 1 and the style, whose level is taken off the target instead."""
+    products: Floats
+    """Shape (n, d (d + 1) / 2): upper triangles of the expected outer products of these rows."""
+    taken: Floats
+    """Shape (n, d): the expected products of the level and these rows."""
+
+
+def _design_of(side: _Side) -> _Design:
+    n, d = side.means.shape
+    rows, columns = np.triu_indices(d)
+    made = _Design(*(np.empty((n, width), dtype=np.float32) for width in (d, len(rows), d)))
+    for first in range(0, n, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        means, covariances = side.means[part], side.covariances[part].astype(np.float64)
+        expected = means.copy()
+        expected[:, 0] = 1.0
+        # The first row of the triangle is the level's: it belongs to the target.
+        leaning = covariances[:, :d].copy()
+        leaning[:, 0] = 0.0
+        covariances[:, :d] = 0.0
+        made.expected[part] = expected
+        made.products[part] = expected[:, rows] * expected[:, columns] + covariances
+        made.taken[part] = means[:, :1] * expected + leaning
+    return made
 
 
 def _solve(
-    pages: TimePages, other: _Side, prior: Matrix, scale: Matrix, noise: float, run: Mapper
-) -> tuple[_Side, float]:
-    """The posterior of one side given the other's; and the degrees of freedom that it takes."""
+    pages: TimePages, side: _Side, other: _Side, prior: Matrix, scale: Matrix, noise: float, run: Mapper
+) -> float:
+    """Replace ``side`` by its posterior given the other's; returns the degrees of freedom that it takes."""
     d = other.means.shape[1]
     upper = np.triu_indices(d)
-    # Against the other's expected design: (1, style), whose level is taken off the target instead.
-    design = other.means.copy()
-    design[:, 0] = 1.0
-    spread = other.covariances.copy()
-    spread[:, 0, :] = spread[:, :, 0] = 0.0
-    products = (design[:, upper[0]] * design[:, upper[1]] + spread[:, upper[0], upper[1]]).astype(np.float32)
-    leaning = other.covariances[:, 0, :].copy()
-    leaning[:, 0] = 0.0
-    taken = (other.means[:, :1] * design + leaning).astype(np.float32)
-    narrow = design.astype(np.float32)
+    expected, products, taken = _design_of(other)
 
-    def solve(cut: tuple[int, int]) -> tuple[Matrix, Matrix, float]:
+    def solve(cut: tuple[int, int]) -> float:
         slab: Slab = pages.read(*cut)
         gram = np.empty((len(slab.seen), d, d))
         gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]] = slab.seen @ products
-        target = (slab.times @ narrow - slab.seen @ taken).astype(np.float64)
+        target = (slab.times @ expected - slab.seen @ taken).astype(np.float64)
         precision = gram / noise
         precision[:, range(d), range(d)] += 1 / scale
         covariance: Matrix = np.linalg.inv(precision).astype(np.float64, copy=False)
         pull = target / noise + prior[cut[0] : cut[1]] / scale
-        freedom = float(np.einsum("nij,nji->", covariance, gram)) / noise
-        return np.einsum("nij,nj->ni", covariance, pull), covariance, freedom
+        side.means[cut[0] : cut[1]] = np.einsum("nij,nj->ni", covariance, pull)
+        side.covariances[cut[0] : cut[1]] = covariance[:, upper[0], upper[1]]
+        return float(np.einsum("nij,nji->", covariance, gram)) / noise
 
-    parts = list(run(solve, pages.slabs()))
-    side = _Side(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
-    return side, sum(part[2] for part in parts)
+    return sum(run(solve, pages.slabs()))
 
 
 def _squared_residuals(pages: TimePages, users: _Side | None, videos: _Side | None, run: Mapper) -> float:
@@ -187,5 +215,8 @@ def _balance(user_scale: Matrix, video_scale: Matrix, prior_means: Matrix) -> Ma
     return scale
 
 
-def _scaled(side: _Side, scale: Matrix) -> _Side:
-    return _Side(side.means * scale, side.covariances * scale[:, None] * scale)
+def _scale(side: _Side, scale: Matrix) -> None:
+    """Stretch each factor of a side, in place."""
+    rows, columns = np.triu_indices(len(scale))
+    side.means[:] *= scale
+    side.covariances[:] *= (scale[rows] * scale[columns]).astype(np.float32)

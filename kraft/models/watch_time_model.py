@@ -5,6 +5,7 @@ Apart from it, because the ranker's stage asks the model and has no room for the
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -36,6 +37,12 @@ class WatchTimeModel:
     noise: float
     """Variance of the noise [log s squared]."""
 
+    @cached_property
+    def _users_spread(self) -> Floats:
+        """Mean square of each factor over the users. Once for all batches: it takes time that grows with the users."""
+        spread: Floats = (self.user**2 + self.user_variance).mean(axis=0)
+        return spread
+
     def features(self, user_index: Index, video_index: Index, log_duration: Floats) -> Floats:
         """What the model says of pairs; no mean of it depends on how the factors happen to be rotated.
 
@@ -55,8 +62,7 @@ class WatchTimeModel:
         """
         known = user_index >= 0
         u = np.where(known[:, None], self.user[user_index], 0)
-        users_spread = (self.user**2 + self.user_variance).mean(axis=0)
-        u_variance = np.where(known[:, None], self.user_variance[user_index], users_spread)
+        u_variance = np.where(known[:, None], self.user_variance[user_index], self._users_spread)
         i, i_variance = self.video[video_index], self.video_variance[video_index]
         taste = np.einsum("ij,ij->i", u[:, 1:], i[:, 1:])
         variance = (

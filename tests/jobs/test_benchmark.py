@@ -54,7 +54,7 @@ def peer():
 def answer(peer, raw, tmp_path_factory):
     out = tmp_path_factory.mktemp("peer")
     with threadpool_limits(1, "blas"):
-        return out, peer.prepare(raw, out, "small", 2)
+        return out, peer.run(raw, out, "small", 2)
 
 
 def call(folder, *arguments, variables=None):

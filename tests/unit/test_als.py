@@ -100,8 +100,8 @@ def dense_fit(codes, start, dtype, settings=SETTINGS):
     turned = np.ascontiguousarray(codes.T)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(2) as pool:
         for _ in range(settings.iterations):
-            dense_als.solve_rows(codes, user, item, settings.regularization, pool)
-            dense_als.solve_rows(turned, item, user, settings.regularization, pool)
+            dense_als.solve_rows(lambda first, last: codes[first:last], user, item, settings.regularization, pool)
+            dense_als.solve_rows(lambda first, last: turned[first:last], item, user, settings.regularization, pool)
     return user, item
 
 
@@ -149,11 +149,10 @@ def test_dense_rounds_no_worse_than_implicit(log, tables, tmp_path):
     assert error(fitted.user, fitted.item) < 1e-4
 
 
-def test_dense_does_not_depend_on_threads_or_slabs(tables, tmp_path, monkeypatch):
+def test_dense_does_not_depend_on_threads_or_pages(tables, tmp_path, monkeypatch):
     one = fit(tables, tmp_path / "one", threads=1, solver="dense")
     two = fit(tables, tmp_path / "two", threads=2, solver="dense")
-    slabs = DensePages.slabs
-    monkeypatch.setattr(DensePages, "slabs", lambda pages, multiple, _=0: slabs(pages, multiple, 1000))
+    monkeypatch.setattr(DensePages, "transpose", partialmethod(DensePages.transpose, slab_bytes=1000))
     cut = fit(tables, tmp_path / "cut", threads=2, solver="dense")
     for other in (two, cut):
         assert np.array_equal(one.user, other.user)
@@ -187,14 +186,14 @@ def test_dense_tiles_cover_a_wide_matrix(monkeypatch, kept):
 @pytest.mark.parametrize("solver", ["implicit", "dense"])
 def test_blas_has_one_thread_while_factors_are_solved(tables, tmp_path, monkeypatch, solver):
     seen = []
-    for pages in (CsrPages, DensePages):
-        slabs = pages.slabs
+    for pages, reading in ((CsrPages, "slabs"), (DensePages, "read")):
+        read = getattr(pages, reading)
 
-        def watched(*arguments, slabs=slabs):
+        def watched(*arguments, read=read):
             seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
-            return slabs(*arguments)
+            return read(*arguments)
 
-        monkeypatch.setattr(pages, "slabs", watched)
+        monkeypatch.setattr(pages, reading, watched)
     with threadpool_limits(2, user_api="blas"):
         fit(tables, tmp_path, solver=solver)
     assert set(seen) == {1}

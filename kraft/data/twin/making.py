@@ -75,6 +75,7 @@ def synthesize(
     file_format: FileFormat = "csv",
     side_tables_from: Path | None = None,
     with_oracle: bool = False,
+    with_big: bool = True,
     progress: Progress,
 ) -> TwinSummary:
     """Write a twin of KuaiRec into the folder ``to``, each file under its name only once it is whole.
@@ -90,12 +91,13 @@ def synthesize(
             videos, categories and lengths; only what is missing is made up.
         with_oracle: also write oracle.parquet: user_id, video_id and probability, the true P(watch_ratio >= 1), of
             each row of small_matrix in its order. The other files stay the same bytes.
+        with_big: also write big_matrix, nearly three quarters of all rows. The other files stay the same bytes.
         progress: where to report to.
 
     Raises:
         InputError: a side table is unreadable, or has fewer users or videos than are asked for; or ``to`` holds
-            such a file in the other format, or an oracle.parquet that this run would not replace. Nothing was
-            written.
+            such a file in the other format, or an oracle.parquet or big_matrix that this run would not replace.
+            Nothing was written.
 
     Memory is that of one block of users, whatever the scale, beside 60 bytes a user and video.
     """
@@ -107,6 +109,8 @@ def synthesize(
     refuse_mixture(to, (*SIDE_TABLES, "small_matrix", "big_matrix"), file_format)
     if not with_oracle:
         _refuse_stale_oracle(to)
+    if not with_big:
+        _refuse_stale_big(to)
     generator = np.random.default_rng(window_seed)
     calendar, windows = make_calendar(generator), make_windows(cast.appeal(), generator)
     opens = catalogue_opens(len(cast.categories), cast.small_items, windows, generator)
@@ -125,6 +129,8 @@ def synthesize(
         "small_matrix": lambda: small_matrix(world, met()),
         "big_matrix": lambda: big_matrix(world, cast.small_users, cast.small_items, opens, calendar, roots[5]),
     }
+    if not with_big:
+        del blocks["big_matrix"]
     if with_oracle:
         # Who meets what is drawn a second time, about a second at full size: holding it would cost memory that grows
         # with --scale.
@@ -133,7 +139,7 @@ def synthesize(
     # Before the first new file is there: an interrupted run must not leave the old one beside a new small_matrix.
     (to / f"{ORACLE}.parquet").unlink(missing_ok=True)
     rows: dict[str, int] = {}
-    with progress.task("synthesize", _rows_expected(cast, with_oracle=with_oracle), "rows") as task:
+    with progress.task("synthesize", _rows_expected(cast, with_oracle=with_oracle, with_big=with_big), "rows") as task:
         for stem, made in blocks.items():
             task.note(stem)
             if stem in sources.files:
@@ -193,9 +199,20 @@ def _refuse_stale_oracle(folder: Path) -> None:
         )
 
 
-def _rows_expected(cast: _Cast, *, with_oracle: bool) -> int:
+def _refuse_stale_big(folder: Path) -> None:
+    """Beside a new small_matrix, an older big_matrix would be of other people."""
+    for suffix in ("csv", "parquet"):
+        path = folder / f"big_matrix.{suffix}"
+        if path.exists():
+            raise InputError(
+                f"{path} is there: beside a new small_matrix it would be stale",
+                "Write it anew with --logs both, give another folder with --to, or remove that file.",
+            )
+
+
+def _rows_expected(cast: _Cast, *, with_oracle: bool, with_big: bool) -> int:
     """For the progress bar: the two logs, which are nearly all of it, and the oracle."""
     n_users, n_items = len(cast.world.user_ids), len(cast.world.item_ids)
     small = len(cast.small_users) * len(cast.small_items)
-    big = BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728
+    big = BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728 if with_big else 0
     return round(small * (2 if with_oracle else 1) + big)

@@ -1,0 +1,216 @@
+"""How seconds and peak memory grow with the rows: every stage, from raw files to recommendations, at several scales.
+
+For each format and scale a twin of small_matrix is made (users and rows grow with the scale, the videos stay), every
+stage runs over it from scratch, and both are deleted. Each stage is a process of its own, whose peak is what the
+kernel counted for it.
+
+A stage takes some time even where there is next to nothing to do: libraries are loaded, and the side tables have
+their full size. That is measured too, on a twin of `BASE_USERS` users, and the exponent that counts is that of the
+seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares.
+"""
+
+import math
+import shutil
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from kraft.benchmark.outside import measure, module
+from kraft.benchmark.report import Cell, Report, Table
+from kraft.benchmark.setup import Setup
+from kraft.benchmark.walk import STAGES, TRAINING, Until
+from kraft.engine.budget import mib
+from kraft.engine.isolation import run_stage
+from kraft.engine.progress import QUIET
+from kraft.settings import MIB
+
+BASE_USERS = 20
+LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
+MOST_PEAK_GROWTH = 1.1
+"""Times the peak of the smallest scale that a larger one may take, where it is not within the limit's own share."""
+LEAST_SECONDS = 0.05
+"""Less than this beyond the base is noise, and no exponent is fitted."""
+HELD, OVER = "held", "OVER"
+
+
+class Plan(NamedTuple):
+    """What grows."""
+
+    scales: Sequence[int]
+    """Ascending."""
+    formats: Sequence[str]
+    """csv, parquet."""
+    users: int
+    """Of small_matrix at scale 1."""
+    items: int
+    seed: int
+    preset: str
+    until: Until
+    rounds: int | None
+    """Of the ranker; None for the preset's."""
+
+
+def run(setup: Setup, plan: Plan) -> Report:
+    """Measure every scale in every format, one after the other.
+
+    Args:
+        setup: folder, limit and threads; its data is not used.
+        plan: what grows.
+    """
+    found = {form: [_measure(setup, plan, form, scale) for scale in (0, *plan.scales)] for form in plan.formats}
+    fits = {form: {stage: fit(runs, stage) for stage in stages_of(runs)} for form, runs in found.items()}
+    demands = [line for form, runs in found.items() for line in _demands(setup, form, runs, fits[form])]
+    tables = [table for form, runs in found.items() for table in _tables(plan, form, runs, fits[form])]
+    tables.append(Table("what was asked", ("", "found", "asked", "verdict"), demands))
+    met = all(verdict == "met" for *_, verdict in demands)
+    data = {
+        "plan": plan._asdict(),
+        "memory_limit": setup.memory_limit,
+        "threads": setup.threads,
+        "runs": found,
+        "exponents": {form: {stage: one._asdict() for stage, one in of.items()} for form, of in fits.items()},
+    }
+    return Report("growth", _headline(setup, found, fits), tables, data, passed=met)
+
+
+class Fit(NamedTuple):
+    """Slopes of a straight line through log seconds over log rows; None where there is nothing to fit."""
+
+    seconds: float | None
+    """Of the seconds as they are."""
+    beyond: float | None
+    """Of the seconds beyond those of the base: what counts."""
+
+
+def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
+    """The exponents of one stage.
+
+    Args:
+        runs: the base, then every scale.
+        stage: of `walk.STAGES`, or "all".
+
+    The rows of the ranker are those that it saw: rows it learned from times rounds, since it stops when it has learned
+    enough, and samples where memory has no room.
+    """
+    base, *scales = ((_rows(run, stage), run["stages"][stage]["seconds"]) for run in runs)
+    beyond = [(rows, seconds - base[1]) for rows, seconds in scales]
+    return Fit(exponent(scales), exponent(beyond))
+
+
+def exponent(points: Sequence[tuple[float, float]]) -> float | None:
+    """The slope of log y over log x by least squares; None for fewer than two points, or where a y is next to nothing.
+
+    >>> exponent([(1, 3), (2, 6), (4, 12)])
+    1.0
+    """
+    if len({x for x, _ in points}) < 2 or min(y for _, y in points) < LEAST_SECONDS:  # noqa: PLR2004 - a line
+        return None
+    logs = [(math.log(x), math.log(y)) for x, y in points]
+    middle = math.fsum(x for x, _ in logs) / len(logs)
+    squares = math.fsum((x - middle) ** 2 for x, _ in logs)
+    return round(math.fsum((x - middle) * y for x, y in logs) / squares, 3)
+
+
+def stages_of(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """The stages that every run has, in their order, and "all" of them together."""
+    return [stage for stage in (*STAGES, "all") if all(stage in run["stages"] for run in runs)]
+
+
+def _rows(run: dict[str, Any], stage: str) -> int:
+    if stage != TRAINING:
+        return int(run["rows"])
+    told = run["stages"][stage]
+    return int((told["train_rows"] + told["validation_rows"]) * told["rounds_run"])
+
+
+def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
+    """Make the twin of one scale (0: the base), run every stage over it, delete both."""
+    raw, work = setup.fresh("growth-twin"), setup.fresh("growth")
+    users = plan.users if scale else min(BASE_USERS, plan.users)
+    twin = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.seed, "file_format": form}
+    made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET})
+    rows = made["rows"]["small_matrix"]
+    here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
+    options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
+    try:
+        measured = measure(module("kraft.benchmark.walk", *options), threads=setup.threads, folder=work)
+        stages = measured.answer()
+    finally:
+        for folder in (raw, work):
+            shutil.rmtree(folder)
+    stages["all"] = {
+        "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
+        # From outside: of every process, also of those that only wait for the stages.
+        "peak_bytes": measured.peak_bytes,
+    }
+    name = f"scale {scale}" if scale else f"base, {users} users"
+    setup.progress.say(
+        f"  {form:<7} {name:<14} {rows:>12,} rows  {measured.seconds:8.1f} s  peak {mib(measured.peak_bytes)}"
+    )
+    return {"scale": scale, "users": users * (scale or 1), "rows": rows, "stages": stages, **measured.figures()}
+
+
+def _demands(
+    setup: Setup, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]
+) -> list[tuple[str, str, str, str]]:
+    """What has to be shown: found, asked, verdict."""
+    _, *scales = runs
+    peak = max(run["peak_mib"] for run in scales)
+    limit = setup.memory_limit / MIB
+    lines = [(f"{form}: peak of the largest process [MiB]", f"{peak:,.0f}", f"at most {limit:,.0f}", peak <= limit)]
+    for stage, found in fits.items():
+        if found.beyond is not None:
+            straight = LEAST_EXPONENT <= found.beyond <= MOST_EXPONENT
+            asked = f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
+            lines.append((f"{form}: exponent of time, {stage}", f"{found.beyond:.2f}", asked, straight))
+    return [(what, found, asked, "met" if holds else "NOT MET") for what, found, asked, holds in lines]
+
+
+def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> list[Table]:
+    base, *scales = runs
+    largest = scales[-1]
+    headings = ("", "base", *(f"x{run['scale']}" for run in scales))
+    seconds = [
+        (
+            stage,
+            *(run["stages"][stage]["seconds"] for run in runs),
+            _shown(found.seconds),
+            _shown(found.beyond),
+            f"{_rows(largest, stage) / largest['stages'][stage]['seconds']:,.0f}",
+        )
+        for stage, found in fits.items()
+    ]
+    peaks = [
+        (
+            stage,
+            *(f"{run['stages'][stage]['peak_bytes'] / MIB:,.0f}" for run in runs),
+            largest["stages"][stage]["peak_bytes"] / scales[0]["stages"][stage]["peak_bytes"],
+        )
+        for stage in fits
+    ]
+    rows = ", ".join(f"{run['rows']:,}" for run in scales)
+    return [
+        Table(
+            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): seconds",
+            (*headings, "exponent", "beyond base", "rows a second"),
+            seconds,
+        ),
+        Table(f"{form}: peak of the stage's process [MiB]", (*headings, "largest / smallest"), peaks),
+    ]
+
+
+def _headline(setup: Setup, found: dict[str, list[dict[str, Any]]], fits: dict[str, dict[str, Fit]]) -> str:
+    told = []
+    for form, runs in found.items():
+        largest = runs[-1]
+        slopes = [one.beyond for one in fits[form].values() if one.beyond is not None]
+        span = f"exponents {min(slopes):.2f} to {max(slopes):.2f}" if slopes else "no exponent"
+        peak = max(run["peak_mib"] for run in runs)
+        told.append(
+            f"{form} up to {largest['rows']:,} interactions: {largest['seconds']:,.0f} s, {span}, "
+            f"peak {peak:,.0f} of {setup.memory_limit / MIB:,.0f} MiB"
+        )
+    return f"growth  {'; '.join(told)}"
+
+
+def _shown(number: Cell | None) -> str:
+    return "-" if number is None else f"{number:.2f}"

@@ -29,19 +29,19 @@ def main(options: Options) -> None:
     for name in options.compare or ():
         if name not in PRESETS and not Path(name).is_file():
             raise InputError(f"--compare {name}: no such file", f"Give a file, or one of {', '.join(PRESETS)}.")
-    pipeline = Pipeline(options)
-    if options.compare:
-        result = pipeline.compare(*options.compare)
-        out = options.json_out or options.work / "comparison.json"
-    else:
-        result = pipeline.evaluate(baselines=options.baselines)
-        out = options.json_out or options.work / "evaluation.json"
-    text = json.dumps(result["report"], indent=2) + "\n"
-    write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
-    print(result["table"])
-    print()
-    outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
-    print(pipeline.summary("evaluate", outcome, f"duckdb {options.work / 'kraft.duckdb'}"))
+    with Pipeline(options) as pipeline:
+        if options.compare:
+            result = pipeline.compare(*options.compare)
+            out = options.json_out or options.work / "comparison.json"
+        else:
+            result = pipeline.evaluate(baselines=options.baselines)
+            out = options.json_out or options.work / "evaluation.json"
+        text = json.dumps(result["report"], indent=2) + "\n"
+        write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+        print(result["table"])
+        print()
+        outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
+        print(pipeline.summary("evaluate", outcome, f"duckdb {options.work / 'kraft.duckdb'}"))
 
 
 if __name__ == "__main__":

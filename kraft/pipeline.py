@@ -12,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kraft.data.contracts import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.isolation import RunningStage, run_stage
+from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
 from kraft.models.recipes import (
@@ -56,7 +57,11 @@ THRIFTY_STAGES = (
 
 @dataclass
 class Pipeline:
-    """One job's run over one work folder."""
+    """One job's run over one work folder; a context manager, which holds the folder's lock.
+
+    At its end readers see what was made, all at once (`Store.commit`): where a stage failed after the tables were
+    built, the tables; where the build failed, or the job was stopped, what they saw before.
+    """
 
     settings: Settings
     more_tables: tuple[str, ...] = ()
@@ -68,6 +73,8 @@ class Pipeline:
     reused: list[str] = field(default_factory=list)
     """Tables and models that were up to date."""
     started: float = field(default_factory=time.monotonic)
+    _lock: int | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.settings.verbosity)
@@ -75,7 +82,19 @@ class Pipeline:
         self.store = Store(self.settings.work)
         # A job's own options are not the stages' business.
         shared = self.settings.model_dump(include=set(Settings.model_fields))
-        self.settings = Settings.model_validate(shared | {"raw": self._raw()})
+        self.settings = Settings.model_validate(shared)
+
+    def __enter__(self) -> Self:
+        self._lock = self._held.enter_context(hold(self.store.folder, self.progress, wait=not self.settings.no_wait))
+        self.store.tidy()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with self._held:
+            # A stage that was killed has left its drafts.
+            self.store.tidy()
+            if "build" in self.results and (error is None or isinstance(error, Exception)):
+                self.store.commit()
 
     # --- the stages ---------------------------------------------------------------------------
 
@@ -199,8 +218,11 @@ class Pipeline:
             self.results[name] = running.result()
 
     def _start(self, stage: str, *, silent: bool = False, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
+        if self.settings.raw is None:
+            self.settings = self.settings.model_copy(update={"raw": self._raw()})
         settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
-        return RunningStage(stage, {"settings": settings, **more}, thrifty=stage.startswith(THRIFTY_STAGES))
+        told = {"settings": settings, "commit": False, **more}
+        return RunningStage(stage, told, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)
 
     def _finish_build(self, build: RunningStage) -> None:
         self.results["build"] = build.result()
@@ -209,8 +231,6 @@ class Pipeline:
     # --- data ---------------------------------------------------------------------------------
 
     def _raw(self) -> Path:
-        if self.settings.raw is not None:
-            return self.settings.raw
         if find_folder(DEFAULT_RAW):
             return DEFAULT_RAW
         twin = self.store.folder / "twin"
@@ -226,6 +246,7 @@ class Pipeline:
                 run_stage(
                     "kraft.data.twin:make_stage",
                     {"to": str(made), "users": TWIN_USERS, "items": TWIN_ITEMS, "verbosity": -1},
+                    lock=self._lock,
                 )
                 made.rename(twin)
         return twin

@@ -179,6 +179,8 @@ class Settings(BaseModel):
     pipeline, as it is."""
     force: bool = False
     """Rebuild everything, also what is up to date."""
+    no_wait: bool = False
+    """Where another job works in the same folder: fail at once instead of waiting for its end."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False

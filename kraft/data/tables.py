@@ -17,7 +17,8 @@ from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries
 from kraft.engine.session import Connection, open_session
-from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source
+from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
+from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
 from kraft.errors import InputError
 from kraft.settings import PRESETS, Settings
@@ -74,7 +75,8 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
-            by default those of the preset; `more`, names of further tables to build after them, by default none.
+            by default those of the preset; `more`, names of further tables to build after them, by default none;
+            `commit`, whether to show readers the result at the end, by default true.
 
     Tells each table's name once it is up to date.
 
@@ -90,16 +92,18 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     most_rows = settings.train_rows or budget.training_rows(_n_features(settings))
     observed = settings.protocol == "big-to-small"
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
+    seen = resolve(settings.raw, "small")[0] if observed else {}
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
     names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
     stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
-    with open_session(budget, settings.threads, store.tmp) as connection:
+    files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
+    with open_session(budget, settings.threads, store.tmp, files) as connection:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
         if observed:
-            sources["observed_interactions"] = _observed(settings, make, store)
+            sources["observed_interactions"] = _observed(settings, make, store, seen)
             parameters |= {"train_fraction": 1.0}
         builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
         if settings.force or store.entry("interactions") is None:
@@ -111,7 +115,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
             known |= {"interactions": Parquet(store.table("interactions_train"))}
             again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
-            fit = make(Store(store.folder / FIT), known, parameters | again)
+            fit = make(store.inner(FIT), known, parameters | again)
             builders.append((fit, PAIR_TABLES))
             learning, learned, pairs = fit, "pair_features", "interactions_test"
         with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
@@ -136,7 +140,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "split": split,
         "interactions": rows,
         "duplicates": raw_rows - rows,
-        "catalog": str(store.write_catalog()),
+        "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
     }
 
 
@@ -169,11 +173,9 @@ def _n_features(settings: Settings) -> int:
     return len(pair_features(settings.without))
 
 
-def _observed(settings: Settings, make: Callable[..., Builder], store: Store) -> Parquet:
+def _observed(settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, RawFile]) -> Parquet:
     """small_matrix, typed and checked like any log, in a folder of its own."""
-    assert settings.raw is not None  # noqa: S101 - `build` has it
-    inputs, _ = resolve(settings.raw, "small")
-    own = make(Store(store.folder / OBSERVED), inputs, settings.model_dump())
+    own = make(store.inner(OBSERVED), inputs, settings.model_dump())
     return Parquet(own.ensure("interactions"))
 
 

@@ -5,7 +5,7 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import duckdb
 
+from kraft.engine.paths import file_state, quoted
 from kraft.engine.session import Connection, open_probe
 from kraft.engine.texts import read_texts
 from kraft.errors import InputError
@@ -26,12 +27,6 @@ class Source(Protocol):
 
     def register(self, connection: Connection, name: str) -> None:
         """Make ``name`` selectable in ``connection``."""
-
-
-def file_state(path: Path) -> str:
-    """What tells a changed file apart without reading it: path, size and time of change."""
-    state = path.stat()
-    return f"{path.resolve()}:{state.st_size}:{state.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class AbsentFile:
         return "absent"
 
     def register(self, connection: Connection, name: str) -> None:
-        typed = ", ".join(f"cast(null as {kind}) as {_quoted(column)}" for column, kind in self.columns.items())
+        typed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in self.columns.items())
         connection.sql(f"select {typed}").filter("false").create_view(name, replace=True)
 
 
@@ -125,7 +120,7 @@ class RawFile:
         relation = self._relation(connection, header)
         read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
         selected = ", ".join(
-            f"{_cast(column, read_as.get(column), kind)} as {_quoted(column)}" for column, kind in self.columns.items()
+            f"{_cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
         )
         relation.project(selected).create_view(name, replace=True)
 
@@ -155,9 +150,12 @@ class RawFile:
         read = read_texts(self.path, header, self.columns)
         texts = {name: np.array(values, dtype=object) for name, values in read.items()}
         # A table of the connection's own: a view would look for the arrays when they are gone.
-        table = _quoted(f"texts of {self.path.name}")
-        typed = ", ".join(f"cast({_quoted(name)} as varchar) as {_quoted(name)}" for name in texts)
+        table = quoted(f"texts of {self.path.name}")
+        typed = ", ".join(f"cast({quoted(name)} as varchar) as {quoted(name)}" for name in texts)
+        # By name: sessions see no variables of Python's.
+        connection.register("texts", texts)
         connection.execute(f"create or replace temp table {table} as select {typed} from texts")  # noqa: S608 - quoted
+        connection.unregister("texts")
         return connection.table(table)
 
     def _csv_type(self, column: str) -> str:
@@ -241,7 +239,7 @@ class RawFile:
         header = self.header()
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
-            selected = ", ".join(f"cast({_quoted(column)} as varchar)" for column in columns)
+            selected = ", ".join(f"cast({quoted(column)} as varchar)" for column in columns)
             connection.read_parquet(str(self.path)).create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
             row = 0
@@ -270,7 +268,7 @@ def _cast(column: str, read_as: str | None, kind: str) -> str:
     """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
     if read_as is None:
         return f"cast(null as {kind})"
-    name = _quoted(column)
+    name = quoted(column)
     if kind not in _INTEGERS or read_as in _INTEGERS:
         return f"cast({name} as {kind})"
     number = f"cast({name} as double)"
@@ -292,5 +290,6 @@ def _fits(value: str, kind: str) -> bool:
     return beyond is None or (number.is_integer() and -beyond <= number < beyond)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def paths_of(sources: Iterable[Source]) -> list[Path]:
+    """The files behind ``sources``, for `open_session`."""
+    return [source.path for source in sources if isinstance(source, RawFile | Parquet)]

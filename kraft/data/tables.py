@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
+from kraft.data.aside import Aside, publish
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
@@ -82,8 +83,8 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
-        its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `catalog`
-        (path).
+        its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `rejected` (raw
+        file -> rows set aside), `catalog` (path).
     """
     settings = Settings.model_validate(arguments["settings"])
     if settings.raw is None:
@@ -102,12 +103,18 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
+        rejected: dict[str, int] = {}
         if observed:
-            sources["observed_interactions"] = _observed(settings, make, store, seen)
+            sources["observed_interactions"], rejected = _observed(settings, make, store, seen)
             parameters |= {"train_fraction": 1.0}
         builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
+        aside = _aside(builder, sources)
         if settings.force or store.entry("interactions") is None:
-            check_extras(connection, {name: file for name, file in extras.items() if isinstance(file, RawFile)})
+            check_extras(
+                connection,
+                {name: file for name, file in sources.items() if name in extras and isinstance(file, RawFile)},
+                aside,
+            )
         builders = [(builder, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
         learning, learned, pairs = builder, "ranker_train", "interactions_train"
@@ -132,6 +139,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         builder.source("interactions").register(connection, "interactions")
         log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
         rows, raw_rows = (int(count) for count in log[0])
+        rejected |= publish(store, aside)
     split["cut_time"] = _local_time(split["cut_timestamp"])
     return {
         "built": builder.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
@@ -140,6 +148,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "split": split,
         "interactions": rows,
         "duplicates": raw_rows - rows,
+        "rejected": rejected,
         "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
     }
 
@@ -173,10 +182,23 @@ def _n_features(settings: Settings) -> int:
     return len(pair_features(settings.without))
 
 
-def _observed(settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, RawFile]) -> Parquet:
-    """small_matrix, typed and checked like any log, in a folder of its own."""
-    own = make(store.inner(OBSERVED), inputs, settings.model_dump())
-    return Parquet(own.ensure("interactions"))
+def _observed(
+    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, RawFile]
+) -> tuple[Parquet, dict[str, int]]:
+    """small_matrix, typed and checked like any log, in a folder of its own; and its rows that were set aside."""
+    sources: dict[str, Source] = dict(inputs)
+    own = make(store.inner(OBSERVED), sources, settings.model_dump())
+    aside = _aside(own, sources)
+    return Parquet(own.ensure("interactions")), publish(own.store, aside)
+
+
+def _aside(builder: Builder, sources: dict[str, Source]) -> Aside | None:
+    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it."""
+    if builder.settings["on_bad_rows"] != "quarantine":
+        return None
+    aside = Aside(builder.store, builder.connection, sources, builder.settings)
+    builder.set_aside = aside.screen
+    return aside
 
 
 def _first(connection: Connection, builder: Builder, table: str) -> dict[str, Any]:
@@ -192,17 +214,21 @@ def _local_time(timestamp: float | None) -> str:
     return datetime.fromtimestamp(timestamp, timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def check_extras(connection: Connection, files: Mapping[str, RawFile]) -> None:
+def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: Aside | None) -> None:
     """`check_extra` of every file, side by side: one of them is parsed by Python, in one thread.
 
     Raises:
-        InputError: as `check_extra`, for the first file that is at fault.
+        InputError: as `check_extra`, for the first file that is at fault and whose bad rows are not set ``aside``.
     """
     with ThreadPoolExecutor(max_workers=len(files) or 1) as pool:
         # A cursor is a connection of its own: one connection runs one query at a time.
         checks = [pool.submit(check_extra, connection.cursor(), name, file) for name, file in files.items()]
-        for check in checks:
-            check.result()
+        for name, check in zip(files, checks, strict=True):
+            try:
+                check.result()
+            except InputError:
+                if aside is None or not aside.screen(name):
+                    raise
 
 
 def check_extra(connection: Connection, name: str, file: RawFile) -> None:

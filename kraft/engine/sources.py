@@ -68,6 +68,10 @@ class RawFile:
     columns: dict[str, str]
     """Column name -> DuckDB type."""
     optional: frozenset[str] = field(default_factory=frozenset)
+    key: str = ""
+    """The column of ids, integers from 0 on, of a file whose bad rows can be set aside (`kraft.engine.rejects`)."""
+    once: bool = False
+    """Each id stands in one row only."""
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
 
@@ -120,7 +124,7 @@ class RawFile:
         relation = self._relation(connection, header)
         read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
         selected = ", ".join(
-            f"{_cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
+            f"{cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
         )
         relation.project(selected).create_view(name, replace=True)
 
@@ -160,7 +164,7 @@ class RawFile:
 
     def _csv_type(self, column: str) -> str:
         kind = self.columns.get(column, "VARCHAR")
-        return "DOUBLE" if kind in _INTEGERS else kind
+        return "DOUBLE" if kind in INTEGERS else kind
 
     def _csv_header(self) -> list[str]:
         with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
@@ -182,11 +186,11 @@ class RawFile:
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
             row, column, value = found
-            rule = _TYPE_WORDS.get(self.columns[column], self.columns[column])
+            rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
             return InputError(
                 f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
                 f"'{value[:60]}' is not {rule}",
-                _CORRECT,
+                self._correct,
             )
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
@@ -197,7 +201,7 @@ class RawFile:
         line = re.search(r"CSV Error on Line: (\d+)", text)
         place = f"{self.path}, line {int(line[1]):,}" if line else f"{self.path}"
         if width := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
-            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", _CORRECT)
+            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", self._correct)
         if "not utf-8" in text.lower():
             return InputError(f"{place}: not UTF-8 text", _SAVE_AS_UTF8)
         if "invalid state" in text:
@@ -205,8 +209,12 @@ class RawFile:
         if line or "CSV" in text:
             # DuckDB's reason is the line before its advice; what stands above is the row itself.
             reason = text.partition("\n\nPossible")[0].rstrip().splitlines()[-1]
-            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", _CORRECT)
+            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", self._correct)
         return None
+
+    @property
+    def _correct(self) -> str:
+        return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
     def _misfit(self) -> tuple[int, str, str] | None:
         """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
@@ -252,41 +260,43 @@ class RawFile:
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 
-_INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**63}
-"""DuckDB's integer types and the first number beyond each."""
-_TYPE_WORDS = {
+INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**53}
+"""DuckDB's integer types and the first number beyond each: text is read as a double first, exact up to here."""
+TYPE_WORDS = {
     "INTEGER": "an integer (from -2,147,483,648 to 2,147,483,647)",
-    "BIGINT": "an integer",
+    "BIGINT": "an integer (from -9,007,199,254,740,991 to 9,007,199,254,740,991)",
     "DOUBLE": "a number",
 }
-_CORRECT = "Correct the row. Nothing was written."
+_OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
 _GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 
 
-def _cast(column: str, read_as: str | None, kind: str) -> str:
+def cast(column: str, read_as: str | None, kind: str) -> str:
     """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
     if read_as is None:
         return f"cast(null as {kind})"
     name = quoted(column)
-    if kind not in _INTEGERS or read_as in _INTEGERS:
+    if kind not in INTEGERS or read_as in INTEGERS:
         return f"cast({name} as {kind})"
     number = f"cast({name} as double)"
+    # Beyond these, the cast itself fails for the narrower type; of the wider one, a double holds no more than this.
+    exact = f" and abs({number}) < {INTEGERS[kind]}" if kind == "BIGINT" else ""
     return (
-        f"case when {number} = floor({number}) then cast({number} as {kind}) "
+        f"case when {number} = floor({number}){exact} then cast({number} as {kind}) "
         f"when {number} is not null then cast(error('not a whole number') as {kind}) end"
     )
 
 
 def _fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
-    if kind not in {*_INTEGERS, "DOUBLE"}:
+    if kind not in {*INTEGERS, "DOUBLE"}:
         return True
     try:
         number = float(value)
     except ValueError:
         return False
-    beyond = _INTEGERS.get(kind)
+    beyond = INTEGERS.get(kind)
     return beyond is None or (number.is_integer() and -beyond <= number < beyond)
 
 

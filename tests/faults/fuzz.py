@@ -1,0 +1,9 @@
+"""To come."""
+
+
+def options(parser):
+    pass
+
+
+def run(arguments):
+    return 0

@@ -80,7 +80,7 @@ class Aside:
         return {name: source for name, source in self._raw.items() if isinstance(source, Screened)}
 
     def _recipe(self) -> Recipe:
-        inputs = {name: source.file.state() for name, source in self._screened().items()}
+        inputs = {name: source.state() for name, source in self._screened().items()}
         rules = [check.digest for name in inputs for check in checks_of_rows(name)]
         return Recipe(inputs, {}, "-".join([CODE, *rules]))
 

@@ -109,12 +109,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             parameters |= {"train_fraction": 1.0}
         builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
         aside = _aside(builder, sources)
-        if settings.force or store.entry("interactions") is None:
-            check_extras(
-                connection,
-                {name: file for name, file in sources.items() if name in extras and isinstance(file, RawFile)},
-                aside,
-            )
+        check_extras(connection, _unchecked(settings, store, {name: sources[name] for name in extras}), aside)
         builders = [(builder, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
         learning, learned, pairs = builder, "ranker_train", "interactions_train"
@@ -190,6 +185,21 @@ def _observed(
     own = make(store.inner(OBSERVED), sources, settings.model_dump())
     aside = _aside(own, sources)
     return Parquet(own.ensure("interactions")), publish(own.store, aside)
+
+
+def _unchecked(settings: Settings, store: Store, extras: Mapping[str, Source]) -> dict[str, RawFile]:
+    """Those of the optional files that were not read through their contracts before as they are now.
+
+    A file that no table is made of yet (preset seed) is checked once, with the first log.
+    """
+    first = settings.force or store.entry("interactions") is None
+    recipes = [entry["recipe"]["inputs"] for entry in store.manifest().values()]
+    known = {name: {inputs[name] for inputs in recipes if name in inputs} for name in extras}
+    return {
+        name: file
+        for name, file in extras.items()
+        if isinstance(file, RawFile) and (first or (known[name] and file.state() not in known[name]))
+    }
 
 
 def _aside(builder: Builder, sources: dict[str, Source]) -> Aside | None:

@@ -8,7 +8,7 @@ casts and checks that the file was refused with. Rows read = rows accepted + row
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -95,9 +95,9 @@ class Screened:
         faults = 'line bigint, "column" varchar, value varchar, reason varchar'
         connection.execute(f"create or replace temp table {bad} ({faults})")
         read = self._read_parquet(connection) if self.file.is_parquet else self._read_csv(connection)
-        self._check_keys(connection)
         for check in checks_of_rows(self.name):
             self._check(connection, check)
+        self._check_keys(connection)
         counts = f"select (select count(*) from {good}), (select count(*) from {bad})"  # noqa: S608 - quoted names
         kept, aside = connection.execute(counts).fetchall()[0]
         if kept + aside != read:
@@ -110,7 +110,8 @@ class Screened:
         header = self.file.header()
         places = {column: header.index(column) for column in self.file.columns if column in header}
         read = 0
-        found = records(self.path, len(header), stray_line_ends=self.file.stray_line_ends)
+        used = list(places.values())
+        found = records(self.path, len(header), used, stray_line_ends=self.file.stray_line_ends)
         while batch := list(islice(found, BATCH_ROWS)):
             read += len(batch)
             rows = [(record.line, record.fields) for record in batch if record.fields is not None]
@@ -236,12 +237,13 @@ def _misfits(column: str, kind: str) -> str:
 # --- records of a CSV file --------------------------------------------------------------------------
 
 
-def records(path: Path, width: int, *, stray_line_ends: bool = False) -> Iterator[Record]:
+def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: bool = False) -> Iterator[Record]:
     """The rows of a CSV file below its header, each once, with the line that it begins at; empty lines are none.
 
     Args:
         path: UTF-8, or nearly so.
         width: fields of a row.
+        used: places of the fields that have to be UTF-8; nobody reads the others.
         stray_line_ends: fields may hold bare carriage returns.
 
     A line that is no row costs that line alone: the next one is looked at afresh.
@@ -263,13 +265,14 @@ def records(path: Path, width: int, *, stray_line_ends: bool = False) -> Iterato
                 continue
             if not text:
                 continue
-            yield _record(number, text, width, waiting, stand_in if stray_line_ends else "")
+            record = _record(number, text, width, waiting, stand_in if stray_line_ends else "")
+            if record.fields and not text.isascii() and not all(_is_utf8(record.fields[place]) for place in used):
+                record = Record(number, None, _shown(text), "not UTF-8 text")
+            yield record
 
 
 def _record(number: int, text: str, width: int, lines: "_Lines", stand_in: str) -> Record:
-    shown = text[:SHOWN].encode("utf-8", "replace").decode()
-    if not text.isascii() and not _is_utf8(text):
-        return Record(number, None, shown, "not UTF-8 text")
+    shown = _shown(text)
     if "\r" in text:
         if not stand_in:
             return Record(number, None, shown, "a carriage return in the middle of the row")
@@ -306,7 +309,7 @@ def _longer(text: str, width: int, lines: "_Lines") -> tuple[list[str] | None, s
     for taken, more in enumerate(lines.ahead(MOST_LINES), start=1):
         text += "\n" + more.removesuffix("\n").removesuffix("\r")
         fields, reason = _parse(text)
-        if fields is not None and len(fields) == width and _is_utf8(text) and "\r" not in text:
+        if fields is not None and len(fields) == width and "\r" not in text:
             lines.skip(taken)
             return fields, ""
         if reason != OPEN:
@@ -339,6 +342,10 @@ class _Lines:
     def skip(self, count: int) -> None:
         del self._ahead[:count]
         self.number += count
+
+
+def _shown(text: str) -> str:
+    return text[:SHOWN].encode("utf-8", "replace").decode()
 
 
 def _is_utf8(text: str) -> bool:

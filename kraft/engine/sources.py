@@ -208,7 +208,8 @@ class RawFile:
             return InputError(f"{place}: its lines end in different ways (CR LF and LF)", "Write them all alike.")
         if line or "CSV" in text:
             # DuckDB's reason is the line before its advice; what stands above is the row itself.
-            reason = text.partition("\n\nPossible")[0].rstrip().splitlines()[-1]
+            advice = "\n\nPossible" if "\n\nPossible" in text else "\n\n"
+            reason = text.partition(advice)[0].rstrip().splitlines()[-1]
             return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", self._correct)
         return None
 
@@ -295,6 +296,9 @@ def _fits(value: str, kind: str) -> bool:
     try:
         number = float(value)
     except ValueError:
+        return False
+    if not value.isascii():
+        # Python reads the digits of every script.
         return False
     beyond = INTEGERS.get(kind)
     return beyond is None or (number.is_integer() and -beyond <= number < beyond)

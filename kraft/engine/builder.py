@@ -112,8 +112,7 @@ class Builder:
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
             try:
-                for part in query.inputs:
-                    self.source(part).register(self.connection, part)
+                self._register(query)
                 rows = self._copy(query, dict(recipe.settings), written)
                 self._check(query, checks, written)
             finally:
@@ -128,6 +127,13 @@ class Builder:
             self.store.publish(query.name, written, recipe, {**facts, **meaning})
         self.built[query.name] = {**facts, "reason": reason}
         self.progress.detail(f"  {query.name:<20} {rows:>12,} rows  {facts['seconds']:6.2f} s  ({reason})")
+
+    def _register(self, query: Query) -> None:
+        try:
+            for part in query.inputs:
+                self.source(part).register(self.connection, part)
+        except duckdb.Error as error:
+            raise self._explain(query, error) from error
 
     def _verify_unchanged(self, recipe: Recipe) -> None:
         for name, state in recipe.inputs.items():

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import duckdb
 import pyarrow as pa
 
 from kraft.engine.paths import literal, quoted
@@ -94,7 +95,10 @@ class Screened:
         connection.execute(f"create or replace temp table {good} (line bigint, {typed})")
         faults = 'line bigint, "column" varchar, value varchar, reason varchar'
         connection.execute(f"create or replace temp table {bad} ({faults})")
-        read = self._read_parquet(connection) if self.file.is_parquet else self._read_csv(connection)
+        try:
+            read = self._read_parquet(connection) if self.file.is_parquet else self._read_csv(connection)
+        except duckdb.Error as error:
+            raise self.file.explain(error) or error from error
         for check in checks_of_rows(self.name):
             self._check(connection, check)
         self._check_keys(connection)
@@ -249,8 +253,10 @@ def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: boo
     A line that is no row costs that line alone: the next one is looked at afresh.
     """
     with path.open("rb") as file:
-        first = file.readline(1 << 20)
-    ends = "\r" if not stray_line_ends and b"\r" in first.rstrip(b"\r\n") and b'"' not in first else "\n"
+        first = file.readline(1 << 20).rstrip(b"\r\n")
+    # A carriage return outside of quotes, and not before a line feed: it ends the lines of this file.
+    before, found, _ = first.partition(b"\r")
+    ends = "\r" if found and not stray_line_ends and before.count(b'"') % 2 == 0 else "\n"
     stand_in = chr(PRIVATE[0])
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=ends) as file:
         waiting = _Lines(file)
@@ -280,9 +286,9 @@ def _record(number: int, text: str, width: int, lines: "_Lines", stand_in: str) 
     fields, reason = _parse(text)
     if fields is None and reason == OPEN:
         fields, reason = _longer(text, width, lines)
-    if fields is not None and len(fields) == width + 1 and not fields[-1]:
-        # A comma behind the last field is passed over, as DuckDB does.
-        fields.pop()
+    if fields is not None and not any(fields[width:]):
+        # Commas behind the last field are passed over, as DuckDB does.
+        del fields[width:]
     if fields is None:
         return Record(number, None, shown, f"not a valid CSV row ({reason})")
     if len(fields) != width:

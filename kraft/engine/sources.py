@@ -94,6 +94,8 @@ class RawFile:
             raise InputError(f"{self.path}: no such file") from None
         except UnicodeEncodeError:
             raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
+        except csv.Error as error:
+            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
         if not names:
@@ -168,7 +170,7 @@ class RawFile:
 
     def _csv_header(self) -> list[str]:
         with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            names = next(csv.reader(lines), [])
+            names = next(csv.reader(lines, strict=True), [])
         # Only the first line was decoded on purpose: a wrong byte further down is told with its own line.
         ",".join(names).encode()
         return names
@@ -223,10 +225,12 @@ class RawFile:
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
         rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
-        for row, values in rows:
-            for column, value in values.items():
-                if value and not _fits(value, self.columns[column]):
-                    return row, column, value
+        # Where pages are damaged, the search ends there, too.
+        with suppress(duckdb.Error):
+            for row, values in rows:
+                for column, value in values.items():
+                    if value and not _fits(value, self.columns[column]):
+                        return row, column, value
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from kraft.data.contracts import find_folder
 from kraft.engine.budget import Budget, mib
+from kraft.engine.faults import explained
 from kraft.engine.isolation import RunningStage, run_stage
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
@@ -94,7 +95,12 @@ class Pipeline:
             # A stage that was killed has left its drafts.
             self.store.tidy()
             if "build" in self.results and (error is None or isinstance(error, Exception)):
-                self.store.commit()
+                try:
+                    self.store.commit()
+                except Exception as second:
+                    # A full disk that ended the job does not let it show its tables either: the first error is told.
+                    if error is None or explained(second) is None:
+                        raise
 
     # --- the stages ---------------------------------------------------------------------------
 

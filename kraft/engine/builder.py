@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from kraft.engine.budget import peak_bytes
+from kraft.engine.faults import explained
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.rejects import Screened
@@ -229,9 +230,11 @@ class Builder:
     def _explain(self, query: Query, error: duckdb.Error) -> Exception:
         for part in query.inputs:
             source = self.raw.get(part)
-            if isinstance(source, RawFile) and (explained := source.explain(error)):
-                return explained
+            if isinstance(source, RawFile) and (about_file := source.explain(error)):
+                return about_file
         first = str(error).splitlines()[0]
+        if known := explained(error):
+            return type(known)(f"table {query.name}: {known.problem}", known.remedy)
         if isinstance(error, duckdb.OutOfMemoryException):
             return MachineError(
                 f"table {query.name}: {first}", "Raise --memory-limit, or free disk space in the work folder."

@@ -25,7 +25,7 @@ _REMEDIES: Final = {
     errno.ENODEV: "The disk was taken away.",
     errno.ENOMEM: "Close other programs, or lower --memory-limit and --threads.",
 }
-_SPOKEN: Final = re.compile(r"os error (\d+)|\[errno (\d+)\]|errno[ :=]+(\d+)", re.IGNORECASE)
+_SPOKEN: Final = re.compile(r'os error (\d+)|\[errno (\d+)\]|errno"?[ :=]+"?(\d+)', re.IGNORECASE)
 """How Rust, Arrow and C++ write an errno into a text."""
 _SHORT_WRITE: Final = re.compile(r"\d+ requested and \d+ written")
 """How NumPy tells of a disk that took only a part."""
@@ -53,7 +53,7 @@ def _errno(error: Exception) -> int:
         return int(next(filter(None, found.groups())))
     if _SHORT_WRITE.search(text) or "No space left" in text:
         return errno.ENOSPC
-    return errno.ENOMEM if "Out of Memory" in text else 0
+    return 0
 
 
 def _words(number: int) -> str:
@@ -66,7 +66,7 @@ def _is_of_a_reader(error: Exception) -> bool:
     duckdb, polars, lightgbm = (sys.modules.get(name) for name in ("duckdb", "polars", "lightgbm"))
     kinds: list[type[BaseException]] = []
     if duckdb:
-        kinds += [duckdb.IOException, duckdb.OutOfMemoryException]
+        kinds += [duckdb.Error]
     if polars:
         kinds += [polars.exceptions.ComputeError]
     if lightgbm:

@@ -63,16 +63,24 @@ def commit(store: "Store", inner: Mapping[str, "Store"]) -> Path:
         number = 1 + max((int(one.name) for one in (folder / STATES).iterdir() if one.name.isdigit()), default=0)
         # Until `current` leads to it, it is a state that nobody reads: if this process dies, the next one removes it.
         place = folder / STATES / _name(number)
-        chosen = dict(_consistent(store, inner))
-        for part, names in chosen.items():
-            (place / (part or TABLES)).mkdir(parents=True)
-            of = inner[part] if part else store
-            for name in names:
-                _link(of.table(name), place / (part or TABLES) / f"{name}.parquet")
-        _write_catalog(place, store, inner, chosen)
-        _point(folder / CURRENT, f"{STATES}/{place.name}", draft)
+        try:
+            _fill(place, store, inner)
+            _point(folder / CURRENT, f"{STATES}/{place.name}", draft)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         _point(folder / CATALOG, f"{CURRENT}/{CATALOG}", draft)
     return folder / CATALOG
+
+
+def _fill(place: Path, store: "Store", inner: Mapping[str, "Store"]) -> None:
+    chosen = dict(_consistent(store, inner))
+    for part, names in chosen.items():
+        (place / (part or TABLES)).mkdir(parents=True)
+        of = inner[part] if part else store
+        for name in names:
+            _link(of.table(name), place / (part or TABLES) / f"{name}.parquet")
+    _write_catalog(place, store, inner, chosen)
 
 
 def forget(folder: Path) -> None:

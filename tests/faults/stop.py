@@ -54,12 +54,12 @@ def run(arguments):
     return 1 if broken else 0
 
 
-def stopped(folder, stage, signum, whom, chance):
-    """Seconds that a job took to stop somewhere in ``stage``, or what was wrong about it."""
+def stopped(folder, stage, signum, whom, chance, latest=1.5):
+    """Seconds that a job took to stop, at most ``latest`` seconds into ``stage``; or what was wrong about it."""
     job = Job(folder, *HEAVY)
     while job.running and stage not in job.stages().values():
         time.sleep(0.01)
-    time.sleep(chance.uniform(0, 1.5))
+    time.sleep(chance.uniform(0, latest))
     if not job.running:
         return f"it ended before: {job.end()}"
     started = time.monotonic()

@@ -218,6 +218,14 @@ def test_write_whole_keeps_the_old_file_where_writing_fails(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_write_whole_names_the_file_where_a_library_says_no_more_than_an_errno(tmp_path):
+    def fail(_):
+        raise OSError("sink: No space left on device (os error 28)")
+
+    with pytest.raises(MachineError, match=r"out\.csv: .*No space left on device"):
+        write_whole(tmp_path / "out.csv", fail)
+
+
 def test_write_whole_over_a_folder(tmp_path):
     with pytest.raises(InputError, match="a folder of this name is in the way"):
         write_whole(tmp_path, lambda draft: draft.touch())

@@ -10,6 +10,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from kraft.benchmark.rounds import trees
+from kraft.models.ranker import MODEL_FILE
+
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 ROUNDS = 5
@@ -105,15 +108,16 @@ def hashes(folder):
         *(folder / "out" / name for name in OUTPUTS),
     ]
     # The models' records hold seconds.
-    return {
-        str(path.relative_to(folder)): digest(path)
-        for path in files
-        if path.parent == folder / "out" or path.suffix != ".json"
-    }
+    made = [path for path in files if path.parent == folder / "out" or path.suffix != ".json"]
+    return {str(path.relative_to(folder)): digest(path) for path in made}
 
 
 def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "missing"
+    if not path.exists():
+        return "missing"
+    # LightGBM writes the number of threads below the trees.
+    content = trees(path).encode() if path.name == MODEL_FILE else path.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def leftovers(folder):

@@ -1,1 +1,9 @@
-"""The commands: `python -m jobs.NAME --help`. Each parses its options, calls `kraft`, prints a summary."""
+"""The commands: each module is one, run with `python -m jobs.NAME`."""
+
+import sys
+
+if sys.argv[0] == "-m":
+    # A command is starting, and its libraries take a second to load: it can be stopped from here on.
+    from jobs._stopping import stop_at_once
+
+    stop_at_once()

@@ -19,7 +19,6 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ByteSize, ValidationError
@@ -31,7 +30,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from kraft.errors import InputError, KraftError
+from jobs._stopping import line, stop_in_order
+from kraft.engine.faults import explained
+from kraft.errors import InputError
 from kraft.settings import Settings
 
 TOML = Path("kraft.toml")
@@ -47,19 +48,22 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
     Exit codes: 0 done, 1 the machine's or the network's fault (or what ``main`` returns), 2 bad input or
     options, 130 and 143 stopped by SIGINT and SIGTERM.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    stop_in_order()
     try:
         code = main(read_options(options_type, sys.argv[1:])) or 0
-    except KraftError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
     except KeyboardInterrupt:
-        print("stopped: interrupted; the last complete tables are kept", file=sys.stderr)
-        code = 130
+        print(line(signal.SIGINT), file=sys.stderr)
+        code = 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of stdout has gone (`| head`); what is still buffered has nowhere to go.
         sys.stderr.close()
         code = 1
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+        print(f"error: {known}", file=sys.stderr)
+        code = known.exit_code
     sys.exit(code)
 
 
@@ -183,8 +187,3 @@ def _first_problem(error: ValidationError, from_file: dict[str, Any]) -> str:
     if first["type"] == "missing":
         return f"{place} is required"
     return f"{place} {given}: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
-    print("stopped: terminated; the last complete tables are kept", file=sys.stderr)
-    sys.exit(128 + signum)

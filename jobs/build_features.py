@@ -14,13 +14,13 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
-    pipeline = Pipeline(options)
-    pipeline.build()
-    result = pipeline.results["build"]
-    tables = len(result["built"]) + len(result["reused"])
-    outcome = f"{result['interactions']:,} interactions -> {tables} tables in {options.work / 'tables'}"
-    query = f"python -m jobs.train   or query   duckdb {options.work / 'kraft.duckdb'}"
-    print(pipeline.summary("build_features", outcome, query))
+    with Pipeline(options) as pipeline:
+        pipeline.build()
+        result = pipeline.results["build"]
+        tables = len(result["built"]) + len(result["reused"])
+        outcome = f"{result['interactions']:,} interactions -> {tables} tables in {options.work / 'tables'}"
+        query = f"python -m jobs.train   or query   duckdb {options.work / 'kraft.duckdb'}"
+        print(pipeline.summary("build_features", outcome, query))
 
 
 if __name__ == "__main__":

@@ -43,29 +43,29 @@ def main(options: Options) -> None:
         raise InputError("--html shows one preset, --compare two score sets", "Leave out one of them.")
     if options.html:
         check_place("--html", options.html)
-    pipeline = Pipeline(options)
-    shown: dict[str, Any] = {}
     out = options.json_out or options.work / ("comparison.json" if options.compare else "evaluation.json")
-    if options.compare:
-        result = pipeline.compare(*options.compare)
-    elif options.html:
-        pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
-        result = pipeline.evaluate(baselines=options.baselines, meanwhile=lambda models: shown.update(show(models)))
-    else:
-        result = pipeline.evaluate(baselines=options.baselines)
-    text = json.dumps(result["report"], indent=2) + "\n"
-    write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
-    page, next_step = None, f"duckdb {options.work / 'kraft.duckdb'}"
-    if options.html:
-        stage, content = "kraft.report.evaluation.stage:evaluation", {"report": result["report"], **shown}
-        pipeline.run("page", stage, **content, out=str(options.html), format=options.format)
-        page, next_step = pipeline.results["page"], f"open {options.html}"
-    print(result["table"])
-    print()
-    outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
-    if page:
-        outcome += f"; {counted(page['figures'], 'figure')}, {page['bytes'] / MIB:.1f} MiB -> {options.html}"
-    print(pipeline.summary("evaluate", outcome, next_step))
+    with Pipeline(options) as pipeline:
+        shown: dict[str, Any] = {}
+        if options.compare:
+            result = pipeline.compare(*options.compare)
+        elif options.html:
+            pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
+            result = pipeline.evaluate(baselines=options.baselines, meanwhile=lambda models: shown.update(show(models)))
+        else:
+            result = pipeline.evaluate(baselines=options.baselines)
+        text = json.dumps(result["report"], indent=2) + "\n"
+        write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+        page, next_step = None, f"duckdb {options.work / 'kraft.duckdb'}"
+        if options.html:
+            stage, content = "kraft.report.evaluation.stage:evaluation", {"report": result["report"], **shown}
+            pipeline.run("page", stage, **content, out=str(options.html), format=options.format)
+            page, next_step = pipeline.results["page"], f"open {options.html}"
+        print(result["table"])
+        print()
+        outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
+        if page:
+            outcome += f"; {counted(page['figures'], 'figure')}, {page['bytes'] / MIB:.1f} MiB -> {options.html}"
+        print(pipeline.summary("evaluate", outcome, next_step))
 
 
 if __name__ == "__main__":

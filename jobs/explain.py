@@ -38,21 +38,21 @@ class Options(Settings):
 def main(options: Options) -> None:
     if (options.item is None) == (options.top is None):
         raise InputError("--item and --top: exactly one of them is needed", "Give --item N, or --top N.")
-    pipeline = Pipeline(options)
-    pairs = chosen(pipeline, options)
-    result = pipeline.explain(
-        [(user, item) for user, item, _ in pairs],
-        sources=[sources for _, _, sources in pairs],
-        features=options.features,
-    )
-    outcome = f"{len(pairs):,} score{'s' if len(pairs) > 1 else ''} of user {options.user}"
-    if options.json_out:
-        text = json.dumps({"explanations": result["explanations"]}, indent=2, allow_nan=False) + "\n"
-        write_whole(options.json_out, lambda draft: draft.write_text(text, encoding="utf-8"))
-        outcome += f" -> {options.json_out}"
-    print(result["table"])
-    print()
-    print(pipeline.summary("explain", outcome, "python -m jobs.recommend --out recommendations.parquet"))
+    with Pipeline(options) as pipeline:
+        pairs = chosen(pipeline, options)
+        result = pipeline.explain(
+            [(user, item) for user, item, _ in pairs],
+            sources=[sources for _, _, sources in pairs],
+            features=options.features,
+        )
+        outcome = f"{len(pairs):,} score{'s' if len(pairs) > 1 else ''} of user {options.user}"
+        if options.json_out:
+            text = json.dumps({"explanations": result["explanations"]}, indent=2, allow_nan=False) + "\n"
+            write_whole(options.json_out, lambda draft: draft.write_text(text, encoding="utf-8"))
+            outcome += f" -> {options.json_out}"
+        print(result["table"])
+        print()
+        print(pipeline.summary("explain", outcome, "python -m jobs.recommend --out recommendations.parquet"))
 
 
 def chosen(pipeline: Pipeline, options: Options) -> list[tuple[int, int, str]]:

@@ -27,12 +27,12 @@ class Options(Settings):
 def main(options: Options) -> None:
     out = options.out or Path("report") / f"explore.{ENDINGS[options.format]}"
     check_place("--out", out)
-    pipeline = Pipeline(options, more_tables=PAGE_TABLES)
-    pipeline.build()
-    pipeline.run("explore", "kraft.report.exploration.stage:explore", out=str(out), format=options.format)
-    made = pipeline.results["explore"]
-    outcome = f"{counted(made['figures'], 'figure')}, {made['bytes'] / MIB:.1f} MiB -> {out}"
-    print(pipeline.summary("explore", outcome, f"open {out}"))
+    with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:
+        pipeline.build()
+        pipeline.run("explore", "kraft.report.exploration.stage:explore", out=str(out), format=options.format)
+        made = pipeline.results["explore"]
+        outcome = f"{counted(made['figures'], 'figure')}, {made['bytes'] / MIB:.1f} MiB -> {out}"
+        print(pipeline.summary("explore", outcome, f"open {out}"))
 
 
 if __name__ == "__main__":

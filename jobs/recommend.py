@@ -50,27 +50,27 @@ class Options(Settings):
 
 def main(options: Options) -> None:
     check(options)
-    pipeline = Pipeline(options)
-    request = Request(
-        top=options.top,
-        candidates=None if options.candidates == "all" else options.candidates,
-        users=options.users,
-        items=options.items,
-        cold_users=options.cold_users,
-        exclude_seen=not options.include_seen,
-        diversity=options.diversity,
-    )
-    recommend(pipeline, request, options.out)
-    if options.evaluate:
-        result = judge(pipeline, request, options.out)
-        out = options.json_out or options.work / "recommendations.json"
-        text = json.dumps(result["report"], indent=2) + "\n"
-        write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
-        print(result["table"])
-        print()
-    made = pipeline.results["recommend"]
-    outcome = f"{made['rows']:,} videos for {counted(made['users'], 'user')} -> {options.out}"
-    print(pipeline.summary("recommend", outcome, _next(options)))
+    with Pipeline(options) as pipeline:
+        request = Request(
+            top=options.top,
+            candidates=None if options.candidates == "all" else options.candidates,
+            users=options.users,
+            items=options.items,
+            cold_users=options.cold_users,
+            exclude_seen=not options.include_seen,
+            diversity=options.diversity,
+        )
+        recommend(pipeline, request, options.out)
+        if options.evaluate:
+            result = judge(pipeline, request, options.out)
+            out = options.json_out or options.work / "recommendations.json"
+            text = json.dumps(result["report"], indent=2) + "\n"
+            write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+            print(result["table"])
+            print()
+        made = pipeline.results["recommend"]
+        outcome = f"{made['rows']:,} videos for {counted(made['users'], 'user')} -> {options.out}"
+        print(pipeline.summary("recommend", outcome, _next(options)))
 
 
 def check(options: Options) -> None:

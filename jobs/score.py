@@ -27,16 +27,16 @@ def main(options: Options) -> None:
         raise InputError(f"--pairs {options.pairs}: no such file")
     if options.out.is_dir():
         raise InputError(f"--out {options.out}: a folder of this name is in the way", "Give a file name.")
-    pipeline = Pipeline(options)
-    if options.pairs is None:
-        pipeline.export(options.out)
-        rows = pipeline.store.manifest()[named(SCORES, options)]["rows"]
-        outcome, following = f"{rows:,} test pairs -> {options.out}", "python -m jobs.evaluate"
-    else:
-        pipeline.score_pairs(options.pairs, options.out)
-        rows = pipeline.results["pairs"]["rows"]
-        outcome, following = f"{rows:,} pairs of {options.pairs} -> {options.out}", "python -m jobs.evaluate"
-    print(pipeline.summary("score", outcome, following))
+    with Pipeline(options) as pipeline:
+        if options.pairs is None:
+            pipeline.export(options.out)
+            rows = pipeline.store.manifest()[named(SCORES, options)]["rows"]
+            outcome, following = f"{rows:,} test pairs -> {options.out}", "python -m jobs.evaluate"
+        else:
+            pipeline.score_pairs(options.pairs, options.out)
+            rows = pipeline.results["pairs"]["rows"]
+            outcome, following = f"{rows:,} pairs of {options.pairs} -> {options.out}", "python -m jobs.evaluate"
+        print(pipeline.summary("score", outcome, following))
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
-    pipeline = Pipeline(options)
-    if options.only_als:
-        pipeline.fit_als()
-        factors = pipeline.store.model(named(ALS, options))
-        print(pipeline.summary("train", f"factors in {factors}", "python -m jobs.train"))
-        return
-    pipeline.train()
-    outcome = f"factors and ranker in {options.work / 'models'}"
-    print(pipeline.summary("train", outcome, "python -m jobs.score --out submission.parquet"))
+    with Pipeline(options) as pipeline:
+        if options.only_als:
+            pipeline.fit_als()
+            factors = pipeline.store.model(named(ALS, options))
+            print(pipeline.summary("train", f"factors in {factors}", "python -m jobs.train"))
+            return
+        pipeline.train()
+        outcome = f"factors and ranker in {options.work / 'models'}"
+        print(pipeline.summary("train", outcome, "python -m jobs.score --out submission.parquet"))
 
 
 if __name__ == "__main__":

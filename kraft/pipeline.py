@@ -12,11 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
+from kraft.engine.faults import explained
 from kraft.engine.isolation import RunningStage, run_stage
+from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
 from kraft.models.recipes import (
@@ -56,7 +58,11 @@ THRIFTY_STAGES = (
 
 @dataclass
 class Pipeline:
-    """One job's run over one work folder."""
+    """One job's run over one work folder; a context manager, which holds the folder's lock.
+
+    At its end readers see what was made, all at once (`Store.commit`): where a stage failed after the tables were
+    built, the tables; where the build failed, or the job was stopped, what they saw before.
+    """
 
     settings: Settings
     more_tables: tuple[str, ...] = ()
@@ -68,6 +74,8 @@ class Pipeline:
     reused: list[str] = field(default_factory=list)
     """Tables and models that were up to date."""
     started: float = field(default_factory=time.monotonic)
+    _lock: int | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.settings.verbosity)
@@ -75,7 +83,24 @@ class Pipeline:
         self.store = Store(self.settings.work)
         # A job's own options are not the stages' business.
         shared = self.settings.model_dump(include=set(Settings.model_fields))
-        self.settings = Settings.model_validate(shared | {"raw": self._raw()})
+        self.settings = Settings.model_validate(shared)
+
+    def __enter__(self) -> Self:
+        self._lock = self._held.enter_context(hold(self.store.folder, self.progress, wait=not self.settings.no_wait))
+        self.store.tidy()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with self._held:
+            # A stage that was killed has left its drafts.
+            self.store.tidy()
+            if "build" in self.results and (error is None or isinstance(error, Exception)):
+                try:
+                    self.store.commit()
+                except Exception as second:
+                    # A full disk that ended the job does not let it show its tables either: the first error is told.
+                    if error is None or explained(second) is None:
+                        raise
 
     # --- the stages ---------------------------------------------------------------------------
 
@@ -115,13 +140,14 @@ class Pipeline:
         roomy = self.settings.memory_limit >= ROOM_FOR_TWO
         with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
             # Factors that are not there have to be fitted: their stage loads its libraries beside the first tables.
-            als = beside.enter_context(RunningStage(FIT_ALS)) if roomy and not self.store.entry(name) else None
+            start = partial(RunningStage, FIT_ALS, lock=self._lock)
+            als = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
             together = roomy and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
             stale = self._stale(name, als_recipe(self.store, self.settings))
             if stale:
-                als = als or beside.enter_context(RunningStage(FIT_ALS))
+                als = als or beside.enter_context(start())
                 # Two bars at once would overwrite each other.
                 als.begin(self._asked(silent=together))
             if together:
@@ -216,11 +242,14 @@ class Pipeline:
             self.results[name] = running.result()
 
     def _start(self, stage: str, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
-        return RunningStage(stage, self._asked(**more), thrifty=stage.startswith(THRIFTY_STAGES))
+        asked = self._asked(**more)
+        return RunningStage(stage, asked, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)
 
     def _asked(self, *, silent: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        if self.settings.raw is None:
+            self.settings = self.settings.model_copy(update={"raw": self._raw()})
         settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
-        return {"settings": settings, **more}
+        return {"settings": settings, "commit": False, **more}
 
     def _finish_build(self, build: RunningStage) -> None:
         self.results["build"] = build.result()
@@ -229,8 +258,6 @@ class Pipeline:
     # --- data ---------------------------------------------------------------------------------
 
     def _raw(self) -> Path:
-        if self.settings.raw is not None:
-            return self.settings.raw
         if find_folder(DEFAULT_RAW):
             return DEFAULT_RAW
         twin = self.store.folder / "twin"
@@ -246,6 +273,7 @@ class Pipeline:
                 run_stage(
                     "kraft.data.twin:make_stage",
                     {"to": str(made), "users": TWIN_USERS, "items": TWIN_ITEMS, "verbosity": -1},
+                    lock=self._lock,
                 )
                 made.rename(twin)
         return twin

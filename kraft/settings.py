@@ -179,6 +179,11 @@ class Settings(BaseModel):
     pipeline, as it is."""
     force: bool = False
     """Rebuild everything, also what is up to date."""
+    on_bad_rows: Literal["fail", "quarantine"] = "fail"
+    """Rows of the raw files that break a rule: fail is an error at the first, quarantine sets them aside in the table
+    rejected_rows, with file, line, column and reason."""
+    no_wait: bool = False
+    """Where another job works in the same folder: fail at once instead of waiting for its end."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False

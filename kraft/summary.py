@@ -18,7 +18,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
     """
     lines = []
     if build := results.get("build"):
-        lines += _build_lines(build, settings)
+        lines += [*_build_lines(build, settings), *_aside_lines(build["rejected"])]
     if als := results.get(named(ALS, settings)):
         lines.append(
             f"als     {als['users']:,} users x {als['items']:,} items, {als['factors']} factors, "
@@ -63,6 +63,11 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     if build["duplicates"]:
         lines.append(f"dropped {build['duplicates']:,} exact duplicate rows of the log")
     return lines
+
+
+def _aside_lines(rejected: Mapping[str, int]) -> list[str]:
+    listed = ", ".join(f"{counted(rows, 'row')} of {file}" for file, rows in rejected.items())
+    return [f"aside   {listed}: see the table rejected_rows"] if listed else []
 
 
 def _ranker_lines(ranker: dict[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """Stages for the tests of `kraft.engine.isolation`: each runs in a process of its own."""
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -39,12 +38,7 @@ def die(arguments):
     os.kill(os.getpid(), arguments["signal"])
 
 
-def interrupted(_):
-    raise KeyboardInterrupt
-
-
 def wait(arguments):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Path(arguments["started"]).write_text(str(os.getpid()), encoding="utf-8")
     time.sleep(60)
     return {}

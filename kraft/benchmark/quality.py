@@ -93,7 +93,9 @@ def _oracle_scores(setup: Setup, raw: Path, work: Path) -> Path:
     """The true probabilities of the test pairs as a score set."""
     store = Store(work / KRAFT)
     target = work / "oracle.parquet"
-    with open_session(Budget(setup.memory_limit), setup.threads, store.tmp) as connection:
+    with open_session(
+        Budget(setup.memory_limit), setup.threads, store.tmp, [raw / "oracle.parquet", target]
+    ) as connection:
         connection.read_parquet(str(raw / "oracle.parquet")).create_view("oracle")
         connection.read_parquet(str(store.table("interactions_test"))).create_view("pairs")
         connection.execute(

@@ -39,13 +39,13 @@ def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any
         until: the last step.
         out: file for the lists of `recommend`.
     """
-    pipeline = Pipeline(settings)
-    steps = _steps(pipeline, out)
     told: dict[str, dict[str, Any]] = {}
-    for step in STEPS[: STEPS.index(until) + 1]:
-        pipeline.results.clear()
-        steps[step]()
-        told |= _told(pipeline.results, settings, step)
+    with Pipeline(settings) as pipeline:
+        steps = _steps(pipeline, out)
+        for step in STEPS[: STEPS.index(until) + 1]:
+            pipeline.results.clear()
+            steps[step]()
+            told |= _told(pipeline.results, settings, step)
     return told
 
 

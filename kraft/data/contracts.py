@@ -37,6 +37,8 @@ class Contract:
     optional: frozenset[str] = frozenset()
     """Columns that may be missing."""
     stray_line_ends: bool = False
+    once: bool = False
+    """Each id, the first of its columns, stands in one row only."""
 
 
 USERS = Contract(
@@ -48,8 +50,9 @@ USERS = Contract(
         # Some of them have empty values, so they are written as floats: 5.0.
         **dict.fromkeys(ONEHOT_FEATURES, "DOUBLE"),
     },
+    once=True,
 )
-CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"})
+CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"}, once=True)
 CATEGORY_NAMES = ("first_level_category_name", "second_level_category_name", "third_level_category_name")
 # The preset seed reads none of the following. Where a table is made of one, its values are checked before anything is
 # built; columns are checked in any case.
@@ -127,7 +130,7 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
             raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
     inputs = {
         # A log may lack the date: only daily counts and the age of uploads need it, and are missing then.
-        "raw_interactions": RawFile(log, INTERACTION_COLUMNS, optional=frozenset({"date"})),
+        "raw_interactions": RawFile(log, INTERACTION_COLUMNS, optional=frozenset({"date"}), key="user_id"),
         "raw_user_features": _raw_file(_required(folder, USERS.stem), USERS),
         "raw_item_categories": _raw_file(_required(folder, CATEGORIES.stem), CATEGORIES),
     }
@@ -144,7 +147,14 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
 
 
 def _raw_file(path: Path, contract: Contract) -> RawFile:
-    return RawFile(path, dict(contract.columns), contract.optional, contract.stray_line_ends)
+    return RawFile(
+        path,
+        dict(contract.columns),
+        contract.optional,
+        key=next(iter(contract.columns)),
+        once=contract.once,
+        stray_line_ends=contract.stray_line_ends,
+    )
 
 
 def _required(folder: Path, stem: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
+from kraft.data.aside import Aside, publish
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
@@ -18,7 +19,8 @@ from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries
 from kraft.engine.session import Connection, open_session
-from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source
+from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
+from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
 from kraft.errors import InputError
 from kraft.settings import PRESETS, Settings
@@ -77,14 +79,15 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
-            by default those of the preset; `more`, names of further tables to build after them, by default none.
+            by default those of the preset; `more`, names of further tables to build after them, by default none;
+            `commit`, whether to show readers the result at the end, by default true.
 
     Tells each table's name once it is up to date.
 
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
-        its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `catalog`
-        (path).
+        its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `rejected` (raw
+        file -> rows set aside), `catalog` (path).
     """
     settings = Settings.model_validate(arguments["settings"])
     if settings.raw is None:
@@ -93,19 +96,23 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     most_rows = settings.train_rows or budget.training_rows(_n_features(settings))
     observed = settings.protocol == "big-to-small"
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
+    seen = resolve(settings.raw, "small")[0] if observed else {}
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
     names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
     stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
-    with open_session(budget, settings.threads, store.tmp) as connection:
+    files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
+    with open_session(budget, settings.threads, store.tmp, files) as connection:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
+        rejected: dict[str, int] = {}
         if observed:
-            sources["observed_interactions"] = _observed(settings, make, store)
+            sources["observed_interactions"], rejected = _observed(settings, make, store, seen)
             parameters |= {"train_fraction": 1.0}
         builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
-        check_extras(connection, _unread(builder, names, extras))
+        aside = _aside(builder, sources)
+        check_extras(connection, _unread(builder, names, {name: sources[name] for name in extras}), aside)
         builders = [(builder, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
         learning, learned, pairs = builder, "ranker_train", "interactions_train"
@@ -113,7 +120,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
             known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
             known |= {"interactions": Parquet(store.table("interactions_train"))}
             again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
-            fit = make(Store(store.folder / FIT), known, parameters | again)
+            fit = make(store.inner(FIT), known, parameters | again)
             builders.append((fit, PAIR_TABLES))
             learning, learned, pairs = fit, "pair_features", "interactions_test"
         with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
@@ -130,6 +137,7 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         builder.source("interactions").register(connection, "interactions")
         log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
         rows, raw_rows = (int(count) for count in log[0])
+        rejected |= publish(store, aside)
     split["cut_time"] = _local_time(split["cut_timestamp"])
     return {
         "built": builder.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
@@ -138,7 +146,8 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "split": split,
         "interactions": rows,
         "duplicates": raw_rows - rows,
-        "catalog": str(store.write_catalog()),
+        "rejected": rejected,
+        "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
     }
 
 
@@ -196,12 +205,23 @@ def _n_features(settings: Settings) -> int:
     return len(pair_features(settings.without))
 
 
-def _observed(settings: Settings, make: Callable[..., Builder], store: Store) -> Parquet:
-    """small_matrix, typed and checked like any log, in a folder of its own."""
-    assert settings.raw is not None  # noqa: S101 - `build` has it
-    inputs, _ = resolve(settings.raw, "small")
-    own = make(Store(store.folder / OBSERVED), inputs, settings.model_dump())
-    return Parquet(own.ensure("interactions"))
+def _observed(
+    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, RawFile]
+) -> tuple[Parquet, dict[str, int]]:
+    """small_matrix, typed and checked like any log, in a folder of its own; and its rows that were set aside."""
+    sources: dict[str, Source] = dict(inputs)
+    own = make(store.inner(OBSERVED), sources, settings.model_dump())
+    aside = _aside(own, sources)
+    return Parquet(own.ensure("interactions")), publish(own.store, aside)
+
+
+def _aside(builder: Builder, sources: dict[str, Source]) -> Aside | None:
+    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it."""
+    if builder.settings["on_bad_rows"] != "quarantine":
+        return None
+    aside = Aside(builder.store, builder.connection, sources, builder.settings)
+    builder.set_aside = aside.screen
+    return aside
 
 
 def _first(connection: Connection, builder: Builder, table: str) -> dict[str, Any]:
@@ -217,17 +237,21 @@ def _local_time(timestamp: float | None) -> str:
     return datetime.fromtimestamp(timestamp, timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def check_extras(connection: Connection, files: Mapping[str, RawFile]) -> None:
+def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: Aside | None) -> None:
     """`check_extra` of every file, side by side: one of them is parsed by Python, in one thread.
 
     Raises:
-        InputError: as `check_extra`, for the first file that is at fault.
+        InputError: as `check_extra`, for the first file that is at fault and whose bad rows are not set ``aside``.
     """
     with ThreadPoolExecutor(max_workers=len(files) or 1) as pool:
         # A cursor is a connection of its own: one connection runs one query at a time.
         checks = [pool.submit(check_extra, connection.cursor(), name, file) for name, file in files.items()]
-        for check in checks:
-            check.result()
+        for name, check in zip(files, checks, strict=True):
+            try:
+                check.result()
+            except InputError:
+                if aside is None or not aside.screen(name):
+                    raise
 
 
 def check_extra(connection: Connection, name: str, file: RawFile) -> None:

@@ -1,7 +1,7 @@
 """Builds tables from the files of `sql/`: in the order of their inputs, only what is out of date."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 
 from kraft.engine.budget import peak_bytes
+from kraft.engine.faults import explained
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
+from kraft.engine.rejects import Screened
 from kraft.engine.session import Connection, loses_order, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Recipe, Store
@@ -42,6 +44,9 @@ class Builder:
     force: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
+    set_aside: Callable[[str], bool] | None = None
+    """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
+    into `raw`; False where that changes nothing. None: bad rows are an error."""
     built: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> facts (rows, seconds, peak_mib, reason) of what this run made."""
     reused: list[str] = field(default_factory=list)
@@ -70,12 +75,24 @@ class Builder:
             )
             reason = "--force" if self.force else self.store.stale(name, recipe)
             if reason:
-                self._build(query, checks, recipe, reason)
+                try:
+                    self._build(query, checks, recipe, reason)
+                except InputError:
+                    if not self._without_bad_rows(query):
+                        raise
+                    return self._ensure(name)
             else:
                 self.reused.append(name)
             digest = recipe.digest
         self._digests[name] = digest
         return digest
+
+    def _without_bad_rows(self, query: Query) -> bool:
+        files = [part for part in query.inputs if isinstance(self.raw.get(part), RawFile)]
+        changed = [part for part in files if self.set_aside and self.set_aside(part)]
+        for part in changed:
+            self._digests.pop(part, None)
+        return bool(changed)
 
     def _parameters(self, query: Query) -> dict[str, Any]:
         missing = [name for name in query.parameters if name not in self.settings]
@@ -95,10 +112,13 @@ class Builder:
         started = time.monotonic()
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
-            for part in query.inputs:
-                self.source(part).register(self.connection, part)
-            rows = self._copy(query, dict(recipe.settings), written)
-            self._check(query, checks, written)
+            try:
+                self._register(query)
+                rows = self._copy(query, dict(recipe.settings), written)
+                self._check(query, checks, written)
+            finally:
+                # Whatever came of it: of a file that changed meanwhile, nothing is true.
+                self._verify_unchanged(recipe)
             facts = {
                 "rows": rows,
                 "seconds": round(time.monotonic() - started, 3),
@@ -109,8 +129,31 @@ class Builder:
         self.built[query.name] = {**facts, "reason": reason}
         self.progress.detail(f"  {query.name:<20} {rows:>12,} rows  {facts['seconds']:6.2f} s  ({reason})")
 
+    def _register(self, query: Query) -> None:
+        try:
+            for part in query.inputs:
+                self.source(part).register(self.connection, part)
+        except duckdb.Error as error:
+            raise self._explain(query, error) from error
+
+    def _verify_unchanged(self, recipe: Recipe) -> None:
+        for name, state in recipe.inputs.items():
+            source = self.raw.get(name)
+            if source is None:
+                continue
+            try:
+                now = source.state()
+            except FileNotFoundError:
+                now = ""
+            if now != state:
+                path = getattr(source, "path", name)
+                raise InputError(
+                    f"{path}: it {'changed' if now else 'vanished'} while it was read",
+                    "Wait until it is written to its end, and run the job again. Nothing was written.",
+                )
+
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
-        raw = any(isinstance(self.raw.get(part), RawFile) for part in query.inputs)
+        raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
         try:
             if query.order:
                 return self._copy_in_order(query, parameters, target, raw=raw)
@@ -183,10 +226,11 @@ class Builder:
 
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         sources = [self.raw[part] for part in query.inputs if part in self.raw]
-        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet)]
+        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | Screened)]
         place = files[0] if files else f"table {query.name}"
         rule = rows[0].get("rule", check.purpose)
-        remedy = rows[0].get("remedy", "Correct these rows. Nothing was written.")
+        aside = ", or set such rows aside with --on-bad-rows quarantine" if check.rejects else ""
+        remedy = rows[0].get("remedy") or f"Correct these rows{aside}. Nothing was written."
         shown = "; ".join(
             ", ".join(f"{name} {value}" for name, value in row.items() if name not in {"rule", "remedy"})
             for row in rows
@@ -197,9 +241,11 @@ class Builder:
     def _explain(self, query: Query, error: duckdb.Error) -> Exception:
         for part in query.inputs:
             source = self.raw.get(part)
-            if isinstance(source, RawFile) and (explained := source.explain(error)):
-                return explained
+            if isinstance(source, RawFile) and (about_file := source.explain(error)):
+                return about_file
         first = str(error).splitlines()[0]
+        if known := explained(error):
+            return type(known)(f"table {query.name}: {known.problem}", known.remedy)
         if isinstance(error, duckdb.OutOfMemoryException):
             return MachineError(
                 f"table {query.name}: {first}", "Raise --memory-limit, or free disk space in the work folder."

@@ -3,6 +3,9 @@
 What one stage loaded or left behind (DuckDB's buffers, LightGBM's bins, imported libraries) can never add
 to the peak of the next, and the limit is checked against what the kernel counted for that process alone.
 Settings and results cross as JSON, never as pickle.
+
+A stage ends with its job. Signals from the keyboard reach the job alone, which then kills the stage wherever it is; and
+where the job itself is killed, the stage sees the end of its stdin, which the job held open, and kills itself.
 """
 
 import importlib
@@ -11,12 +14,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, Self
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Self
 
 from kraft import errors
+from kraft.engine.faults import explained
 from kraft.errors import KraftError, MachineError
 from kraft.settings import MIB
 
@@ -47,12 +52,21 @@ THRIFTY = {
 """The same for a stage that is short of memory rather than of time."""
 
 
-def run_stage(stage: str, arguments: dict[str, Any], *, thrifty: bool = False) -> dict[str, Any]:
+KILLED_FOR: Final = {
+    signal.SIGKILL: "Where that was the kernel for want of memory, lower --memory-limit.",
+    signal.SIGBUS: "A mapped file could not grow, or was cut short: free some disk space.",
+}
+"""What may have been the reason of a signal, and what to do."""
+
+
+def run_stage(
+    stage: str, arguments: dict[str, Any], *, thrifty: bool = False, lock: int | None = None
+) -> dict[str, Any]:
     """Call ``stage`` ("package.module:function") with ``arguments`` in a new process, and wait for it.
 
     Returns, raises: as `RunningStage.result`.
     """
-    with RunningStage(stage, arguments, thrifty=thrifty) as running:
+    with RunningStage(stage, arguments, thrifty=thrifty, lock=lock) as running:
         return running.result()
 
 
@@ -63,18 +77,29 @@ class RunningStage:
         stage: the function to call, as "package.module:function".
         arguments: its argument, as JSON can hold it. None: it loads its libraries, and waits for `begin`.
         thrifty: run it with `THRIFTY` malloc settings.
+        lock: an open file, locked by this process (`kraft.engine.locks.hold`), that stays locked until the stage ends
+            too.
     """
 
-    def __init__(self, stage: str, arguments: dict[str, Any] | None = None, *, thrifty: bool = False) -> None:
+    def __init__(
+        self,
+        stage: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        thrifty: bool = False,
+        lock: int | None = None,
+    ) -> None:
         self._name = stage.split(":", maxsplit=1)[0]
         self._answer = ""
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, stage],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**ENVIRONMENT, **(THRIFTY if thrifty else {}), **os.environ},
-            text=True,
-        )
+        with _interrupts_held():
+            process = subprocess.Popen(
+                [sys.executable, "-m", __name__, stage],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**ENVIRONMENT, **(THRIFTY if thrifty else {}), **os.environ},
+                text=True,
+                pass_fds=() if lock is None else (lock,),
+            )
         assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
         assert process.stdout is not None  # noqa: S101
         self._process, self._asked, self._told = process, process.stdin, process.stdout
@@ -89,9 +114,11 @@ class RunningStage:
         """Let a stage work that was started without arguments."""
         # The clock is one for all processes of a machine.
         asked = json.dumps({"begun": time.monotonic(), "arguments": arguments})
-        # A process that died at once reads nothing; how it ended is told by `result`.
-        with suppress(BrokenPipeError), self._asked:
-            self._asked.write(asked)
+        # A process that died at once reads nothing; how it ended is told by `result`. Its stdin stays open until it has
+        # ended.
+        with suppress(BrokenPipeError):
+            self._asked.write(asked + "\n")
+            self._asked.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +130,10 @@ class RunningStage:
         if self._process.returncode is None:
             self._process.kill()
             self._process.wait()
-        self._asked.close()
         self._told.close()
+        # What was not written, because it had died, is not tried again.
+        with suppress(BrokenPipeError):
+            self._asked.close()
 
     def wait_for(self, news: str) -> bool:
         """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
@@ -131,13 +160,11 @@ class RunningStage:
             pass
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = code = os.waitstatus_to_exitcode(status)
-        if code == -signal.SIGINT:
-            raise KeyboardInterrupt
         if code < 0:
-            name = signal.Signals(-code).name
+            killer = signal.Signals(-code)
             raise MachineError(
-                f"stage {self._name} was killed by {name} at {usage.ru_maxrss / 1024:,.0f} MiB",
-                "Where that was the kernel for want of memory, lower --memory-limit.",
+                f"stage {self._name} was killed by {killer.name} at {usage.ru_maxrss / 1024:,.0f} MiB",
+                KILLED_FOR.get(killer, ""),
             )
         if code != 0 or not self._answer:
             # A defect: its traceback is already on stderr.
@@ -159,27 +186,42 @@ def _telling(news: str) -> str:
     return json.dumps({"news": news}) + "\n"
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep SIGINT waiting for a moment: a process that is started meanwhile never gets one, this one gets it later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_the_job() -> None:
+    """Wait for the end of stdin, in a thread of its own."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _main() -> None:
     """The other side: one stage, its arguments on stdin, its result as the last line of stdout."""
+    module, function = sys.argv[1].split(":")
+    stage: Stage = getattr(importlib.import_module(module), function)
+    asked = sys.stdin.readline()
+    if not asked:
+        # The job ended before it needed this stage.
+        return
+    told = json.loads(asked)
+    threading.Thread(target=_end_with_the_job, daemon=True).start()
     try:
-        module, function = sys.argv[1].split(":")
-        stage: Stage = getattr(importlib.import_module(module), function)
-        # Nothing where the job ended before it needed this stage.
-        if asked := sys.stdin.read():
-            _answer(stage, **json.loads(asked))
-    except KeyboardInterrupt:
-        # Die of the signal itself, without a traceback: the parent reports it.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-
-
-def _answer(stage: Stage, begun: float, arguments: dict[str, Any]) -> None:
-    try:
-        result = stage(arguments)
-    except KraftError as error:
-        result = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        result = stage(told["arguments"])
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+        result = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
     # Taken here: a parent may come for the result long after the end.
-    print(json.dumps(result | {"seconds": time.monotonic() - begun}), flush=True)
+    print(json.dumps(result | {"seconds": time.monotonic() - told["begun"]}), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ A file is one SELECT over logical table names. Its header is the documentation a
     -- Order:      as interactions_train by user_id, item_id    (see below; only where it holds)
     -- Sums:       copies                     (see below; only where rows are added up)
     -- Guards:     interactions               (checks only: the table whose publish they stop)
+    -- Rejects:    raw_interactions           (checks only: see below)
 
 Every table has one order of rows, so that equal inputs give equal bytes. Either the SELECT sorts, or it
 keeps the order of an input, which its header then says: the engine runs it so that order is preserved and
@@ -24,6 +25,10 @@ SELECT itself only sorts, by columns that tell nearly all rows apart, the last o
 neighbours are alike in these, every row has its place and none repeats. Only if the engine finds such
 neighbours does it group the rows by all columns and sort by all. Grouping every column of a log without
 repeats takes three times as long as that look, and sorting by every column a sixth longer than by three.
+
+A check that Rejects a raw table finds rows that are wrong by themselves: the rows of the raw table with the values
+that it shows, under the raw table's names of columns. They can be set aside (`kraft.engine.rejects`). Its rule begins
+with the name of the column that it is about.
 """
 
 import hashlib
@@ -36,7 +41,7 @@ from kraft.errors import QueryError
 
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 
-_FIELD = re.compile(r"^(Grain|Inputs|Parameters|Columns|Order|Sums|Guards):\s*(.*)$")
+_FIELD = re.compile(r"^(Grain|Inputs|Parameters|Columns|Order|Sums|Guards|Rejects):\s*(.*)$")
 _COLUMN = re.compile(r"^\s{2}(\w+(?:\.\.\w+)?)\s{2,}(\S.*)$")
 _PARAMETER = re.compile(r"\$(\w+)")
 
@@ -62,6 +67,7 @@ class Query:
     """Columns of 32-bit integers that are added up over rows that are alike otherwise; empty where rows stay as they
     are."""
     guards: str = ""
+    rejects: str = ""
 
     @property
     def digest(self) -> str:
@@ -147,6 +153,7 @@ def parse(path: Path) -> Query:
         order=_order(fields.get("Order", "")),
         sums=_names(fields.get("Sums", "")),
         guards=fields.get("Guards", ""),
+        rejects=fields.get("Rejects", ""),
     )
     if set(query.parameters) != used_parameters(text):
         raise QueryError(f"{path}: the header's parameters {query.parameters} are not those of the SELECT")

@@ -1,46 +1,66 @@
 """The only place that opens DuckDB: memory, threads, spill folder and ordering are set together."""
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import duckdb
 
 from kraft.engine.budget import Budget
+from kraft.engine.locks import held_folder
 
 Connection = duckdb.DuckDBPyConnection
 STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
 """Joins that pass the rows of their left side on as they come."""
 
 
+ADJUSTED = ("threads", "preserve_insertion_order", "disabled_optimizers", "memory_limit")
+"""Settings that may change while a session runs; all others are locked."""
+
+
 @contextmanager
-def open_session(budget: Budget, threads: int, spill_parent: Path) -> Iterator[Connection]:
+def open_session(budget: Budget, threads: int, spill_parent: Path, files: Iterable[Path] = ()) -> Iterator[Connection]:
     """An in-memory DuckDB that spills to a folder of its own below ``spill_parent`` and removes it after.
 
     Insertion order is not preserved: every file of `sql/` orders its own rows, and without the promise
-    DuckDB streams with less memory. Extensions are neither fetched nor loaded.
+    DuckDB streams with less memory.
+
+    Args:
+        budget: of the process.
+        threads: of DuckDB's.
+        spill_parent: `tmp` of a work folder; made if it is not there.
+        files: what may be read beside the files of that work folder. Whatever a query says, nothing else can be read
+            or written, no extension loaded, no database attached, and Python's variables are not seen.
     """
     spill_parent.mkdir(parents=True, exist_ok=True)
-    spill = mkdtemp(prefix="spill-", dir=spill_parent)
-    connection = duckdb.connect(
-        config={
-            "memory_limit": f"{budget.duckdb}B",
-            "threads": threads,
-            "temp_directory": spill,
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-    try:
-        yield connection
-    finally:
-        connection.close()
-        shutil.rmtree(spill, ignore_errors=True)
+    with held_folder(spill_parent, "spill-") as spill:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": f"{budget.duckdb}B",
+                "threads": threads,
+                "temp_directory": str(spill),
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        try:
+            _confine(connection, spill_parent.resolve().parent, files)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _confine(connection: Connection, folder: Path, files: Iterable[Path]) -> None:
+    connection.execute("set allowed_directories = $folders", {"folders": [str(folder)]})
+    # A file may be named in either way; what a link leads to is opened by the name of the link.
+    named = {str(name) for file in files for name in (file.absolute(), file.resolve())}
+    connection.execute("set allowed_paths = $named", {"named": sorted(named)})
+    connection.execute("set enable_external_access = false")
+    connection.execute("set allowed_configs = $adjusted", {"adjusted": list(ADJUSTED)})
+    connection.execute("set lock_configuration = true")
 
 
 def prepare(connection: Connection, threads: int, *, kept: bool, raw: bool) -> None:
@@ -76,9 +96,11 @@ def loses_order(connection: Connection, select: str, parameters: Mapping[str, An
 
 def open_file(path: Path) -> Connection:
     """A DuckDB file, for writing the catalog."""
-    return duckdb.connect(str(path))
+    return duckdb.connect(str(path), config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
 
 
 def open_probe() -> Connection:
     """A DuckDB for a glance at a file's schema."""
-    return duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+    return duckdb.connect(
+        config={"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )

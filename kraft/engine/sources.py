@@ -5,7 +5,7 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import duckdb
 
+from kraft.engine.paths import file_state, quoted
 from kraft.engine.session import Connection, open_probe
 from kraft.engine.texts import read_texts
 from kraft.errors import InputError
@@ -26,12 +27,6 @@ class Source(Protocol):
 
     def register(self, connection: Connection, name: str) -> None:
         """Make ``name`` selectable in ``connection``."""
-
-
-def file_state(path: Path) -> str:
-    """What tells a changed file apart without reading it: path, size and time of change."""
-    state = path.stat()
-    return f"{path.resolve()}:{state.st_size}:{state.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Span:
         return f"{file_state(self.path)}:{self.column}:{self.least}:{self.most}"
 
     def register(self, connection: Connection, name: str) -> None:
-        within = f"{_quoted(self.column)} between {self.least} and {self.most}"
+        within = f"{quoted(self.column)} between {self.least} and {self.most}"
         connection.read_parquet(str(self.path)).filter(within).create_view(name, replace=True)
 
 
@@ -79,7 +74,7 @@ class AbsentFile:
         return "absent"
 
     def register(self, connection: Connection, name: str) -> None:
-        typed = ", ".join(f"cast(null as {kind}) as {_quoted(column)}" for column, kind in self.columns.items())
+        typed = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in self.columns.items())
         connection.sql(f"select {typed}").filter("false").create_view(name, replace=True)
 
 
@@ -94,6 +89,10 @@ class RawFile:
     columns: dict[str, str]
     """Column name -> DuckDB type."""
     optional: frozenset[str] = field(default_factory=frozenset)
+    key: str = ""
+    """The column of ids, integers from 0 on, of a file whose bad rows can be set aside (`kraft.engine.rejects`)."""
+    once: bool = False
+    """Each id stands in one row only."""
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
 
@@ -116,6 +115,8 @@ class RawFile:
             raise InputError(f"{self.path}: no such file") from None
         except UnicodeEncodeError:
             raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
+        except csv.Error as error:
+            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
         if not names:
@@ -146,7 +147,7 @@ class RawFile:
         relation = self._relation(connection, header)
         read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
         selected = ", ".join(
-            f"{_cast(column, read_as.get(column), kind)} as {_quoted(column)}" for column, kind in self.columns.items()
+            f"{cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
         )
         relation.project(selected).create_view(name, replace=True)
 
@@ -176,18 +177,21 @@ class RawFile:
         read = read_texts(self.path, header, self.columns)
         texts = {name: np.array(values, dtype=object) for name, values in read.items()}
         # A table of the connection's own: a view would look for the arrays when they are gone.
-        table = _quoted(f"texts of {self.path.name}")
-        typed = ", ".join(f"cast({_quoted(name)} as varchar) as {_quoted(name)}" for name in texts)
+        table = quoted(f"texts of {self.path.name}")
+        typed = ", ".join(f"cast({quoted(name)} as varchar) as {quoted(name)}" for name in texts)
+        # By name: sessions see no variables of Python's.
+        connection.register("texts", texts)
         connection.execute(f"create or replace temp table {table} as select {typed} from texts")  # noqa: S608 - quoted
+        connection.unregister("texts")
         return connection.table(table)
 
     def _csv_type(self, column: str) -> str:
         kind = self.columns.get(column, "VARCHAR")
-        return "DOUBLE" if kind in _INTEGERS else kind
+        return "DOUBLE" if kind in INTEGERS else kind
 
     def _csv_header(self) -> list[str]:
         with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            names = next(csv.reader(lines), [])
+            names = next(csv.reader(lines, strict=True), [])
         # Only the first line was decoded on purpose: a wrong byte further down is told with its own line.
         ",".join(names).encode()
         return names
@@ -205,11 +209,11 @@ class RawFile:
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
             row, column, value = found
-            rule = _TYPE_WORDS.get(self.columns[column], self.columns[column])
+            rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
             return InputError(
                 f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
                 f"'{value[:60]}' is not {rule}",
-                _CORRECT,
+                self._correct,
             )
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
@@ -220,16 +224,21 @@ class RawFile:
         line = re.search(r"CSV Error on Line: (\d+)", text)
         place = f"{self.path}, line {int(line[1]):,}" if line else f"{self.path}"
         if width := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
-            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", _CORRECT)
+            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", self._correct)
         if "not utf-8" in text.lower():
             return InputError(f"{place}: not UTF-8 text", _SAVE_AS_UTF8)
         if "invalid state" in text:
             return InputError(f"{place}: its lines end in different ways (CR LF and LF)", "Write them all alike.")
         if line or "CSV" in text:
             # DuckDB's reason is the line before its advice; what stands above is the row itself.
-            reason = text.partition("\n\nPossible")[0].rstrip().splitlines()[-1]
-            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", _CORRECT)
+            advice = "\n\nPossible" if "\n\nPossible" in text else "\n\n"
+            reason = text.partition(advice)[0].rstrip().splitlines()[-1]
+            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", self._correct)
         return None
+
+    @property
+    def _correct(self) -> str:
+        return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
     def _misfit(self) -> tuple[int, str, str] | None:
         """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
@@ -237,10 +246,12 @@ class RawFile:
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
         rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
-        for row, values in rows:
-            for column, value in values.items():
-                if value and not _fits(value, self.columns[column]):
-                    return row, column, value
+        # Where pages are damaged, the search ends there, too.
+        with suppress(duckdb.Error):
+            for row, values in rows:
+                for column, value in values.items():
+                    if value and not _fits(value, self.columns[column]):
+                        return row, column, value
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -262,7 +273,7 @@ class RawFile:
         header = self.header()
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
-            selected = ", ".join(f"cast({_quoted(column)} as varchar)" for column in columns)
+            selected = ", ".join(f"cast({quoted(column)} as varchar)" for column in columns)
             connection.read_parquet(str(self.path)).create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
             row = 0
@@ -275,43 +286,49 @@ class RawFile:
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 
-_INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**63}
-"""DuckDB's integer types and the first number beyond each."""
-_TYPE_WORDS = {
+INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**53}
+"""DuckDB's integer types and the first number beyond each: text is read as a double first, exact up to here."""
+TYPE_WORDS = {
     "INTEGER": "an integer (from -2,147,483,648 to 2,147,483,647)",
-    "BIGINT": "an integer",
+    "BIGINT": "an integer (from -9,007,199,254,740,991 to 9,007,199,254,740,991)",
     "DOUBLE": "a number",
 }
-_CORRECT = "Correct the row. Nothing was written."
+_OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
 _GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 
 
-def _cast(column: str, read_as: str | None, kind: str) -> str:
+def cast(column: str, read_as: str | None, kind: str) -> str:
     """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
     if read_as is None:
         return f"cast(null as {kind})"
-    name = _quoted(column)
-    if kind not in _INTEGERS or read_as in _INTEGERS:
+    name = quoted(column)
+    if kind not in INTEGERS or read_as in INTEGERS:
         return f"cast({name} as {kind})"
     number = f"cast({name} as double)"
+    # Beyond these, the cast itself fails for the narrower type; of the wider one, a double holds no more than this.
+    exact = f" and abs({number}) < {INTEGERS[kind]}" if kind == "BIGINT" else ""
     return (
-        f"case when {number} = floor({number}) then cast({number} as {kind}) "
+        f"case when {number} = floor({number}){exact} then cast({number} as {kind}) "
         f"when {number} is not null then cast(error('not a whole number') as {kind}) end"
     )
 
 
 def _fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
-    if kind not in {*_INTEGERS, "DOUBLE"}:
+    if kind not in {*INTEGERS, "DOUBLE"}:
         return True
     try:
         number = float(value)
     except ValueError:
         return False
-    beyond = _INTEGERS.get(kind)
+    if not value.isascii():
+        # Python reads the digits of every script.
+        return False
+    beyond = INTEGERS.get(kind)
     return beyond is None or (number.is_integer() and -beyond <= number < beyond)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def paths_of(sources: Iterable[Source]) -> list[Path]:
+    """The files behind ``sources``, for `open_session`."""
+    return [source.path for source in sources if isinstance(source, RawFile | Parquet)]

@@ -1,36 +1,35 @@
 """The work folder: what is in it, how it gets there whole, and whether it is still true.
 
-    work/tables/NAME.parquet   one file a table
+    work/tables/NAME.parquet   one file a table, as of the last job that ended (`kraft.engine.states`)
+    work/kraft.duckdb          the catalog: one view a table, with comments
+    work/draft/NAME.parquet    the tables that jobs work on; `tables` shows the same files once a job has ended
     work/models/NAME/          factors, ranker: .npy, LightGBM text, JSON
     work/manifest.json         what each was made of, its rows, seconds and peak memory
     work/fit/                  the same for the train period cut again in time: what a ranker learns from
-    work/kraft.duckdb          the catalog: one view a table, with comments
-    work/tmp/                  spilled and half-written files; safe to delete when no job runs
+    work/tmp/                  spilled and half-written files; the next job removes what a dead one left
+    work/lock                  held by the job that runs
 
 A table or model is written under `tmp/`, moved to its place, and then entered in the manifest: whatever
 dies in between leaves either the old state or one that the manifest does not vouch for, which is rebuilt.
 """
 
-import fcntl
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from kraft import __version__
+from kraft.engine import states
+from kraft.engine.locks import held_draft, held_folder, sweep
+from kraft.engine.manifest import Entry, Manifest, size, stamp
 from kraft.errors import InputError, MachineError
 
-MANIFEST_FORMAT = 1
 FIT = "fit"
 """Folder of a work folder that is a work folder of its own: the tables and models of the history that a ranker's
 features come from while it learns."""
-_DELETE_MANIFEST = "Delete it; the next job rebuilds what it needs."
 
 
 @dataclass(frozen=True)
@@ -74,51 +73,77 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 class Store:
-    """One work folder."""
+    """One work folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made if it is not there.
+        within: the store of the work folder that this one is a folder of: its tables are part of that one's states.
+    """
+
+    def __init__(self, folder: Path, within: "Store | None" = None) -> None:
         self.folder = folder.resolve()
-        self.tables = self.folder / "tables"
+        self.drafts = self.folder / "draft"
         self.models = self.folder / "models"
         self.tmp = self.folder / "tmp"
+        self._manifest = Manifest(self.folder)
         try:
-            for part in (self.tables, self.models, self.tmp):
+            for part in (self.drafts, self.models, self.tmp):
                 part.mkdir(parents=True, exist_ok=True)
+            if within:
+                states.begin_inner(within.folder, self.folder.name)
+            else:
+                states.begin(self.folder)
         except (FileExistsError, NotADirectoryError):
             raise InputError(f"--work {folder}: a file of this name is in the way") from None
         except OSError as error:
             raise MachineError(f"--work {folder}: {error.strerror}", "Choose a folder you may write to.") from None
 
+    def inner(self, name: str) -> "Store":
+        """The store in the folder ``name`` of this one."""
+        return Store(self.folder / name, within=self)
+
     def table(self, name: str) -> Path:
-        return self.tables / f"{name}.parquet"
+        """The table's file as this job made or found it."""
+        return self.drafts / f"{name}.parquet"
+
+    def shown(self, name: str) -> Path:
+        """Where people find the table once the job has ended."""
+        return self.folder / states.TABLES / f"{name}.parquet"
 
     def model(self, name: str) -> Path:
         return self.models / name
 
     # --- the manifest -------------------------------------------------------------------------
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Entry]:
         """Entries by name; empty where there is none yet, or one of another format."""
-        path = self.folder / "manifest.json"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise InputError(f"{path}: not valid JSON", _DELETE_MANIFEST) from None
-        try:
-            entries: dict[str, Any] = content["entries"] if content.get("format") == MANIFEST_FORMAT else {}
-            whole = all({"path", "size", "digest", "recipe"} <= set(entry) for entry in entries.values())
-        except (AttributeError, KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise InputError(f"{path}: not a manifest of KRAFT's", _DELETE_MANIFEST)
-        return entries
+        return self._manifest.entries()
 
-    def entry(self, name: str) -> dict[str, Any] | None:
+    def entry(self, name: str) -> Entry | None:
         """What the manifest says of ``name``; None where its files are not those that were published."""
-        entry: dict[str, Any] | None = self.manifest().get(name)
-        return entry if entry and entry["size"] == _size(self.folder / entry["path"]) else None
+        entry = self.manifest().get(name)
+        return entry if entry and self._is_published(entry) else None
+
+    def _is_published(self, entry: Entry) -> bool:
+        path = self.folder / entry["path"]
+        # The hash of a model is compared when it is used (`trusted`).
+        return bool(entry["size"] == size(path)) and (path.is_dir() or entry["stamp"] == stamp(path))
+
+    def trusted(self, name: str) -> Path:
+        """The folder of a model, once its bytes are those that were published.
+
+        Raises:
+            InputError: they are not, or there is no such model.
+        """
+        entry, path = self.manifest().get(name), self.model(name)
+        if entry is None or not path.is_dir():
+            raise InputError(f"{path}: there is no such model", "Train first: python -m jobs.train.")
+        if entry["stamp"] != stamp(path):
+            raise InputError(
+                f"{path}: its hash is not the one in the manifest: KRAFT did not write these files",
+                "Delete the folder; the next job makes it again.",
+            )
+        return path
 
     def stale(self, name: str, recipe: Recipe) -> str:
         """Why ``name`` has to be made again; empty where it is up to date."""
@@ -130,42 +155,21 @@ class Store:
     def _enter(self, name: str, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         entry = {
             "path": str(path.relative_to(self.folder)),
-            "size": _size(path),
+            "size": size(path),
+            "stamp": stamp(path),
             "digest": recipe.digest,
             "recipe": recipe.as_json(),
             **facts,
         }
-        # Stages that run side by side read and replace the manifest one after the other.
-        with self._locked():
-            self._write_manifest(self.manifest() | {name: entry})
-
-    def _write_manifest(self, entries: Mapping[str, Any]) -> None:
-        content = {"format": MANIFEST_FORMAT, "entries": dict(sorted(entries.items()))}
-        self._replace(
-            self.folder / "manifest.json",
-            lambda path: path.write_text(json.dumps(content, indent=1), encoding="utf-8"),
-        )
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One process at a time; the kernel frees the lock of a process that dies."""
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
+        self._manifest.change(lambda entries: entries.update({name: entry}), self._replace)
 
     # --- publishing ---------------------------------------------------------------------------
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for half-written files, on the same file system as the results."""
-        folder = Path(mkdtemp(prefix="job-", dir=self.tmp))
-        try:
+        with held_folder(self.tmp, "job-") as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, name: str, written: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """Move a whole file (a table) or folder (a model) to its place and enter it in the manifest.
@@ -190,10 +194,8 @@ class Store:
 
     def discard(self, name: str) -> None:
         """Take a table back that is no longer wanted; nothing happens where there is none."""
-        with self._locked():
-            entries = self.manifest()
-            if entries.pop(name, None):
-                self._write_manifest(entries)
+        if name in self.manifest():
+            self._manifest.change(lambda entries: entries.pop(name, None), self._replace)
         self.table(name).unlink(missing_ok=True)
 
     def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
@@ -202,37 +204,21 @@ class Store:
             write(draft)
             draft.replace(path)
 
-    # --- the catalog --------------------------------------------------------------------------
+    # --- what readers see -----------------------------------------------------------------------
 
-    def write_catalog(self) -> Path:
-        """`kraft.duckdb`: a view a table, commented from the headers of `sql/`, with absolute paths, so
-        that it answers from any working directory.
-        """
-        catalog = self.folder / "kraft.duckdb"
-        self._replace(catalog, self._write_views)
-        return catalog
+    def commit(self) -> Path:
+        """Show readers the tables as they are now, those of the stores within too; returns the catalog."""
+        return states.commit(self, self._inner())
 
-    def _write_views(self, path: Path) -> None:
-        # Imported here: the ranker's stage publishes too, and has no room for DuckDB.
-        from kraft.engine.session import open_file  # noqa: PLC0415
+    def tidy(self) -> None:
+        """Remove what dead jobs left, and old states that nobody reads. Only for who holds the folder's lock."""
+        for store in (self, *self._inner().values()):
+            sweep(store.tmp)
+        states.forget(self.folder)
 
-        inner = Store(self.folder / FIT) if (self.folder / FIT).is_dir() else None
-        with open_file(path) as connection:
-            self._add_views(connection, "main")
-            if inner:
-                connection.execute(f"create schema {FIT}")
-                inner._add_views(connection, FIT)  # noqa: SLF001 - a store of the same kind
-
-    def _add_views(self, connection: Any, schema: str) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
-        for name, entry in self.manifest().items():
-            if not entry["path"].endswith(".parquet") or self.entry(name) is None:
-                continue
-            # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
-            file = _literal(str(self.table(name)))
-            connection.execute(f"create view {schema}.{name} as from read_parquet({file})")
-            connection.execute(f"comment on view {schema}.{name} is {_literal(entry['purpose'])}")
-            for column, meaning in entry["columns"].items():
-                connection.execute(f"comment on column {schema}.{name}.{column} is {_literal(meaning)}")
+    def _inner(self) -> dict[str, "Store"]:
+        links = sorted(self.folder.glob(f"*/{states.TABLES}"))
+        return {link.parent.name: self.inner(link.parent.name) for link in links if link.is_symlink()}
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -242,29 +228,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         InputError: the folder is missing or is a file.
         MachineError: the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise InputError(f"{path}: a folder of this name is in the way", "Give a file name.")
-        write(draft)
-        draft.replace(path)
+        with held_draft(path) as draft:
+            write(draft)
+            draft.replace(path)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{path.parent}: not a folder", "Give another path.") from None
     except OSError as error:
         raise MachineError(f"{path}: {error.strerror or error}", "Nothing was written.") from None
-    finally:
-        # Where the folder is none, neither is the draft.
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file or of all files in a folder; -1 where there is none."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir())
-    return path.stat().st_size if path.exists() else -1
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kraft import columns
+from kraft.engine.paths import file_state
 from kraft.engine.session import Connection
-from kraft.engine.sources import Parquet, RawFile, file_state
+from kraft.engine.sources import Parquet, RawFile
 from kraft.errors import InputError
 
 BASELINES = {

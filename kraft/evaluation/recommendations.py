@@ -69,6 +69,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if not lists and arguments["candidates"] is None:
         raise InputError("no lists and no candidates are given to judge", "Name at least one file of recommendations.")
     store = Store(settings.work)
+    given = filter(None, (arguments["candidates"], arguments["items"], *arguments["lists"].values()))
     sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in TABLES}
     parameters = {
         "top": int(arguments["top"]),
@@ -77,7 +78,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
     with (
         store.scratch() as folder,
-        open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection,
+        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, given)) as connection,
     ):
         if arguments["items"] is not None:
             sources["catalogue"] = _only(store.table("catalogue"), Path(arguments["items"]), connection, folder)

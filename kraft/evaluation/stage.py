@@ -117,7 +117,9 @@ def _judge(settings: Settings, arguments: Mapping[str, Any]) -> Iterator[Judge]:
     sources = {name: Parquet(store.table(name)) for name in BASE_TABLES}
     with (
         store.scratch() as folder,
-        open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection,
+        open_session(
+            Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, arguments["scores"].values())
+        ) as connection,
     ):
         yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS)
 

@@ -119,10 +119,10 @@ def _make(
 
 def make_sources(store: Store, settings: Settings, catalogue: Catalogue) -> dict[str, Source]:
     """The sources of the preset, by name, in the order of `candidates.SHARES`."""
-    factors = Factors.load(store.model(named(ALS, settings)), mmap=True)
+    factors = Factors.load(store.trusted(named(ALS, settings)), mmap=True)
     sources: dict[str, Source] = {}
     if PRESETS[settings.preset].watch_time:
-        sources["watch_time"] = WatchTime(WatchTimeModel.load(store.model(WATCH_TIME)), catalogue)
+        sources["watch_time"] = WatchTime(WatchTimeModel.load(store.trusted(WATCH_TIME)), catalogue)
     return sources | {
         "als": Als(factors, catalogue),
         "popular": popular(catalogue),
@@ -168,7 +168,7 @@ def _users(store: Store, settings: Settings, given: str | None, *, cold: str) ->
 
 
 def _given(path: Path, names: tuple[str, ...], store: Store, settings: Settings) -> GivenIds:
-    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
+    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection:
         return read_ids(path, names, connection)
 
 

@@ -22,6 +22,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from kraft.columns import ITEM_INDEX, USER_INDEX
+from kraft.engine.pages import create
 from kraft.errors import InputError
 
 POSITIVE_COUNT = "positive_count"
@@ -152,7 +153,7 @@ class CsrPages(NamedTuple):
         folder.mkdir(parents=True)
         pages = cls(np.zeros(n_rows + 1, np.int64), folder / "indices.npy", folder / "data.npy")
         for path, kind in ((pages.indices, np.int32), (pages.data, np.float32)):
-            open_memmap(path, mode="w+", dtype=kind, shape=(entries,))
+            create(path, kind, (entries,))
         written = 0
         for rows, columns, counts in batches:
             end = written + len(rows)
@@ -203,7 +204,7 @@ class DensePages(NamedTuple):
 
         Counts must not be above `MOST_POSITIVES` (`CountFacts.most_positives` tells).
         """
-        open_memmap(path, mode="w+", dtype=np.uint8, shape=(n_rows, n_columns))
+        create(path, np.uint8, (n_rows, n_columns))
         for rows, columns, counts in batches:
             first, last = int(rows[0]), int(rows[-1]) + 1
             codes = open_memmap(path, mode="r+")[first:last]
@@ -214,7 +215,7 @@ class DensePages(NamedTuple):
     def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "DensePages":
         """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes`` of either."""
         turned = DensePages(path, self.n_columns, self.n_rows)
-        open_memmap(path, mode="w+", dtype=np.uint8, shape=(turned.n_rows, turned.n_columns))
+        create(path, np.uint8, (turned.n_rows, turned.n_columns))
         for first, last in turned.bounds(slab_bytes):
             slab = open_memmap(path, mode="r+")[first:last]
             for top, bottom in self.bounds(slab_bytes):

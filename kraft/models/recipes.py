@@ -19,7 +19,7 @@ CODE: Final = {ALS: "1", WATCH_TIME: "2", RANKER: "3", SCORES: "1"}
 
 def fit_store(store: Store) -> Store:
     """The store of the history: the same tables as in ``store``, of the train period cut again in time."""
-    return Store(store.folder / FIT)
+    return store.inner(FIT)
 
 
 def named(kind: str, settings: Settings) -> str:

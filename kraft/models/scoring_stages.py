@@ -40,7 +40,8 @@ def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
             },
         }
         store.publish(named(SCORES, settings), written, scores_recipe(store, settings), facts)
-    store.write_catalog()
+    if arguments.get("commit", True):
+        store.commit()
     return facts
 
 
@@ -53,7 +54,7 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     store = Store(settings.work)
     pairs = RawFile(Path(arguments["pairs"]), PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
     with store.scratch() as folder:
-        with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
+        with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:
             pairs.register(connection, "pairs")
             counted = (
                 connection.view("pairs")
@@ -90,7 +91,7 @@ def score_table(settings: Settings, store: Store, features: Path, target: Path, 
     from kraft.models import ranker, scoring  # noqa: PLC0415
     from kraft.models.preset_rows import open_rows  # noqa: PLC0415
 
-    model = ranker.load(store.model(named(RANKER, settings)))
+    model = ranker.load(store.trusted(named(RANKER, settings)))
     with open_rows(features, store, settings) as rows:
         return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
 

@@ -13,6 +13,8 @@ import polars as pl
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from kraft.engine.pages import create
+
 BATCH_ROWS = 122_880
 SLAB_ROWS = 256
 """Rows that are solved together at most. A constant, because the last bits of the sums depend on it."""
@@ -70,7 +72,7 @@ class TimePages(NamedTuple):
         place[videos] = np.arange(len(videos), dtype=np.int32)
         mean = total / 1e6 / max(cells, 1)
         by_user = cls(folder / "users.npy", n_users, len(videos), mean, cells)
-        open_memmap(by_user.path, mode="w+", dtype=np.float32, shape=(n_users, len(videos)))
+        create(by_user.path, np.float32, (n_users, len(videos)))
         # Here and below, opened for one part only: pages that were touched stay resident while they are mapped.
         for first, last in by_user.slabs():
             open_memmap(by_user.path, mode="r+")[first:last] = np.nan
@@ -87,7 +89,7 @@ class TimePages(NamedTuple):
     def _turned(self, path: Path) -> Self:
         """The same matrix with rows and columns exchanged, written to ``path``."""
         turned = self._replace(path=path, n_rows=self.n_columns, n_columns=self.n_rows)
-        open_memmap(path, mode="w+", dtype=np.float32, shape=(turned.n_rows, turned.n_columns))
+        create(path, np.float32, (turned.n_rows, turned.n_columns))
         height = max(TURN_BYTES // 4 // max(self.n_rows, 1), 1)
         for first in range(0, turned.n_rows, height):
             strip = open_memmap(path, mode="r+")[first : first + height]

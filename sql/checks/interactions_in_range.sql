@@ -1,8 +1,11 @@
 -- Interactions with a value that cannot be.
+-- A watch_ratio may be rounded: it has to be play_duration / video_duration within 0.01 and a hundredth of it. One that is
+-- in percent, or of other durations, is off by more, and so is one beside durations of another unit.
 --
 -- Inputs:     interactions
 -- Parameters: none
 -- Guards:     interactions
+-- Rejects:    raw_interactions
 with judged as (
     select
         case
@@ -17,8 +20,13 @@ with judged as (
             -- Written as "not in the range", so that NaN and infinity are out of it too.
             when watch_ratio is null or not (watch_ratio >= 0 and watch_ratio < 1e9)
                 then 'watch_ratio must be a number from 0 to 1e9'
+            when timestamp >= 1e11 and timestamp < 4102444800e3
+                then 'timestamp must be unix seconds from 1970 to 2100, and looks like milliseconds'
             when not (timestamp >= 0 and timestamp < 4102444800)
                 then 'timestamp must be unix seconds from 1970 to 2100'
+            when abs(watch_ratio - 1e0 * play_duration / video_duration)
+                > 0.01e0 + 0.01e0 * play_duration / video_duration
+                then 'watch_ratio must be play_duration / video_duration'
         end as rule,
         user_id, item_id as video_id, play_duration, video_duration, timestamp, watch_ratio
     from interactions

@@ -13,7 +13,7 @@ with raw as (
 final as (
     select
         video_id                                                    as item_id,
-        cast(regexp_extract_all(feat, '[0-9]+') as integer[])       as feat,
+        try_cast(regexp_extract_all(feat, '[0-9]+') as integer[])   as feat,
         -- A video without a list has no known category: feat NULL, 0 of them.
         coalesce(array_length(regexp_extract_all(feat, '[0-9]+')), 0) as num_categories
     from raw

@@ -20,7 +20,7 @@ from kraft.data.archive.unpack import REQUIRED
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-TABLES = {name: b"id\n" + random.Random(name).randbytes(30_000) for name in REQUIRED}  # noqa: S311 - test data
+TABLES = {name: b"id\n" + random.Random(name).randbytes(30_000) for name in REQUIRED}
 FOLDER = Path("KuaiRec 2.0", "data")
 
 

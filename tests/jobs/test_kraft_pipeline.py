@@ -14,7 +14,6 @@ from kraft.data.tables import PAIR_TABLES
 FROM_HISTORY = tuple(name for name in PAIR_TABLES if name != "pair_features")
 """Tables that are made of a history alone."""
 LABELS = ("positive_interaction", "timestamp")
-EXTREME = {"play_duration": "9000000", "watch_ratio": "500.0"}
 
 
 def run(job, *arguments, cwd):
@@ -51,6 +50,10 @@ def changed_log(folder, to, change):
         writer.writerows(rows)
 
 
+def _exaggerate(row):
+    row.update(play_duration=str(500 * int(row["video_duration"])), watch_ratio="500.0")
+
+
 def test_labels_come_after_the_history_that_the_features_are_made_of(folder):
     cut = table(folder, "split", "work/fit")["cut_timestamp"][0]
     labels = table(folder, "pair_features", "work/fit")
@@ -71,11 +74,11 @@ def test_an_extreme_event_after_a_cut_moves_no_feature_from_before_it(folder):
 
     def plant_in_test(row):
         if not row["timestamp"] or float(row["timestamp"]) > cut:
-            row.update(EXTREME)
+            _exaggerate(row)
 
     def plant_in_labels(row):
         if row["timestamp"] and history < float(row["timestamp"]) <= cut:
-            row.update(EXTREME)
+            _exaggerate(row)
 
     for name, plant, moved in (("test", plant_in_test, False), ("labels", plant_in_labels, True)):
         changed_log(folder, f"raw-{name}", plant)

@@ -13,7 +13,7 @@ SELECT = all_queries()["label_sample"].whole
 
 @pytest.fixture(scope="module", params=[0.1, 0.3, 0.8], ids=lambda share: f"{share:.0%} positive")
 def labels(request):
-    draw = random.Random(1)  # noqa: S311 - test data
+    draw = random.Random(1)
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.execute(
             "create table label_pairs (user_id int, item_id int, positive_interaction bool, timestamp double)"

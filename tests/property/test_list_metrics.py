@@ -114,7 +114,7 @@ def measure(world, threads=2, shuffle=None):
     }
     if shuffle is not None:
         for listed in rows.values():
-            Random(shuffle).shuffle(listed)  # noqa: S311 (a test's data)
+            Random(shuffle).shuffle(listed)
     pair = ("user_id", "item_id")
     columns = {
         "recommendations": ("user_id", "rank", "item_id"),
@@ -212,7 +212,7 @@ def test_the_order_of_rows_leaves_every_bit_alone(world, seed):
 
 def test_threads_and_the_order_of_many_rows_leave_every_bit_alone():
     # Past 122,880 rows (one row group) DuckDB really shares the work out.
-    random = Random(4)  # noqa: S311 (a test's data)
+    random = Random(4)
     lists = {user: random.sample(range(ITEMS), 12) for user in range(11_000)}
     world = World(
         lists=lists,
@@ -226,7 +226,7 @@ def test_threads_and_the_order_of_many_rows_leave_every_bit_alone():
 
 
 def test_sums_over_many_videos_and_users_depend_neither_on_threads_nor_on_their_order():
-    random = Random(5)  # noqa: S311 (a test's data)
+    random = Random(5)
     # Past 122,880 rows (one row group) DuckDB really shares the work out.
     videos = [(item, random.randint(1, 9), random.randint(1, 500)) for item in range(300_000)]
     lists = [(user, 10, random.random()) for user in range(300_000)]
@@ -275,7 +275,7 @@ def candidate_rows(offered, shares):
 def recalls(offered, positives, shares, order=None, threads=2):
     rows = list(candidate_rows(offered, shares))
     if order is not None:
-        Random(order).shuffle(rows)  # noqa: S311 (a test's data)
+        Random(order).shuffle(rows)
     tables = {
         "candidates": (("user_id", "item_id", "place", *(f"rank_{source}" for source in SOURCES)), rows),
         "source_shares": (("source", "share"), list(shares.items())),

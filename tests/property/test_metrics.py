@@ -81,7 +81,7 @@ def measure(pairs, warm=(), cutoffs=CUTOFFS, threads=2, unscored=(), low=()):
 
 def some_pairs(seed, users=40, items=60, levels=None):
     """Random pairs of uneven users; scores tell the classes apart a little, on ``levels`` steps if given."""
-    random = Random(seed)  # noqa: S311 (a test's data)
+    random = Random(seed)
     pairs = []
     for user in range(users):
         for item in random.sample(range(items), random.randint(2, items)):
@@ -293,14 +293,14 @@ def test_threads_and_the_order_of_rows_leave_every_bit_alone(levels):
         pairs = as_probabilities(pairs)
     assert len(pairs) > 150_000
     shuffled = pairs.copy()
-    Random(3).shuffle(shuffled)  # noqa: S311 (a test's data)
+    Random(3).shuffle(shuffled)
     one = measure(pairs, warm=range(600), threads=1, low=range(75))
     assert measure(pairs, warm=range(600), threads=2, low=range(75)) == one
     assert measure(shuffled, warm=range(600), threads=2, low=range(75)) == one
 
 
 def test_the_means_do_not_depend_on_the_order_of_the_users():
-    random = Random(5)  # noqa: S311 (a test's data)
+    random = Random(5)
     shares = [random.random() for _ in range(1000)]
     assert sum(shares) != sum(sorted(shares))  # plain sums of doubles would differ
     text = (SQL / "ranking_metrics.sql").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def test_exact_copies_are_counted_and_repeats_kept(duck, rows):
 def test_shuffled_input_gives_the_same_bytes(tmp_path, shuffle):
     rows = log_rows(300)
     rows += rows[::50]
-    mixed = random.Random(shuffle).sample(rows, len(rows))  # noqa: S311 - a test's shuffle
+    mixed = random.Random(shuffle).sample(rows, len(rows))
     works = {}
     for name, log in (("sorted", rows), ("mixed", mixed)):
         works[name] = tmp_path / name / "work"

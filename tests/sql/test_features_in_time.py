@@ -70,7 +70,9 @@ def features(tmp_path):
 def test_a_later_event_moves_nothing(features):
     tested, learned = features("before", log())
     # The last hour again, by a new user of a video: one more row, and the cuts stay where they are.
-    extra = log()[-1]._replace(user_id=10, video_id=12, timestamp=1593878400.0 + 3600 * COUNT, watch_ratio=3.0)
+    extra = log()[-1]._replace(
+        user_id=10, video_id=12, timestamp=1593878400.0 + 3600 * COUNT, play_duration=30_000, watch_ratio=3.0
+    )
     tested_after, learned_after = features("after", [*log(), extra])
     assert learned_after.equals(learned)
     assert tested_after.join(tested, on=KEY, how="semi").equals(tested)

@@ -148,7 +148,9 @@ def test_broken_log_publishes_nothing_and_keeps_the_old_tables(raw, work):
     message = (
         f"{log}: video_duration must be more than 0 ms (first: user_id 0, video_id 10, play_duration 12000, "
         "video_duration 0, timestamp 1593878903.5, watch_ratio 1.2; user_id 1, video_id 11, play_duration 5000, "
-        "video_duration 0, timestamp 1593879503.5, watch_ratio 0.5)\n       Correct these rows. Nothing was written."
+        "video_duration 0, timestamp 1593879503.5, watch_ratio 0.5)\n"
+        "       Correct these rows, or set such rows aside with --on-bad-rows quarantine. "
+        "Nothing was written."
     )
     with pytest.raises(InputError, match=exactly(message)):
         run_build(raw, work)
@@ -163,7 +165,12 @@ BROKEN_LOGS = {
     "nan ratio": (Row(1, 10, watch_ratio=float("nan")), "watch_ratio must be a number from 0 to 1e9"),
     "infinite ratio": (Row(1, 10, watch_ratio=float("inf")), "watch_ratio must be a number from 0 to 1e9"),
     "nan time": (Row(1, 10, timestamp=float("nan")), "timestamp must be unix seconds from 1970 to 2100"),
-    "time in ms": (Row(1, 10, timestamp=1593878903500.0), "timestamp must be unix seconds from 1970 to 2100"),
+    "time in ms": (
+        Row(1, 10, timestamp=1593878903500.0),
+        "timestamp must be unix seconds from 1970 to 2100, and looks like milliseconds",
+    ),
+    "future": (Row(1, 10, timestamp=4102444800.0), "timestamp must be unix seconds from 1970 to 2100"),
+    "percent": (Row(1, 10, watch_ratio=50), "watch_ratio must be play_duration / video_duration"),
 }
 
 
@@ -272,7 +279,7 @@ ONCE = tuple(Row(0, video) for video in range(10, 15))
         # No time, no day: missing values are alike too.
         ((Row(1, 10, date=None, timestamp=None),) * 2, [1, 1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 1]),
         # Neighbours of the same pair that differ further down.
-        ((Row(0, 14, play_duration=6000), Row(0, 14, play_duration=7000)), [1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 3]),
+        ((Row(0, 14, date=20200704), Row(0, 14, date=20200706)), [1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 3]),
     ],
     ids=["none", "exact copies", "without a time", "pairs"],
 )

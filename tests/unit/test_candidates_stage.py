@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError
 from kraft.models import candidates_stage
 from kraft.models.candidates import BITS, SHARES
@@ -37,7 +38,7 @@ def seen_items(random):
 def work(tmp_path_factory):
     """A work folder with the tables and models that candidates are made of."""
     folder = tmp_path_factory.mktemp("candidates") / "work"
-    (folder / "tables").mkdir(parents=True)
+    (folder / "draft").mkdir(parents=True)
     random = np.random.default_rng(11)
     warm = np.arange(N_VIDEOS) < N_ITEMS
     seen = seen_items(random)
@@ -83,20 +84,24 @@ def work(tmp_path_factory):
         },
     }
     for name, columns in tables.items():
-        write(folder / "tables" / f"{name}.parquet", **columns)
+        write(folder / "draft" / f"{name}.parquet", **columns)
 
     def some(*shape):
         return random.standard_normal(shape).astype(np.float32)
 
-    for preset in PRESETS:
-        als = PRESETS[preset].als
-        made = Factors(some(N_USERS, als.factors), some(N_ITEMS, als.factors), "dense", 1.0, 0.0, 0.0)
-        made.save(folder / "models" / f"als_{preset}", USER_IDS, ITEM_IDS[:N_ITEMS], als)
-    (folder / "models" / "watch_time").mkdir()
+    store = Store(folder)
     model = WatchTimeModel(
         some(N_USERS, 4), some(N_USERS, 4) ** 2, some(N_VIDEOS, 4), some(N_VIDEOS, 4) ** 2, mean=1.0, noise=0.3
     )
-    model.save(folder / "models" / "watch_time")
+    with store.scratch() as drafts:
+        for preset in PRESETS:
+            als = PRESETS[preset].als
+            made = Factors(some(N_USERS, als.factors), some(N_ITEMS, als.factors), "dense", 1.0, 0.0, 0.0)
+            made.save(drafts / f"als_{preset}", USER_IDS, ITEM_IDS[:N_ITEMS], als)
+        (drafts / "watch_time").mkdir()
+        model.save(drafts / "watch_time")
+        for made_folder in sorted(drafts.iterdir()):
+            store.publish(made_folder.name, made_folder, Recipe({}, {}, code="1"), {})
     return folder
 
 
@@ -140,7 +145,7 @@ def lists_of(table):
 
 
 def seen_of(work):
-    table = pq.read_table(work / "tables" / "user_item_counts.parquet").to_pylist()
+    table = pq.read_table(work / "draft" / "user_item_counts.parquet").to_pylist()
     return {(USER_IDS[row["user_index"]], ITEM_IDS[row["item_index"]]) for row in table}
 
 

@@ -170,7 +170,7 @@ ENDS = {
 @pytest.mark.parametrize(("main", "code", "told"), ENDS.values(), ids=ENDS)
 def test_exit(capsys, monkeypatch, main, code, told):
     monkeypatch.setattr(sys, "argv", ["job"])
-    monkeypatch.setattr("jobs._command.signal.signal", lambda *_: None)
+    monkeypatch.setattr("jobs._command.stop_in_order", lambda: None)
     with pytest.raises(SystemExit, match=f"^{code}$"):
         run(build_features.Options, main)
     assert capsys.readouterr() == ("", told)
@@ -178,7 +178,7 @@ def test_exit(capsys, monkeypatch, main, code, told):
 
 def test_defect_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["job"])
-    monkeypatch.setattr("jobs._command.signal.signal", lambda *_: None)
+    monkeypatch.setattr("jobs._command.stop_in_order", lambda: None)
     with pytest.raises(ZeroDivisionError, match="division"):
         run(build_features.Options, lambda _: 1 // 0)
 

@@ -22,7 +22,7 @@ from kraft.data.archive.patience import Patience
 from kraft.engine.progress import Progress
 from kraft.errors import DownloadError, InputError, MachineError
 
-BODY = random.Random(1).randbytes(300_000)  # noqa: S311 - test data
+BODY = random.Random(1).randbytes(300_000)
 ATTEMPTS = 4
 
 

@@ -19,7 +19,7 @@ EVERY = "of every video"
 def work(tmp_path):
     """30 users, 50 videos of which 40 are warm; 28 users have positives, some of them seen."""
     folder = tmp_path / "work"
-    (folder / "tables").mkdir(parents=True)
+    (folder / "draft").mkdir(parents=True)
     tables = {
         "catalogue": "select i::integer as item_id, (i % 7)::integer as category_1, "
         "(7 + i % 3)::integer as category_2, "
@@ -33,7 +33,7 @@ def work(tmp_path):
             f"from range({USERS}) users(u) cross join range({ITEMS}) items(i)"
         )
         for name, text in tables.items():
-            connection.execute(f"copy ({text}) to '{folder}/tables/{name}.parquet'")
+            connection.execute(f"copy ({text}) to '{folder}/draft/{name}.parquet'")
         connection.execute(f"copy pairs to '{tmp_path}/pairs.parquet'")
     return folder
 
@@ -84,9 +84,9 @@ def table(path):
 
 def ndcg_of_users(work, path):
     """NDCG of each user with a positive that was not seen, in plain Python."""
-    seen = set(table(work / "tables" / "interactions_train.parquet"))
+    seen = set(table(work / "draft" / "interactions_train.parquet"))
     wanted = {}
-    for user, item in table(work / "tables" / "test_positives.parquet"):
+    for user, item in table(work / "draft" / "test_positives.parquet"):
         if (user, item) not in seen:
             wanted.setdefault(user, set()).add(item)
     gained = dict.fromkeys(sorted(wanted), 0.0)
@@ -154,7 +154,7 @@ def test_candidates_are_told_by_source(work):
     candidates = found["report"]["candidates"]
     assert (candidates["cutoffs"], candidates["shares"]) == ([50, 100, 200, 500, 1000], SHARES)
     wanted = {}
-    for user, item in table(work / "tables" / "test_positives.parquet"):
+    for user, item in table(work / "draft" / "test_positives.parquet"):
         wanted.setdefault(user, []).append(item)
 
     def share(offered):
@@ -262,6 +262,6 @@ def test_nothing_cannot_be_judged(work):
 
 def test_a_truth_that_was_all_seen_is_an_error_with_a_remedy(work):
     with duckdb.connect() as connection:
-        connection.execute(f"copy (from '{work.parent}/pairs.parquet') to '{work}/tables/interactions_train.parquet'")
+        connection.execute(f"copy (from '{work.parent}/pairs.parquet') to '{work}/draft/interactions_train.parquet'")
     with pytest.raises(InputError, match="no test user has a positive pair that a list could hold"):
         judge_recommendations(arguments(work, {"mine": lists(work, "mine", GOOD)}))

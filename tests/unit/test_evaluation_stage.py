@@ -19,7 +19,7 @@ CUTOFFS = [5, 10]
 def work(tmp_path):
     """24 users, 60 items of which 40 are warm; every pair is a test pair."""
     folder = tmp_path / "work"
-    (folder / "tables").mkdir(parents=True)
+    (folder / "draft").mkdir(parents=True)
     tables = {
         "interactions_test": "select * from pairs",
         "interactions": "select user_id, item_id, 5000 + 100 * item_id as video_duration from pairs",
@@ -37,7 +37,7 @@ def work(tmp_path):
             f"from range({USERS}) users(u) cross join range({ITEMS}) items(i)"
         )
         for name, text in tables.items():
-            connection.execute(f"copy ({text}) to '{folder}/tables/{name}.parquet'")
+            connection.execute(f"copy ({text}) to '{folder}/draft/{name}.parquet'")
     return folder
 
 
@@ -46,7 +46,7 @@ def scored(work, name, score, order="user_id, item_id", where="true"):
     path = work.parent / f"{name}.parquet"
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select user_id, item_id, {score} as score from '{work}/tables/scores.parquet' "
+            f"copy (select user_id, item_id, {score} as score from '{work}/draft/scores.parquet' "
             f"where {where} order by {order}) to '{path}'"
         )
     return str(path)
@@ -58,7 +58,7 @@ def arguments(work, scores=None, **more):
 
 
 def test_judge_reports_the_first_set_and_every_set_beside_it(work):
-    scores = {"mine": str(work / "tables" / "scores.parquet"), "constant": scored(work, "constant", "7.0")}
+    scores = {"mine": str(work / "draft" / "scores.parquet"), "constant": scored(work, "constant", "7.0")}
     found = judge(arguments(work, scores, cutoffs=CUTOFFS, baselines=True))
     report = found["report"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -89,8 +89,8 @@ def test_judge_reports_the_first_set_and_every_set_beside_it(work):
 def test_the_least_active_are_judged_by_their_own_lists(work):
     with duckdb.connect() as connection:
         pairs = connection.execute(
-            f"select score, p.item_id is not null as positive from '{work}/tables/scores.parquet' s "
-            f"left join '{work}/tables/test_positives.parquet' p on s.user_id = p.user_id and s.item_id = p.item_id "
+            f"select score, p.item_id is not null as positive from '{work}/draft/scores.parquet' s "
+            f"left join '{work}/draft/test_positives.parquet' p on s.user_id = p.user_id and s.item_id = p.item_id "
             f"where s.user_id < {USERS // 4} order by s.user_id"
         ).fetchnumpy()
     shape = (USERS // 4, ITEMS)
@@ -104,7 +104,7 @@ def test_the_least_active_are_judged_by_their_own_lists(work):
 
 
 def test_baselines_know_what_they_should(work):
-    scores = {"mine": str(work / "tables" / "scores.parquet")}
+    scores = {"mine": str(work / "draft" / "scores.parquet")}
     sets = {one["name"]: one for one in judge(arguments(work, scores, baselines=True))["report"]["score_sets"]}
     # Without history every cold video is as popular, and as liked, as the others.
     assert sets["popularity"]["estimates"]["auc cold items"]["value"] == 0.5
@@ -167,7 +167,7 @@ def test_better_scores_show_as_a_gain_of_every_interval(work):
     with duckdb.connect() as connection:
         connection.execute(
             f"copy (select s.user_id, s.item_id, (p.item_id is not null)::double as score "
-            f"from '{work}/tables/scores.parquet' s left join '{work}/tables/test_positives.parquet' p "
+            f"from '{work}/draft/scores.parquet' s left join '{work}/draft/test_positives.parquet' p "
             f"on s.user_id = p.user_id and s.item_id = p.item_id) to '{path}'"
         )
     found = compare(arguments(work, {"perfect": str(path), "mine": scored(work, "mine", "score")}))["report"]
@@ -192,9 +192,9 @@ def test_one_set_cannot_be_compared(work):
 
 def test_a_log_without_positives_is_an_error_with_a_remedy(work):
     with duckdb.connect() as connection:
-        empty = f"from '{work}/tables/scores.parquet' limit 0"
-        connection.execute(f"copy (select user_id, item_id {empty}) to '{work}/tables/test_positives.parquet'")
-        connection.execute(f"copy (select user_id, item_id {empty}) to '{work}/tables/interactions_test.parquet'")
+        empty = f"from '{work}/draft/scores.parquet' limit 0"
+        connection.execute(f"copy (select user_id, item_id {empty}) to '{work}/draft/test_positives.parquet'")
+        connection.execute(f"copy (select user_id, item_id {empty}) to '{work}/draft/interactions_test.parquet'")
         connection.execute(f"copy (select * {empty}) to '{work.parent}/none.parquet'")
     with pytest.raises(InputError, match="no test user has a positive pair"):
         judge(arguments(work, {"none": f"{work.parent}/none.parquet"}))
@@ -231,7 +231,7 @@ def test_repeated_and_surplus_pairs_are_refused(work):
     path = work.parent / "bad.parquet"
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (from '{work}/tables/scores.parquet' union all (from '{work}/tables/scores.parquet' limit 5) "
+            f"copy (from '{work}/draft/scores.parquet' union all (from '{work}/draft/scores.parquet' limit 5) "
             f"union all select 999, 1, 0.5) to '{path}'"
         )
     with pytest.raises(InputError, match="1 scored pairs are no test pairs, 5 pairs are scored more than once"):

@@ -149,12 +149,6 @@ def test_process_that_ends_before_it_has_read_its_arguments(monkeypatch):
         run_stage("stages:echo", {"text": "x" * MIB})
 
 
-def test_interrupted_stage_interrupts_the_job(capfd):
-    with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        run_stage("stages:interrupted", {})
-    assert capfd.readouterr().err == ""
-
-
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_job_takes_its_stage_along(tmp_path, signum, code):
     """A stage that does not listen is killed, not left behind."""

@@ -215,7 +215,7 @@ def test_a_test_period_of_strangers_alone(tmp_path):
 def test_drift_is_told_in_pairs(tmp_path):
     # Train: 8 pairs of videos 10 to 13, all positive. Test: one of a warm and one of a cold video, neither positive.
     rows = [
-        Row(user_id=number % 2, video_id=10 + number // 2, timestamp=MIDNIGHT + number, watch_ratio=1.5)
+        Row(number % 2, 10 + number // 2, play_duration=15_000, timestamp=MIDNIGHT + number, watch_ratio=1.5)
         for number in range(8)
     ]
     rows += [Row(user_id=0, video_id=13 + number, timestamp=MIDNIGHT + DAY, watch_ratio=0.5) for number in range(2)]

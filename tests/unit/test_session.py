@@ -1,8 +1,10 @@
 """`kraft.engine.session`: what a DuckDB session is allowed, and what it leaves behind."""
 
+import duckdb
+import polars as pl
 import pytest
 
-from kraft.engine.budget import Budget
+from kraft.engine.budget import LEAST_LIMIT, Budget
 from kraft.engine.session import loses_order, open_file, open_session, prepare
 from kraft.settings import MIB
 
@@ -73,3 +75,45 @@ def test_file_is_a_database(tmp_path):
         connection.execute("create table t as select 1 as one")
     with open_file(tmp_path / "a.duckdb") as connection:
         assert connection.execute("from t").fetchall() == [(1,)]
+
+
+# --- what a session may touch -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["log.csv", 'it\'s "a" log; drop.csv', "日志 [1] *.csv"])
+def test_session_reads_the_files_that_it_was_given_and_no_other(tmp_path, name):
+    (tmp_path / "raw").mkdir()
+    given, other = tmp_path / "raw" / name, tmp_path / "raw" / "log1.csv"
+    for file in (given, other):
+        file.write_text(f"a\n{len(file.name)}\n", encoding="utf-8")
+    with open_session(Budget(LEAST_LIMIT), 1, tmp_path / "work" / "tmp", [given]) as connection:
+        assert connection.read_csv(str(given)).fetchall() == [(len(name),)]
+        with pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+            connection.read_csv(str(other))
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("from read_text('/etc/hostname')", duckdb.PermissionException),
+        ("from sniff_csv('/etc/hostname')", duckdb.PermissionException),
+        ("from glob('/etc/*')", duckdb.PermissionException),
+        ("copy (select 1) to '/tmp/kraft-outside.csv'", duckdb.PermissionException),
+        ("attach '/tmp/kraft-outside.duckdb'", duckdb.PermissionException),
+        ("install httpfs", duckdb.Error),
+        ("load httpfs", duckdb.Error),
+        ("from 'https://example.org/a.parquet'", duckdb.Error),
+        ("set enable_external_access = true", duckdb.InvalidInputException),
+        ("set allowed_directories = ['/']", duckdb.InvalidInputException),
+        ("set temp_directory = '/tmp'", duckdb.InvalidInputException),
+        ("set lock_configuration = false", duckdb.InvalidInputException),
+        ("from _secret", duckdb.CatalogException),
+    ],
+)
+def test_session_cannot_leave_its_work_folder(tmp_path, statement, error):
+    _secret = pl.DataFrame({"a": [1]})
+    with (
+        open_session(Budget(LEAST_LIMIT), 1, tmp_path / "work" / "tmp") as connection,
+        pytest.raises(error, match=r"."),
+    ):
+        connection.execute(statement).fetchall()

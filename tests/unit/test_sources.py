@@ -9,7 +9,8 @@ from matching import exactly
 from small_log import LOG_HEADER
 
 from kraft.data.contracts import INTERACTION_COLUMNS
-from kraft.engine.sources import AbsentFile, Parquet, RawFile, file_state
+from kraft.engine.paths import file_state
+from kraft.engine.sources import AbsentFile, Parquet, RawFile
 from kraft.errors import InputError
 
 GOOD = "1,2,3,4,2020-07-05 00:08:23.438,20200705.0,1593878903.438,0.75"

@@ -113,9 +113,9 @@ def test_death_while_the_manifest_is_written_keeps_the_old_one(store, monkeypatc
         ("{", "not valid JSON"),
         ("\x00\x00", "not valid JSON"),
         ("[]", "not a manifest of KRAFT's"),
-        ('{"format": 1}', "not a manifest of KRAFT's"),
-        ('{"format": 1, "entries": {"things": {}}}', "not a manifest of KRAFT's"),
-        ('{"format": 1, "entries": {"things": 5}}', "not a manifest of KRAFT's"),
+        ('{"format": 2}', "not a manifest of KRAFT's"),
+        ('{"format": 2, "entries": {"things": {}}}', "not a manifest of KRAFT's"),
+        ('{"format": 2, "entries": {"things": 5}}', "not a manifest of KRAFT's"),
     ],
 )
 def test_damaged_manifest(store, content, problem):
@@ -160,7 +160,7 @@ def test_catalog_answers_from_another_directory(tmp_path, name):
     publish_table(store, "lost")
     store.table("lost").unlink()
     publish_model(store, "no table")
-    catalog = store.write_catalog()
+    catalog = store.commit()
 
     code = (
         "import duckdb, json, sys; connection = duckdb.connect(sys.argv[1], read_only=True)\n"
@@ -183,9 +183,9 @@ def test_catalog_answers_from_another_directory(tmp_path, name):
 
 def test_catalog_is_replaced(store):
     publish_table(store)
-    store.write_catalog()
+    store.commit()
     publish_table(store, "more")
-    with duckdb.connect(store.write_catalog(), read_only=True) as connection:
+    with duckdb.connect(store.commit(), read_only=True) as connection:
         assert connection.execute("select view_name from duckdb_views() where not internal").fetchall() == [
             ("more",),
             ("things",),
@@ -218,6 +218,14 @@ def test_write_whole_keeps_the_old_file_where_writing_fails(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_write_whole_names_the_file_where_a_library_says_no_more_than_an_errno(tmp_path):
+    def fail(_):
+        raise OSError("sink: No space left on device (os error 28)")
+
+    with pytest.raises(MachineError, match=r"out\.csv: .*No space left on device"):
+        write_whole(tmp_path / "out.csv", fail)
+
+
 def test_write_whole_over_a_folder(tmp_path):
     with pytest.raises(InputError, match="a folder of this name is in the way"):
         write_whole(tmp_path, lambda draft: draft.touch())
@@ -239,3 +247,70 @@ def test_two_processes_may_publish_at_once(store, monkeypatch):
         first.result()
         second.result()
     assert set(store.manifest()) == {f"{prefix}{number}" for prefix in "ab" for number in range(100)}
+
+
+# --- trust ------------------------------------------------------------------------------------
+
+
+def test_model_is_used_while_its_bytes_are_those_that_were_published(store):
+    publish_model(store, "first")
+    assert store.trusted("als") == store.model("als")
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda folder: (folder / "factors.txt").write_text("fIrst", encoding="utf-8"),
+        lambda folder: (folder / "factors.txt").rename(folder / "other.txt"),
+        lambda folder: (folder / "more.txt").touch(),
+    ],
+    ids=["other bytes", "other name", "one more file"],
+)
+def test_model_that_somebody_changed_is_refused(store, tamper):
+    publish_model(store, "first")
+    tamper(store.model("als"))
+    # The size is the same: the next job would take it for its own.
+    assert store.stale("als", RECIPE) == ""
+    message = (
+        f"{store.model('als')}: its hash is not the one in the manifest: KRAFT did not write these files\n"
+        "       Delete the folder; the next job makes it again."
+    )
+    with pytest.raises(InputError, match=exactly(message)):
+        store.trusted("als")
+    shutil.rmtree(store.model("als"))
+    assert store.stale("als", RECIPE) == "its file is missing or changed"
+
+
+def test_model_that_is_not_in_the_manifest_is_refused(store):
+    publish_model(store, "first")
+    shutil.copytree(store.model("als"), store.model("foreign"))
+    with pytest.raises(InputError, match=r"foreign: there is no such model\n       Train first"):
+        store.trusted("foreign")
+
+
+def test_table_that_was_written_over_with_as_many_bytes_is_made_again(store):
+    publish_table(store)
+    file = store.table("things")
+    file.write_bytes(file.read_bytes()[::-1])
+    assert store.stale("things", RECIPE) == "its file is missing or changed"
+
+
+def test_manifest_that_was_edited_is_refused(store):
+    publish_table(store)
+    path = store.folder / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rows": 3', '"rows": 4'), encoding="utf-8")
+    message = (
+        f"{path}: its hash is not that of its entries: they were changed by hand\n"
+        "       Delete it; the next job rebuilds what it needs."
+    )
+    with pytest.raises(InputError, match=exactly(message)):
+        Store(store.folder).manifest()
+
+
+@pytest.mark.parametrize("name", ["x as select 1; drop view y; --", "../../etc/passwd", ""])
+def test_manifest_with_a_name_that_is_none_is_refused(store, name):
+    publish_table(store)
+    path = store.folder / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"things"', json.dumps(name)), encoding="utf-8")
+    with pytest.raises(InputError, match="not a manifest of KRAFT's"):
+        Store(store.folder).manifest()

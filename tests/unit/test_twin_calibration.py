@@ -40,7 +40,9 @@ def test_a_twin_of_moderate_size_is_within_every_tolerance(twin, tmp_path):
     [
         (
             "small_matrix",
-            lambda log: log.with_columns(pl.col("watch_ratio") * 1.3),
+            lambda log: log.with_columns(pl.col("play_duration") * 13 // 10).with_columns(
+                watch_ratio=pl.col("play_duration") / pl.col("video_duration")
+            ),
             {"watch_ratio >= 1, share", "watch_ratio, quantile 0.5", "train: positive share"},
         ),
         (

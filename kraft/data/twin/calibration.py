@@ -21,7 +21,7 @@ from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
-from kraft.engine.sources import RawFile
+from kraft.engine.sources import RawFile, paths_of
 from kraft.engine.store import Store
 
 TABLES = ("split", "interactions", "interactions_train", "test_positives", "video_metadata")
@@ -71,7 +71,7 @@ def _tables(
     store = Store(work)
     inputs, _ = resolve(folder, matrix)
     settings = {"positive_threshold": 1.0, "train_fraction": 0.8, "null_timestamps": "last"}
-    with open_session(budget, threads, store.tmp) as connection:
+    with open_session(budget, threads, store.tmp, paths_of(inputs.values())) as connection:
         builder = Builder(connection, store, inputs, settings, Progress(-1), threads=threads)
         return {name: builder.ensure(name) for name in names}
 

@@ -50,7 +50,7 @@ def page(settings: Settings, arguments: Mapping[str, Any]) -> Page:
     """The page's content."""
     report = arguments["report"]
     store = Store(settings.work)
-    trained = ranker.load(store.model(named(RANKER, settings)))
+    trained = ranker.load(store.trusted(named(RANKER, settings)))
     with open_rows(store.table(features_table(settings)), store, settings) as rows:
         sample = model.contributions(rows, trained, settings.threads)
     sections = [

@@ -70,12 +70,13 @@ def run(settings: Settings) -> Exploration:
 
     Memory: DuckDB's share of the limit; no result has more rows than a plot has points.
     """
-    store = Store(settings.work)
+    store, users = Store(settings.work), _raw_users(settings)
     sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in inputs()}
-    sources[RAW_USERS] = _raw_users(settings)
+    sources[RAW_USERS] = users
+    budget = Budget(min(settings.memory_limit, ENOUGH_MEMORY))
     with (
         store.scratch() as folder,
-        open_session(Budget(min(settings.memory_limit, ENOUGH_MEMORY)), settings.threads, store.tmp) as connection,
+        open_session(budget, settings.threads, store.tmp, [users.path]) as connection,
     ):
         builder = Builder(
             connection,

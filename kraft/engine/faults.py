@@ -1,0 +1,74 @@
+"""What the machine does to a job, in words: a full disk, a missing permission, no memory."""
+
+import errno
+import os
+import re
+import sys
+from typing import Final
+
+from kraft.errors import KraftError, MachineError
+
+_SPACE: Final = "Free some disk space, or give a --work folder on a larger disk."
+_PERMISSION: Final = "Choose folders that you may read and write."
+_REMEDIES: Final = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EFBIG: "A limit on the size of files stands in the way (ulimit -f).",
+    errno.EROFS: _PERMISSION,
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.ENOENT: "It was there a moment ago: let nothing else change these files while a job runs.",
+    errno.EXDEV: "The folder `tmp` of the work folder has to be on the same disk as the rest of it.",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n).",
+    errno.ENFILE: "Close other programs: the system has no more open files to give.",
+    errno.EIO: "The disk is failing, or was taken away.",
+    errno.ENODEV: "The disk was taken away.",
+    errno.ENOMEM: "Close other programs, or lower --memory-limit and --threads.",
+}
+_SPOKEN: Final = re.compile(r'os error (\d+)|\[errno (\d+)\]|errno"?[ :=]+"?(\d+)', re.IGNORECASE)
+"""How Rust, Arrow and C++ write an errno into a text."""
+_SHORT_WRITE: Final = re.compile(r"\d+ requested and \d+ written")
+"""How NumPy tells of a disk that took only a part."""
+
+
+def explained(error: Exception) -> KraftError | None:
+    """``error`` as one that the user can do something about; None where it is a defect of the project's."""
+    if isinstance(error, KraftError):
+        return error
+    if isinstance(error, MemoryError):
+        return MachineError("the system has no memory to give", _REMEDIES[errno.ENOMEM])
+    if isinstance(error, OSError) or _is_of_a_reader(error):
+        number = _errno(error)
+        if number in _REMEDIES:
+            place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            return MachineError(f"{place}{_words(number)}", f"{_REMEDIES[number]} Nothing was published.")
+    return None
+
+
+def _errno(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    text = str(error)
+    if found := _SPOKEN.search(text):
+        return int(next(filter(None, found.groups())))
+    if _SHORT_WRITE.search(text) or "No space left" in text:
+        return errno.ENOSPC
+    return 0
+
+
+def _words(number: int) -> str:
+    text = os.strerror(number)
+    return text[0].lower() + text[1:]
+
+
+def _is_of_a_reader(error: Exception) -> bool:
+    """Whether a library that reads and writes files raised it; only those that are loaded can have done so."""
+    duckdb, polars, lightgbm = (sys.modules.get(name) for name in ("duckdb", "polars", "lightgbm"))
+    kinds: list[type[BaseException]] = []
+    if duckdb:
+        kinds += [duckdb.Error]
+    if polars:
+        kinds += [polars.exceptions.ComputeError]
+    if lightgbm:
+        kinds += [lightgbm.basic.LightGBMError]
+    return isinstance(error, tuple(kinds))

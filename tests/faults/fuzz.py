@@ -1,0 +1,341 @@
+"""Made-up and mutated raw files: each gives the rows that a plain reading finds, or one clear error.
+
+Hypothesis makes CSV and Parquet files that are nearly right, and harms their bytes. Every file is built twice, with bad
+rows as errors and with bad rows set aside. No exception but an InputError may escape, none may take longer than ten
+seconds, and rows in = rows out + rows set aside, line by line, value by value.
+"""
+
+import collections
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from faults import reading
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from kraft.data.aside import Aside
+from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS
+from kraft.engine.budget import LEAST_LIMIT, Budget
+from kraft.engine.builder import Builder
+from kraft.engine.progress import Progress
+from kraft.engine.session import open_session
+from kraft.engine.sources import RawFile
+from kraft.engine.store import Store
+from kraft.errors import InputError
+
+TABLES = {"log": ("interactions", "raw_interactions"), "videos": ("video_metadata", "raw_item_categories")}
+"""Kind of file -> the table that is made of it, and its logical name."""
+LONGEST = 10
+"""Seconds."""
+NASTY = st.sampled_from(
+    ["", " ", "abc", "-1", "0", "1.5", "1e3", "1e400", "nan", "-inf", "Infinity", "2147483647", "2147483648", "1_000",
+     "0x1F", "NULL", "true", "\uff11", "1,5", "1;2", "'", "--", '"', "[8]", "[", "1.", ".5", "+7", "1e", " 12 ",
+     "99999999999999999999", "1593878903.438", "1593878903438", "4102444800", "\x00", "\ufeff", "a\nb", "a\rb"]
+)  # fmt: skip
+SIGNS = [
+    b",", b'"', b"\n", b"\r", b"\r\n", b"\n\n", b"\x00", b"\xff", b"\xc3", b"\xef\xbb\xbf", b" ", b"\t", b";", b"'",
+    b"-", b"e", b".", b"1", b"9" * 20, b"nan", b"[", b"]", b"#", b"\\", b'""', b",,", b'","',
+]  # fmt: skip
+PIECES = st.sampled_from(SIGNS) | st.binary(min_size=1, max_size=3)
+
+
+@st.composite
+def log_row(draw, number):
+    play, length = draw(st.sampled_from([0, 1, 5000, 12000])), draw(st.sampled_from([1, 9000, 10000]))
+    moment = draw(st.sampled_from(["", "1593878903.438", "1593878904", "0"]))
+    ratio = draw(st.sampled_from([repr(play / length), f"{play / length:.2f}"]))
+    row = [
+        str(draw(st.sampled_from([number, number, 0]))),
+        str(draw(st.integers(0, 9))),
+        str(play),
+        str(length),
+        "",
+        "20200705.0",
+        moment,
+        ratio,
+    ]
+    if draw(st.integers(0, 11)) == 0:
+        row[draw(st.integers(0, 7))] = draw(NASTY | st.text(max_size=5))
+    return row
+
+
+@st.composite
+def video_row(draw):
+    row = [str(draw(st.integers(0, 30))), draw(st.sampled_from(["[8]", "[27, 9]", "[]", "", "[1, 2, 3]", "8", "[x]"]))]
+    if draw(st.integers(0, 5)) == 0:
+        row[draw(st.integers(0, 1))] = draw(NASTY | st.text(max_size=5))
+    return row
+
+
+HEADERS = {"log": [*INTERACTION_COLUMNS], "videos": ["video_id", "feat"]}
+HEADERS["log"].insert(4, "time")
+
+
+@st.composite
+def csv_file(draw):
+    """(kind, bytes) of a CSV file."""
+    kind = draw(st.sampled_from(["log", "log", "videos"]))
+    # A log has to have five rows that differ.
+    least = draw(st.sampled_from([0, 6, 6, 6]))
+    rows = [draw(log_row(number) if kind == "log" else video_row()) for number in range(draw(st.integers(least, 9)))]
+    end = draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"]))
+    always = draw(st.booleans())
+
+    def field(text):
+        must = any(char in text for char in ',"\r\n')
+        return '"' + text.replace('"', '""') + '"' if must or always else text
+
+    lines = [",".join(map(field, row)) for row in [HEADERS[kind], *rows]]
+    text = draw(st.sampled_from(["", "", "", "\ufeff"])) + end.join(lines) + draw(st.sampled_from([end, end, ""]))
+    content = bytearray(text.encode("utf-8", "surrogatepass"))
+    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2, 5]))):
+        at = draw(st.integers(0, max(len(content) - 1, 0)))
+        how = draw(st.sampled_from(["insert", "insert", "delete", "replace", "cut", "repeat"]))
+        piece = draw(PIECES)
+        if how == "insert":
+            content[at:at] = piece
+        elif how == "delete":
+            del content[at : at + len(piece)]
+        elif how == "replace":
+            content[at : at + len(piece)] = piece
+        elif how == "cut":
+            del content[at:]
+        else:
+            content[at:at] = content[at : at + draw(st.integers(1, 60))]
+    return kind, bytes(content)
+
+
+@st.composite
+def parquet_file(draw):
+    """(columns of values, places to harm): a log as Parquet, of types that may be other than those asked for."""
+    n = draw(st.integers(draw(st.sampled_from([0, 6, 6])), 9))
+    # Each as the text that a CSV file would have.
+    plain = {
+        "user_id": [draw(st.sampled_from([number, number, number, 0, -1])) for number in range(n)],
+        "video_id": [draw(st.integers(0, 9)) for _ in range(n)],
+        "play_duration": [draw(st.sampled_from([0, 5000])) for _ in range(n)],
+        "video_duration": [draw(st.sampled_from([10000] * 9 + [0])) for _ in range(n)],
+        "date": [draw(st.sampled_from([20200705, None])) for _ in range(n)],
+        "timestamp": [draw(st.sampled_from([1593878903.438] * 6 + [None, -1.0, float("nan")])) for _ in range(n)],
+    }
+    plain["watch_ratio"] = [play / 10000 for play in plain["play_duration"]]
+    column = draw(st.sampled_from([*plain, None, None]))
+    if column and n:
+        kind = draw(st.sampled_from(["text", "nasty", "float", "null"]))
+        change = {
+            "text": lambda value: None if value is None else str(value),
+            "nasty": lambda _: draw(NASTY),
+            "float": lambda value: None if value is None else value + draw(st.sampled_from([0.0, 0.0, 0.5])),
+            "null": lambda _: None,
+        }[kind]
+        plain[column] = [change(value) for value in plain[column]]
+    harms = (
+        draw(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3))
+        if draw(st.integers(0, 2)) == 0
+        else []
+    )
+    cut = draw(st.sampled_from([None, None, None, 0.3, 0.9]))
+    return plain, harms, cut
+
+
+class Bench:
+    """One folder and one DuckDB session for all inputs."""
+
+    def __init__(self, folder, connection):
+        self.folder, self.connection = folder, connection
+        self.counts = collections.Counter()
+        self.worst = 0.0
+
+    def build(self, kind, path):
+        """What comes of a file: first with bad rows as errors, then, where that fails, with bad rows set aside.
+
+        Returns twice either the rows and the lines set aside, or the InputError.
+        """
+        table, source = TABLES[kind]
+        columns = INTERACTION_COLUMNS if kind == "log" else dict(CATEGORIES.columns)
+        optional = frozenset({"date"} if kind == "log" else ())
+        sources = {source: RawFile(path, columns, optional, key=next(iter(columns)), once=kind == "videos")}
+        work = self.folder / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        store, values, refused = Store(work), {"positive_threshold": 1.0}, []
+        started = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, LONGEST)
+        try:
+            sources[source].check_header()
+            aside = Aside(store, self.connection, sources, values)
+
+            def set_aside(name):
+                refused.append(sys.exception())
+                return aside.screen(name)
+
+            builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
+            made = self.connection.read_parquet(str(builder.ensure(table)))
+            rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
+            bad = []
+            if aside.publish():
+                rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
+                bad = sorted(line for (line,) in rejected.project("line").fetchall())
+            found = rows, bad
+        except InputError as error:
+            found = error
+            refused.append(error)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.worst = max(self.worst, time.monotonic() - started)
+        left = [str(one) for one in store.tmp.iterdir()]
+        assert not left, f"left over: {left}"
+        for error in refused:
+            assert isinstance(error, InputError)
+            assert len(str(error).split("\n       ")) == 2, f"not a problem and a remedy: {error}"
+        return (refused[0] if refused else found), found
+
+    def check_csv(self, kind, content):
+        path = self.folder / "file.csv"
+        path.write_bytes(content)
+        columns = reading.LOG if kind == "log" else reading.VIDEOS
+        judge = reading.is_interaction if kind == "log" else reading.videos_once()
+        self._hold(kind, path, reading.read_csv(content, columns, judge))
+
+    def check_parquet(self, plain, harms, cut):
+        path = self.folder / "file.parquet"
+        pl.DataFrame(plain, strict=False).write_parquet(path)
+        content = bytearray(path.read_bytes())
+        for at, byte in harms:
+            content[int(at * len(content))] = byte
+        if cut is not None:
+            del content[int(cut * len(content)) :]
+        whole = bytes(content) == path.read_bytes()
+        path.write_bytes(content)
+        if whole:
+            self._hold("log", path, _read_parquet(pl.DataFrame(plain, strict=False)))
+        else:
+            # Nobody can say what it holds: no traceback, no hang, and no row may be lost.
+            _, found = self.build("log", path)
+            self.counts["refused" if isinstance(found, InputError) else "read as harmed"] += 1
+            if not isinstance(found, InputError):
+                rows, bad = found
+                said = duckdb.sql(f"select count(*) from read_parquet('{path}')").fetchone()[0]
+                assert sum(row["copies"] for row in rows) + len(bad) == said
+
+    def _hold(self, kind, path, expected):
+        found, aside = self.build(kind, path)
+        least = 5 if kind == "log" else 0
+        if expected is None:
+            assert isinstance(found, InputError), f"a file without a header was read: {found}"
+            assert isinstance(aside, InputError)
+            self.counts["refused as a whole"] += 1
+            return
+        right = _bag(kind, [values for _, values in expected.rows])
+        if isinstance(found, InputError):
+            fine = expected.bad or expected.unsure or len(right) < least
+            assert fine, f"a good file was refused: {found}"
+        else:
+            assert not expected.bad, f"bad lines {expected.bad} were read: {found}"
+            assert _bag(kind, found[0]) == right
+        if isinstance(aside, InputError):
+            assert expected.unsure or len(right) < least, f"nothing was set aside: {aside}"
+            self.counts["refused as a whole"] += 1
+        else:
+            rows, bad = aside
+            assert bad == expected.bad, f"set aside {bad}, not {expected.bad}"
+            assert _bag(kind, rows) == right
+            self.counts["rows set aside" if bad else "read whole"] += 1
+
+
+def _read_parquet(frame):
+    rows, bad = [], []
+    for number, row in enumerate(frame.iter_rows(named=True), start=1):
+        texts = {name: "" if value is None else str(value) for name, value in row.items()}
+        values = reading.typed(texts, reading.LOG)
+        if values is not reading.BAD and reading.is_interaction(values):
+            rows.append((number, values))
+        else:
+            bad.append(number)
+    return reading.Read(rows, bad, unsure=False)
+
+
+def _bag(kind, rows):
+    """Rows as a multiset."""
+    bag = collections.Counter()
+    for row in rows:
+        if kind == "log":
+            key = (row.get("item_id", row.get("video_id")), *(row[name] for name in reading.LOG if name != "video_id"))
+            bag[key] += row.get("copies", 1)
+        else:
+            feat = row["feat"]
+            listed = [int(one) for one in re.findall("[0-9]+", feat)] if isinstance(feat, str) else feat
+            bag[row.get("item_id", row.get("video_id")), None if listed is None else tuple(listed)] += 1
+    return bag
+
+
+def _too_long(*_):
+    raise TimeoutError(f"longer than {LONGEST} s")
+
+
+def session(folder):
+    """A session that may read what is in ``folder``."""
+    return open_session(Budget(LEAST_LIMIT), 1, folder / "spill")
+
+
+def options(parser):
+    parser.add_argument("--inputs", type=int, default=10_000, help="in all, four of five CSV (%(default)s)")
+
+
+def run(arguments):
+    started = time.monotonic()
+    broken = []
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch, session(Path(scratch)) as connection:
+        bench = Bench(Path(scratch), connection)
+        for share, test in ((0.8, csv_inputs), (0.2, parquet_inputs)):
+            try:
+                test(bench, int(arguments.inputs * share), arguments.seed)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+                for one in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
+                    broken.append(f"{type(one).__name__}: {one}".replace("\n", " ")[:400])
+                    broken += [f"  {note}" for note in getattr(one, "__notes__", [])]
+    total = sum(bench.counts.values())
+    for what, count in bench.counts.most_common():
+        print(f"  {count:7,} {what}")
+    for line in broken:
+        print(f"  BROKEN: {line}")
+    verdict = "BROKEN" if broken else "no traceback, no hang, no row lost"
+    seconds = time.monotonic() - started
+    print(f"fuzz  {total:,} inputs in {seconds:.0f} s, the slowest {bench.worst:.2f} s: {verdict}")
+    return 1 if broken else 0
+
+
+def csv_inputs(bench, count, number):
+    """Hold ``count`` CSV files."""
+    _drive(lambda made: bench.check_csv(*made), csv_file(), count, number)
+
+
+def parquet_inputs(bench, count, number):
+    """Hold ``count`` Parquet files."""
+    _drive(lambda made: bench.check_parquet(*made), parquet_file(), count, number)
+
+
+def _drive(hold, strategy, count, number):
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def one(made):
+        hold(made)
+
+    before = signal.signal(signal.SIGALRM, _too_long)
+    try:
+        one()
+    finally:
+        signal.signal(signal.SIGALRM, before)

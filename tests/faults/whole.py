@@ -1,0 +1,35 @@
+"""The whole pipeline as one job, with the commands' own code: tables, models, scores, metrics, lists.
+
+Run with `python -m faults.whole`, the folder `tests` on PYTHONPATH.
+"""
+
+import json
+from pathlib import Path
+
+from jobs._command import run
+from kraft.data.tables import CANDIDATE_TABLES
+from kraft.engine.store import write_whole
+from kraft.pipeline import Pipeline
+from kraft.recommending import Request, recommend
+from kraft.settings import Settings
+
+
+class Options(Settings):
+    """Everything, once."""
+
+    out: Path
+    """Folder for submission.parquet, recommendations.parquet and evaluation.json."""
+
+
+def main(options: Options) -> None:
+    with Pipeline(options, more_tables=CANDIDATE_TABLES) as pipeline:
+        result = pipeline.evaluate()
+        text = json.dumps(result["report"], indent=2)
+        write_whole(options.out / "evaluation.json", lambda draft: draft.write_text(text, encoding="utf-8"))
+        pipeline.run("export", "kraft.models.scoring_stages:export_scores", out=str(options.out / "submission.parquet"))
+        recommend(pipeline, Request(), options.out / "recommendations.parquet")
+        print(pipeline.summary("whole", "everything", "nothing"))
+
+
+if __name__ == "__main__":
+    run(Options, main)

@@ -1,0 +1,86 @@
+"""`kraft.engine.faults`: what the machine does to a job, in words; and what is no fault of the machine's."""
+
+import errno
+import os
+
+import duckdb
+import lightgbm
+import numpy as np
+import polars as pl
+import pytest
+
+from kraft.engine.faults import explained
+from kraft.engine.pages import create
+from kraft.errors import InputError, MachineError
+
+SPACE = "Free some disk space, or give a --work folder on a larger disk. Nothing was published."
+
+FULL = "no space left on device"
+TOLD = {
+    "Python": (OSError(errno.ENOSPC, "No space left on device", "a.npy"), f"a.npy: {FULL}"),
+    "NumPy": (OSError("12345 requested and 400 written"), FULL),
+    "Arrow": (OSError("[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left"), FULL),
+    "Polars": (pl.exceptions.ComputeError("No space left on device (os error 28)"), FULL),
+    "DuckDB": (duckdb.IOException('IO Error: {"exception_message":"Could not write","errno":"28"}'), FULL),
+    "DuckDB's log": (duckdb.TransactionException("Could not write file: No space left on device"), FULL),
+    "LightGBM": (lightgbm.basic.LightGBMError("Cannot write: No space left on device"), FULL),
+}
+
+
+@pytest.mark.parametrize(("error", "problem"), TOLD.values(), ids=TOLD)
+def test_a_full_disk_is_told_alike_whoever_meets_it(error, problem):
+    told = explained(error)
+    assert isinstance(told, MachineError)
+    assert (told.problem, told.remedy) == (problem, SPACE)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EXDEV, errno.EMFILE, errno.ENOENT])
+def test_other_faults_have_remedies_of_their_own(number):
+    told = explained(OSError(number, "?", "file"))
+    assert told.problem == f"file: {os.strerror(number)[0].lower()}{os.strerror(number)[1:]}"
+    assert told.remedy
+    assert told.remedy != SPACE or number == errno.EDQUOT
+
+
+def test_no_memory():
+    assert explained(MemoryError()).problem == "the system has no memory to give"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("28"),
+        ZeroDivisionError(),
+        OSError("odd"),
+        duckdb.BinderException("no such column"),
+        KeyError("errno 28"),
+    ],
+)
+def test_a_defect_stays_one(error):
+    assert explained(error) is None
+
+
+def test_an_error_of_krafts_own_stays_what_it_is():
+    error = InputError("a.csv: no")
+    assert explained(error) is error
+
+
+def test_pages_have_their_room_before_they_are_filled(tmp_path):
+    create(tmp_path / "pages.npy", np.float32, (300, 1000))
+    state = (tmp_path / "pages.npy").stat()
+    assert state.st_blocks * 512 >= 300 * 1000 * 4
+    assert not np.load(tmp_path / "pages.npy").any()
+
+
+def test_pages_that_find_no_room_say_so(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match=r"No space left on device: '.*pages\.npy'"):
+        create(tmp_path / "pages.npy", np.float32, (300, 1000))
+
+
+def test_pages_without_a_cell(tmp_path):
+    create(tmp_path / "pages.npy", np.int32, (0, 7))
+    assert np.load(tmp_path / "pages.npy").shape == (0, 7)

@@ -69,7 +69,8 @@ def try_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, dict[str, float]] = {}
     with fit.scratch() as folder:
         with open_session(Budget(settings.memory_limit), settings.threads, fit.tmp) as connection:
-            builder = Builder(connection, Store(folder), known, {}, Progress(QUIET), threads=settings.threads)
+            own = Store(folder / "counts")
+            builder = Builder(connection, own, known, {}, Progress(QUIET), threads=settings.threads)
             by_user, by_item = builder.ensure("user_item_counts"), builder.ensure("item_user_counts")
             items = pl.read_parquet(builder.ensure("item_index"))
         users = pl.read_parquet(fit.table("user_index"))

@@ -19,6 +19,7 @@ from kraft.benchmark import (
     quality,
     recommend,
     rounds,
+    stages,
     trials,
 )
 from kraft.benchmark.report import Report
@@ -44,6 +45,7 @@ What = Literal[
     "recommend",
     "candidates",
     "pages",
+    "stages",
 ]
 OWN_DATA: tuple[What, ...] = ("growth", "quality", "candidates")
 """What makes its own data."""
@@ -64,6 +66,7 @@ class Options(BaseModel):
     trials       the preset kraft's ranker with other settings
     recommend    lists from 500 candidates, against lists from every video
     candidates   the first stage alone at 100,000 users x 50,000 videos, against NumPy
+    stages       where the time goes, against its floor on this machine
     pages        jobs.explore and jobs.evaluate --html, all else up to date
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
@@ -99,7 +102,7 @@ class Options(BaseModel):
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
     preset: Literal["kraft", "seed"] | None = None
-    """limit, growth: the models' preset. Default: kraft for growth, seed for limit."""
+    """limit, growth, stages: the models' preset. Default: seed for limit, else kraft."""
     users: Annotated[int, Field(ge=10)] = 1411
     """quality, growth: users of the twin, for growth at scale 1."""
     items: Annotated[int, Field(ge=50)] = 3327
@@ -151,6 +154,7 @@ def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Pla
         "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
         "recommend": lambda: recommend.run(setup, options.repeats, options.matrix),
         "candidates": lambda: candidates.run(setup, options.repeats),
+        "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds, options.matrix),
         "pages": lambda: pages.run(setup, options.repeats, options.matrix),
     }
     return runs[options.what]()

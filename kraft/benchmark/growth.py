@@ -26,7 +26,8 @@ from kraft.settings import MIB
 BASE_USERS = 20
 LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
 MOST_PEAK_GROWTH = 1.1
-"""Times the peak of the smallest scale that a larger one may take, where it is not within the limit's own share."""
+"""Times the peak of the smallest scale that a stage may take at the largest; not asked of the ranker, which learns from
+as many rows as the limit has room for."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
 HELD, OVER = "held", "OVER"
@@ -162,14 +163,23 @@ def _demands(
             straight = LEAST_EXPONENT <= found.beyond <= MOST_EXPONENT
             asked = f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
             lines.append((f"{form}: exponent of time, {stage}", f"{found.beyond:.2f}", asked, straight))
+    for stage in (one for one in fits if len(scales) > 1 and one not in {TRAINING, "all"}):
+        grown = _peak_growth(scales, stage)
+        asked = f"at most {MOST_PEAK_GROWTH:g}"
+        lines.append((f"{form}: times the peak, {stage}", f"{grown:.2f}", asked, grown <= MOST_PEAK_GROWTH))
     return [(what, found, asked, "met" if holds else "NOT MET") for what, found, asked, holds in lines]
+
+
+def _peak_growth(scales: Sequence[dict[str, Any]], stage: str) -> float:
+    first, last = (run["stages"][stage]["peak_bytes"] for run in (scales[0], scales[-1]))
+    return float(last / first)
 
 
 def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> list[Table]:
     base, *scales = runs
     largest = scales[-1]
     headings = ("", "base", *(f"x{run['scale']}" for run in scales))
-    seconds = [
+    seconds: list[tuple[Cell, ...]] = [
         (
             stage,
             *(run["stages"][stage]["seconds"] for run in runs),
@@ -179,11 +189,11 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
         )
         for stage, found in fits.items()
     ]
-    peaks = [
+    peaks: list[tuple[Cell, ...]] = [
         (
             stage,
             *(f"{run['stages'][stage]['peak_bytes'] / MIB:,.0f}" for run in runs),
-            largest["stages"][stage]["peak_bytes"] / scales[0]["stages"][stage]["peak_bytes"],
+            _peak_growth(scales, stage),
         )
         for stage in fits
     ]

@@ -126,7 +126,7 @@ def build(raw, work, share=AMPLE, threads=1):
     inputs, extras = resolve(raw, "small")
     store = Store(work)
     with (
-        open_session(Share(LEAST_LIMIT, duckdb=share * MIB), threads, store.tmp) as connection,
+        open_session(Share(LEAST_LIMIT, duckdb=share * MIB), threads, store.tmp, raw.iterdir()) as connection,
         SpillWatch(store.tmp) as watch,
     ):
         values = {**Settings().model_dump(), "memory_limit": share * MIB, "held_out_share": 0.1}

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from kraft.engine.paths import literal, quoted
 from kraft.engine.queries import Query, all_queries
@@ -23,6 +22,9 @@ from kraft.engine.session import Connection
 from kraft.engine.sources import INTEGERS, TYPE_WORDS, RawFile, cast
 from kraft.engine.texts import PRIVATE
 from kraft.errors import QueryError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CODE: Final = "1"
 """Raised by one whenever other rows are set aside of the same file."""
@@ -111,6 +113,8 @@ class Screened:
     # --- reading ------------------------------------------------------------------------------
 
     def _read_csv(self, connection: Connection) -> int:
+        import pyarrow as pa  # noqa: PLC0415 - 0.1 s that only a file with bad rows costs
+
         header = self.file.header()
         places = {column: header.index(column) for column in self.file.columns if column in header}
         read = 0
@@ -126,6 +130,8 @@ class Screened:
         return read
 
     def _refuse(self, connection: Connection, broken: list[Record]) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - as in _read_csv
+
         if broken:
             names = ("line", "text", "reason")
             columns = {name: pa.array([getattr(one, name) for one in broken]) for name in names}
@@ -146,8 +152,10 @@ class Screened:
                 self._judge(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
         return read
 
-    def _judge(self, connection: Connection, texts: dict[str, pa.Array]) -> None:
+    def _judge(self, connection: Connection, texts: "dict[str, pa.Array]") -> None:
         """Sort rows of texts into those whose values are of their columns' types, and others."""
+        import pyarrow as pa  # noqa: PLC0415 - as in _read_csv
+
         connection.register("screened_texts", pa.table(texts))
         kinds = self.file.columns
         judged = {name: kind for name, kind in kinds.items() if name in texts and kind in TYPE_WORDS}

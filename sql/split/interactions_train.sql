@@ -3,7 +3,7 @@
 -- Grain:      one row an interaction
 -- Inputs:     interactions, split
 -- Parameters: $null_timestamps
--- Order:      as interactions by user_id, item_id, timestamp
+-- Order:      as interactions by user_id, item_id
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video

@@ -85,20 +85,20 @@ def test_a_signal_ends_the_job_within_two_seconds_in_one_line(folder, stage, sig
 
 
 def test_signal_while_the_command_is_still_loading():
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "jobs.score", "--out", "x"],
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    for line in process.stderr:
-        if "jobs._stopping" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    told = [line for line in process.stderr if not line.startswith("import time:")]
-    assert process.wait() == 130
+    ) as process:
+        # The package of the commands is loaded first of all, and by then listens to signals.
+        for line in process.stderr:
+            if line.endswith("| jobs\n"):
+                break
+        process.send_signal(signal.SIGINT)
+        told = [line for line in process.stderr if not line.startswith("import time:")]
+    assert process.returncode == 130
     assert told == ["stopped: interrupted; the last complete tables are kept\n"]
-    process.stderr.close()
 
 
 def test_files_that_cannot_grow_end_the_job_with_one_error(folder, expected):

@@ -1,11 +1,11 @@
-"""`kraft.benchmark.growth` and `stages`: what is made of measured seconds and peaks, and both over a tiny twin."""
+"""`kraft.benchmark.growth`, `stages` and their `floors`: what is made of measured seconds and peaks, and both over a tiny twin."""
 
 import doctest
 import math
 
 import pytest
 
-from kraft.benchmark import growth, stages
+from kraft.benchmark import floors, growth, stages
 from kraft.benchmark.growth import Plan, exponent, fit
 from kraft.benchmark.setup import Setup
 from kraft.data.twin import synthesize
@@ -89,7 +89,7 @@ def test_growth_measures_every_stage_in_every_format(tmp_path):
 
 def test_stages_are_held_against_floors(tmp_path, monkeypatch):
     synthesize(tmp_path / "raw", users=60, items=150, progress=Progress(QUIET))
-    monkeypatch.setattr(stages, "SAMPLE_ROWS", 20_000)
+    monkeypatch.setattr(floors, "SAMPLE_ROWS", 20_000)
     setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
     report = stages.run(setup, "kraft", 10)
     floors = report.data["floors"]
@@ -101,7 +101,7 @@ def test_stages_are_held_against_floors(tmp_path, monkeypatch):
     assert all(one["seconds"] < seconds[one["stage"]]["seconds"] for one in floors)
 
 
-@pytest.mark.parametrize("module", [growth, stages])
+@pytest.mark.parametrize("module", [floors, growth])
 def test_examples_in_docstrings_hold(module):
     assert doctest.testmod(module).attempted > 0
     assert doctest.testmod(module).failed == 0

@@ -92,13 +92,13 @@ def test_stages_are_held_against_floors(tmp_path, monkeypatch):
     monkeypatch.setattr(floors, "SAMPLE_ROWS", 20_000)
     setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
     report = stages.run(setup, "kraft", 10)
-    floors = report.data["floors"]
-    assert [one["stage"] for one in floors] == ["build", "build", "als", "ranker", "score"]
-    assert floors[0]["amount"] == (tmp_path / "raw" / "small_matrix.csv").stat().st_size
-    assert all(one["rate"] > 0 and one["seconds"] > 0 for one in floors)
+    told = report.data["floors"]
+    assert [one["stage"] for one in told] == ["build", "build", "als", "ranker", "score"]
+    assert told[0]["amount"] == (tmp_path / "raw" / "small_matrix.csv").stat().st_size
+    assert all(one["rate"] > 0 and one["seconds"] > 0 for one in told)
     # Libraries are loaded, and a twin of 60 users leaves little to do: no stage is at its floor.
     seconds = report.data["stages"]
-    assert all(one["seconds"] < seconds[one["stage"]]["seconds"] for one in floors)
+    assert all(one["seconds"] < seconds[one["stage"]]["seconds"] for one in told)
 
 
 @pytest.mark.parametrize("module", [floors, growth])

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from kraft import columns
 from kraft.errors import InputError
+from kraft.models.trees import lightgbm
 
 FloatMatrix = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int32] | npt.NDArray[np.int64]

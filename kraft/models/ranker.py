@@ -6,21 +6,21 @@ edges, then batch after batch is pushed and forgotten. The trees are the same, b
 the in-memory matrix.
 """
 
+import importlib.metadata
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
-import sklearn
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
 from kraft.models.feature_table import BATCH_ROWS, FeatureTable, RowSequence
+from kraft.models.trees import lightgbm
 from kraft.models.validation import SplitRows
 from kraft.settings import RankerSettings
 
@@ -208,7 +208,7 @@ def train(
         feature_names=names,
         category_codes=dict(category_codes),
         settings=settings,
-        versions={module.__name__: module.__version__ for module in (lightgbm, np, sklearn)},
+        versions={name: importlib.metadata.version(name) for name in ("lightgbm", "numpy", "scikit-learn")},
         best_iteration=booster.best_iteration,
         rounds_run=rounds_run,
         history=history,

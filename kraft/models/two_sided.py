@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Final, NamedTuple, Self
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+
+from kraft.models.trees import lightgbm
 
 FloatMatrix = NDArray[np.float32]
 Floats = NDArray[np.float64]

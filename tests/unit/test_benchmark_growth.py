@@ -1,4 +1,4 @@
-"""`kraft.benchmark.growth`, `stages` and their `floors`: what is made of measured seconds and peaks, and both over a tiny twin."""
+"""`kraft.benchmark.growth`, `stages` and `floors`: what is made of seconds and peaks; all three over a tiny twin."""
 
 import doctest
 import math

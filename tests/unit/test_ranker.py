@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -68,12 +68,20 @@ def saved(trained, tmp_path):
     return tmp_path
 
 
-def test_validation_rows_are_those_of_scikit_learn():
-    labels = np.random.default_rng(3).random(5001) < 0.33
-    train_rows, validation = random_rows(labels, 0.2, 42)
-    expected = train_test_split(np.arange(5001), test_size=0.2, random_state=42, stratify=labels)
+@given(st.integers(20, 500), st.floats(0.1, 0.9), st.sampled_from([0.1, 0.2, 0.25, 0.5, 0.7]), st.integers(0, 99))
+@example(5001, 0.33, 0.2, 42)
+@example(50, 0.5, 0.5, 42)  # both classes lack half a row: the lot decides
+def test_validation_rows_are_those_of_scikit_learn(n, share, fraction, seed):
+    labels = np.random.default_rng(seed).permutation(np.arange(n) < share * n)
+    train_rows, validation = random_rows(labels, fraction, seed)
+    expected = train_test_split(np.arange(n), test_size=fraction, random_state=seed, stratify=labels)
     np.testing.assert_array_equal(train_rows, np.sort(expected[0]))
     np.testing.assert_array_equal(validation, np.sort(expected[1]))
+
+
+def test_both_parts_have_the_same_share_of_positives():
+    labels = np.random.default_rng(3).random(5001) < 0.33
+    train_rows, validation = random_rows(labels, 0.2, 42)
     assert abs(labels[train_rows].mean() - labels[validation].mean()) < 0.001
 
 
@@ -116,7 +124,7 @@ def test_the_record_tells_what_was_done(trained):
     assert 1 <= record.best_iteration <= record.rounds_run <= 15
     assert record.category_codes == CODES
     assert record.settings == SETTINGS
-    assert set(record.versions) == {"lightgbm", "numpy", "sklearn"}
+    assert set(record.versions) == {"lightgbm", "numpy", "scikit-learn"}
 
 
 def test_the_recorded_auc_is_that_of_the_kept_trees_on_the_validation_rows(trained, table, factors):
@@ -221,6 +229,14 @@ def test_lightgbm_s_remarks_stay_out_of_a_quiet_run(table, factors, capfd):
 
 
 def test_the_ranker_s_stage_does_without_libraries_that_it_has_no_room_for():
-    code = "import sys, kraft.models.ranker_stage; print(*({'polars', 'duckdb'} & set(sys.modules)))"
+    code = (
+        "import sys, kraft.models.ranker_stage; print(*({'polars', 'duckdb', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_libraries_that_are_spared_can_be_loaded_afterwards():
+    code = "import kraft.models.ranker, sklearn.metrics; print(sklearn.metrics.roc_auc_score([0, 1], [0.1, 0.2]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"

@@ -196,13 +196,14 @@ def test_every_plot_has_a_picture_for_slides(folder, page):
     assert all((folder / "other" / part["image"]).is_file() for part in parts_of(page).values() if part.get("image"))
 
 
-def test_markdown_leads_to_the_pictures(folder, page):
-    done = run("explore", *SETTINGS, "--out", "notes.md", "--format", "markdown", cwd=folder)
+def test_markdown_has_a_name_of_its_own_and_leads_to_the_pictures(folder, page):
+    done = run("explore", *SETTINGS, "--format", "markdown", cwd=folder)
     assert done.returncode == 0, done.stderr
-    text = (folder / "notes.md").read_text(encoding="utf-8")
+    text = (folder / "report/explore.md").read_text(encoding="utf-8")
+    assert text.startswith("# The data\n")
     images = re.findall(r"\]\((figures/\S+\.png)\)", text)
     assert len(images) >= 19
-    assert all((folder / image).is_file() for image in images)
+    assert all((folder / "report" / image).is_file() for image in images)
     assert all(part["sentence"] in text for part in parts_of(page).values())
 
 
@@ -242,12 +243,6 @@ def test_one_log_to_learn_from_and_another_to_test_on(folder):
     assert "all of them are of the train period" in parts["interactions_a_day"]["sentence"]
     assert "cold_a_day" not in parts
     assert not any("not in train" in row[0] for row in parts["rejected"]["rows"])
-
-
-def test_a_page_has_its_own_name_in_each_format(folder):
-    done = run("explore", *SETTINGS, "--format", "markdown", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "report/explore.md").read_text(encoding="utf-8").startswith("# The data\n")
 
 
 def test_a_place_that_cannot_be_written_is_told_before_any_work(folder):

@@ -16,7 +16,7 @@ from kraft.models.candidates.top import best
 from kraft.models.candidates.user_rows import UserRows
 from kraft.models.factors import Factors
 
-laws = settings(max_examples=60, deadline=None)
+laws = settings(max_examples=40, deadline=None)
 
 
 class World:

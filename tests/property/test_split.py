@@ -81,7 +81,7 @@ def as_row(record):
 KEPT = ("user_id", "play_duration", "video_duration", "date", "timestamp", "watch_ratio")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=LOGS, train_fraction=FRACTIONS, null_timestamps=st.sampled_from(["last", "drop"]))
 def test_split_is_the_sorted_log_cut_in_two(duck, rows, train_fraction, null_timestamps):
     tables = run_chain(duck, rows, train_fraction, null_timestamps)

@@ -210,13 +210,15 @@ def _moment(place, step, kind, chance):
             return seen and _inode(manifest) != seen[0]
 
         return entered
-    return lambda: (
-        moved()
-        or any(
-            path.name.removesuffix(".parquet") in {name, name.rpartition("_")[0]}
-            for path in (store / "tmp").glob("job-*/*")
-        )
-    )
+    names = {name, name.rpartition("_")[0]}
+    return lambda: moved() or _being_written(store / "tmp", names)
+
+
+def _being_written(scratch, names):
+    """Whether a job has a file of one of these names in its folder, which may vanish while it is looked into."""
+    with suppress(FileNotFoundError):
+        return any(path.name.removesuffix(".parquet") in names for path in scratch.glob("job-*/*"))
+    return False
 
 
 def _inode(path):

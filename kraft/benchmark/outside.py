@@ -50,11 +50,15 @@ class Measured(NamedTuple):
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of every measured process, the same for KRAFT and for what it is measured against."""
+    """The environment of every measured process, the same for KRAFT and for what it is measured against.
+
+    Python may keep what it compiles: packages that pip installed are compiled, and so is KRAFT after its first run.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     counts = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
     shared = {name: ENVIRONMENT[name] for name in SHARED}
-    return {**os.environ, **shared, **counts, "PYTHONPATH": os.pathsep.join(paths)}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, **shared, **counts, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool = True) -> Measured:

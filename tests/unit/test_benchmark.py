@@ -276,3 +276,11 @@ def test_pages_have_to_keep_to_what_is_promised(tmp_path, seconds, peak_mib, pag
     made = pages.report(setup, {"explore": [run], "evaluation": [run]})
     assert made.passed == passed
     assert made.headline.startswith(f"pages  both in {2 * seconds:.1f} s")
+
+
+def test_measured_processes_may_keep_what_they_compile(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KEPT", "as it is")
+    made = outside.environment(3)
+    assert "PYTHONDONTWRITEBYTECODE" not in made
+    assert (made["KEPT"], made["OMP_NUM_THREADS"]) == ("as it is", "3")

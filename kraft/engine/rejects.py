@@ -280,7 +280,9 @@ def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: boo
             if not text:
                 continue
             record = _record(number, text, width, waiting, stand_in if stray_line_ends else "")
-            if record.fields and not text.isascii() and not all(_is_utf8(record.fields[place]) for place in used):
+            # Fields may go on over lines that were not looked at yet.
+            checked = text.isascii() and waiting.number == number
+            if record.fields and not checked and not all(_is_utf8(record.fields[place]) for place in used):
                 record = Record(number, None, _shown(text), "not UTF-8 text")
             yield record
 

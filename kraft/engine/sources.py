@@ -212,13 +212,14 @@ class RawFile:
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
             return InputError(
                 f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
-                f"'{value[:60]}' is not {rule}",
+                f"'{_one_line(value[:60])}' is not {rule}",
                 self._correct,
             )
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
-        # What DuckDB throws over damaged pages has no class of its own.
-        return self._unreadable(error) if about_content or type(error) is duckdb.Error else None
+        # What DuckDB throws over damaged pages has no class of its own; a damaged place or size leads behind the end.
+        damaged = type(error) is duckdb.Error or _BEHIND_THE_END in str(error)
+        return self._unreadable(error) if about_content or damaged else None
 
     def _csv_problem(self, text: str) -> InputError | None:
         line = re.search(r"CSV Error on Line: (\d+)", text)
@@ -293,9 +294,15 @@ TYPE_WORDS = {
     "BIGINT": "an integer (from -9,007,199,254,740,991 to 9,007,199,254,740,991)",
     "DOUBLE": "a number",
 }
+_BEHIND_THE_END = "Could not read enough bytes"
 _OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
 _GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
+
+
+def _one_line(text: str) -> str:
+    """A value as a message shows it: line ends and other characters that cannot be seen as their codes."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def cast(column: str, read_as: str | None, kind: str) -> str:

@@ -33,8 +33,8 @@ class Read(NamedTuple):
     """Whether the whole may be refused, although it can be read row by row."""
 
 
-def read_csv(content, columns, judge):
-    """Rows of the bytes of a CSV file; None where it is bad as a whole."""
+def read_csv(content, columns, judge, *, strays=False):
+    """Rows of the bytes of a CSV file; None where it is bad as a whole. ``strays``: quoted fields may hold CR."""
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     end = _line_end(text)
     lines = text.split(end)
@@ -42,7 +42,7 @@ def read_csv(content, columns, judge):
         lines.pop()
     if not lines:
         return None
-    header, taken = _record(lines, 0, end)
+    header, taken = _record(lines, 0, end, strays)
     if header is None or not _is_text("".join(header)) or lines[0].rstrip("\r") == "":
         return None
     if any(header.count(name) != 1 for name in columns if name not in OPTIONAL or name in header):
@@ -56,7 +56,7 @@ def read_csv(content, columns, judge):
         if not line:
             at += 1
             continue
-        fields, taken = _record(lines, at, end)
+        fields, taken = _record(lines, at, end, strays)
         if fields is not None and len(fields) == len(header) + 1 and not fields[-1]:
             fields.pop()
         values = BAD
@@ -78,13 +78,13 @@ def _line_end(text):
     return "\r" if found and before.count('"') % 2 == 0 else "\n"
 
 
-def _record(lines, at, end):  # noqa: C901, PLR0912 - one automaton
+def _record(lines, at, end, strays):  # noqa: C901, PLR0912 - one automaton
     """Fields of the record that begins at a line, and the lines that it takes; None where it is none."""
     fields, field, taken = [], "", 1
     quoted = closed = False
     text = lines[at]
     text = text.removesuffix("\r") if end == "\n" else text
-    if "\r" in text:
+    if "\r" in text and not strays:
         return None, 1
     place = 0
     while True:
@@ -96,7 +96,7 @@ def _record(lines, at, end):  # noqa: C901, PLR0912 - one automaton
                 return None, 1
             more = lines[at + taken]
             more = more.removesuffix("\r") if end == "\n" else more
-            if "\r" in more:
+            if "\r" in more and not strays:
                 return None, 1
             text, taken = text + "\n" + more, taken + 1
             continue
@@ -111,7 +111,7 @@ def _record(lines, at, end):  # noqa: C901, PLR0912 - one automaton
         elif char == ",":
             fields.append(field)
             field, quoted, closed = "", False, False
-        elif closed:
+        elif closed or char == "\r":
             return None, 1
         elif char == '"' and not field:
             quoted = True

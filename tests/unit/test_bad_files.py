@@ -432,6 +432,35 @@ def test_parquet_rows_are_set_aside_by_their_number(folder, tmp_path):
     ]
 
 
+def test_parquet_file_whose_places_lead_behind_its_end_is_the_files_fault(folder, tmp_path):
+    (folder / "small_matrix.csv").unlink()
+    file = folder / "small_matrix.parquet"
+    pl.DataFrame(log_rows()).write_parquet(file)
+    whole = file.read_bytes()
+    behind = 0
+    # The head of the first page, with its sizes.
+    for at in range(4, 100):
+        file.write_bytes(whole[:at] + b"\1" + whole[at + 1 :])
+        try:
+            run_build(folder, tmp_path / "work", tables=["interactions", "split"], force=True)
+        except InputError as error:
+            behind += "Could not read enough bytes" in error.problem
+    assert behind > 0
+
+
+def test_field_over_two_lines_that_is_not_utf8(folder, tmp_path):
+    log = folder / "small_matrix.csv"
+    text = put("date", "\n\xff20200705.0")(log.read_text(encoding="utf-8"))
+    log.write_bytes(text.encode("latin-1"))
+    shown = r"line 4, column date: '\\n\ufffd20200705\.0' is not an integer"
+    with pytest.raises(InputError, match=shown):
+        run_build(folder, tmp_path / "work", tables=["interactions", "split"])
+    made = run_build(folder, tmp_path / "work", tables=["interactions", "split"], on_bad_rows="quarantine")
+    assert (made["interactions"], made["rejected"]) == (59, {"small_matrix.csv": 1})
+    found = duckdb.sql(f"select line, reason from '{tmp_path}/work/tables/rejected_rows.parquet'").fetchall()
+    assert found == [(4, "not UTF-8 text")]
+
+
 def test_corrected_file_takes_the_table_of_bad_rows_away(folder, tmp_path):
     log = folder / "small_matrix.csv"
     whole = log.read_text(encoding="utf-8")

@@ -67,7 +67,7 @@ def caught(folder, stage, signum, whom, chance):
 
 
 def stopped(folder, stage, signum, whom, chance, latest=LATEST):
-    """Seconds that a job took to stop, at most ``latest`` seconds into ``stage``; or what was wrong about it; None where
+    """Seconds that a job took to stop, at most ``latest`` seconds into ``stage``; or what was wrong; None where
     the stage had ended before.
     """
     job = Job(folder, *HEAVY)

@@ -36,7 +36,7 @@ from kraft.errors import InputError
 from kraft.settings import Settings
 
 TOML = Path("kraft.toml")
-_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE"}
+_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE", "{str,Path}": "PATH"}
 """How the help names a value of each type."""
 _DEFAULT = re.compile(r"\s*\((default|default factory): (.*)\)$")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)

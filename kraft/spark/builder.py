@@ -15,7 +15,7 @@ from pyspark.sql import functions as sf
 
 from kraft.engine.builder import SHOWN_OFFENDERS, Builder
 from kraft.engine.queries import Query
-from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.sources import Parquet, Source
 from kraft.errors import KraftError, QueryError
 from kraft.spark.dialect import SPARK, respelled, spark_sql
 from kraft.spark.errors import OF_SPARK, told_by
@@ -72,8 +72,7 @@ class SparkBuilder(Builder):
 
     def _explained(self, name: str, query: Query | None, error: Exception) -> KraftError:
         for part in query.inputs if query else (name,):
-            source = self.raw.get(part)
-            if isinstance(source, RawFile) and (about_file := explained(error, source, self.connection)):
+            if part in self.raw and (about_file := explained(error, self.raw[part], self.connection)):
                 return about_file
         if query and type(error).__name__ in _OF_THE_FILE:
             return QueryError(f"sql/{query.stage}/{query.name}.sql on Spark: {str(error).splitlines()[0]}")

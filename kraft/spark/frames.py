@@ -10,7 +10,7 @@ be, 1.7 or a number too large where an integer should be, a row with more or few
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -19,14 +19,18 @@ from pyspark.sql.types import DoubleType, IntegralType, StringType, StructField,
 
 from kraft.engine.paths import quoted
 from kraft.engine.session import Connection
-from kraft.engine.sources import INTEGERS, Parquet, RawFile, Source, Span
+from kraft.engine.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source, Span
 from kraft.errors import InputError
 from kraft.spark.errors import root_reason
+from kraft.spark.remote import RemoteLog
 
 TYPES: Final = {"INTEGER": "int", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean"}
 """Types of the contracts that are no texts, as Spark calls them."""
 MISFIT: Final = "kraft misfit"
 """How an error of Spark's begins that is about a value of a raw file; column and value follow."""
+_SIGNS: Final = (MISFIT, "MALFORMED", "CANNOT_READ_FILE", "FAILED_READ_FILE", "is not a Parquet file")
+"""What an error of Spark's says that is about the content of a file."""
+_CORRECT: Final = "Correct the file. Nothing was written."
 _TOLD: Final = re.compile(rf"{MISFIT}\|(\w+)\|(.*?)\|end", re.DOTALL)
 
 
@@ -43,10 +47,11 @@ def frame_of(session: SparkSession, source: Source, connection: Connection, fold
         return session.read.parquet(url_of(source.path))
     if isinstance(source, Span):
         return session.read.parquet(url_of(source.path)).where(sf.col(source.column).between(source.least, source.most))
-    if isinstance(source, RawFile) and set(source.columns.values()) <= TYPES.keys():
+    if isinstance(source, RemoteLog) or (isinstance(source, RawFile) and set(source.columns.values()) <= TYPES.keys()):
         header = source.check_header()
-        url = url_of(source.path)
-        return typed(session.read.parquet(url) if source.is_parquet else read_texts(session, url, header), source)
+        url = source.path if isinstance(source, RemoteLog) else url_of(source.path)
+        read = session.read.parquet(url) if source.is_parquet else _texts(session, url, header)
+        return read.select(*(_typed(read, name, kind) for name, kind in source.columns.items()))
     number = sum(1 for _ in folder.iterdir())
     handed, view = folder / f"handed-{number}.parquet", f"handed {number}"
     source.register(connection, view)
@@ -63,17 +68,12 @@ def url_of(path: Path) -> str:
     return "file://" + re.sub(r"([][{}*?\\])", r"\\\1", str(path.resolve()))
 
 
-def read_texts(session: SparkSession, url: str, header: list[str]) -> DataFrame:
+def _texts(session: SparkSession, url: str, header: list[str]) -> DataFrame:
     """A CSV file, or a folder of them, as texts; the first of equal names of its header counts."""
     names = [name if header.index(name) == place else f"#{place}" for place, name in enumerate(header)]
     schema = StructType([StructField(name, StringType()) for name in names])
     # FAILFAST: a row with more or fewer fields than the header is an error.
     return session.read.csv(url, schema=schema, header=True, sep=",", quote='"', escape='"', mode="FAILFAST")
-
-
-def typed(read: DataFrame, file: RawFile) -> DataFrame:
-    """The columns of a contract, each as its type; a value that is not of it raises as Spark runs."""
-    return read.select(*(_typed(read, name, kind) for name, kind in file.columns.items()))
 
 
 def _typed(read: DataFrame, name: str, kind: str) -> Column:
@@ -101,26 +101,24 @@ def _typed(read: DataFrame, name: str, kind: str) -> Column:
     return sf.when(value.isNotNull() & wrong, sf.raise_error(told)).otherwise(found).cast(TYPES[kind]).alias(name)
 
 
-def explained(error: Exception, file: RawFile, connection: Connection) -> InputError | None:
-    """An error of Spark's over ``file`` as one line; None if it is not over a file.
+def explained(error: Exception, source: Source, connection: Connection) -> InputError | None:
+    """An error of Spark's over a raw file as one line; None if it is not one.
 
-    DuckDB reads the file once more and says what is wrong as the single machine says it, line and all: a file is
-    searched only when it is known to be bad.
+    DuckDB reads a file of this machine once more and says what is wrong as the single machine says it, line and all: a
+    file is searched only when it is known to be bad. Of a file elsewhere the value is told.
     """
     text = str(error)
-    signs = (MISFIT, "MALFORMED", "CANNOT_READ_FILE", "is not a Parquet file", "FAILED_READ_FILE")
-    if not any(sign in text for sign in signs):
+    if not isinstance(source, RawFile | RemoteLog) or not any(sign in text for sign in _SIGNS):
         return None
-    counted = ", ".join(f"count({quoted(name)})" for name in file.columns)
-    try:
-        file.register(connection, "misread")
-        connection.view("misread").aggregate(counted).fetchall()
-    except duckdb.Error as problem:
-        return file.explain(problem)
-    return InputError(f"{file.path}: Spark cannot read it ({root_reason(text)})", "Correct the file.")
-
-
-def misfit(error: Exception) -> tuple[str, str] | None:
-    """Column and value of a raw file that an error of Spark's is about."""
-    told: Any = _TOLD.search(str(error))
-    return (told[1], told[2]) if told else None
+    if isinstance(source, RawFile):
+        counted = ", ".join(f"count({quoted(name)})" for name in source.columns)
+        try:
+            source.register(connection, "misread")
+            connection.view("misread").aggregate(counted).fetchall()
+        except duckdb.Error as problem:
+            return source.explain(problem)
+    elif told := _TOLD.search(text):
+        column, value = told[1], told[2][:60]
+        words = TYPE_WORDS[source.columns[column]]
+        return InputError(f"{source.path}, column {column}: '{value}' is not {words}", _CORRECT)
+    return InputError(f"{source.path}: Spark cannot read it ({root_reason(text)})", _CORRECT)

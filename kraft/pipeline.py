@@ -17,7 +17,7 @@ from typing import Any, Self
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.faults import explained
-from kraft.engine.isolation import RunningStage, StageHere, run_stage
+from kraft.engine.isolation import Running, RunningStage, StageHere, run_stage
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
@@ -145,7 +145,7 @@ class Pipeline:
         with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
             # Factors that are not there have to be fitted: their stage loads its libraries beside the first tables.
             start = partial(self._open, FIT_ALS, None)
-            als = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
+            als: Running | None = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
             together = roomy and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
@@ -245,10 +245,10 @@ class Pipeline:
         with self._start(stage, **more) as running:
             self.results[name] = running.result()
 
-    def _start(self, stage: str, **more: Any) -> RunningStage | StageHere:  # noqa: ANN401 - JSON values
+    def _start(self, stage: str, **more: Any) -> Running:  # noqa: ANN401 - JSON values
         return self._open(stage, self._asked(**more))
 
-    def _open(self, stage: str, asked: dict[str, Any] | None) -> RunningStage | StageHere:
+    def _open(self, stage: str, asked: dict[str, Any] | None) -> Running:
         if self.settings.engine == "spark" and stage in ON_SPARK:
             return StageHere(ON_SPARK[stage], asked)
         return RunningStage(stage, asked, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)
@@ -259,7 +259,7 @@ class Pipeline:
         settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
         return {"settings": settings, "commit": False, **more}
 
-    def _finish_build(self, build: RunningStage | StageHere) -> None:
+    def _finish_build(self, build: Running) -> None:
         self.results["build"] = build.result()
         self.reused += self.results["build"]["reused"]
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from kraft import errors
 from kraft.engine.budget import peak_bytes
@@ -69,6 +69,23 @@ def run_stage(
     """
     with RunningStage(stage, arguments, thrifty=thrifty, lock=lock) as running:
         return running.result()
+
+
+class Running(Protocol):
+    """A stage that was started, wherever it runs; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def begin(self, arguments: dict[str, Any]) -> None:
+        """Let a stage work that was started without arguments."""
+
+    def wait_for(self, news: str) -> bool:
+        """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end: what the stage returned, its `peak_bytes` and `seconds`."""
 
 
 class RunningStage:
@@ -124,7 +141,7 @@ class RunningStage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._kill()
 
     def _kill(self) -> None:
@@ -197,10 +214,10 @@ class StageHere:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing is left behind."""
 
-    def wait_for(self, _: str) -> bool:
+    def wait_for(self, news: str) -> bool:  # noqa: ARG002 - as `Running`
         """Nothing is told before the end."""
         return False
 

@@ -5,7 +5,8 @@ neither memory nor the disk for features grows with the number of users.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from kraft.engine.store import Store
 from kraft.models.candidates import names_of
 from kraft.models.diversity import UNKNOWN, Content, pool_size, rerank
 from kraft.models.given_pairs import write_features
-from kraft.models.scoring_stages import export, score_table
+from kraft.models.scoring_stages import ScoreTable, export, score_table
 from kraft.settings import MIB, Settings
 
 BLOCK_PAIRS = 1_000_000
@@ -57,7 +58,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     facts = {"users": 0, "rows": 0, "short_lists": 0, "pairs": 0}
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
-        ranking = _Ranking(store, settings, folder, top, diversity)
+        ranking = Ranking(store, settings, store.scratch, top, diversity)
         with (
             progress.task("recommend", pq.read_metadata(candidates).num_rows, "pairs") as task,
             pq.ParquetWriter(lists, LISTS_SCHEMA, compression="zstd") as writer,
@@ -74,11 +75,28 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "seconds": round(time.monotonic() - started, 3), "peak_mib": round(peak_bytes() / MIB)}
 
 
-class _Ranking:
-    """What turns a block of candidates into lists."""
+class Ranking:
+    """What turns a block of candidates into lists.
 
-    def __init__(self, store: Store, settings: Settings, folder: Path, top: int, diversity: float) -> None:
-        self._store, self._settings, self._folder = store, settings, folder
+    Args:
+        store: the work folder, whose tables and models are up to date.
+        settings: preset, memory limit and threads.
+        scratch: makes a folder for the features of a block, and removes it.
+        top: videos a user.
+        diversity: 0 to 1.
+        score_table: what scores a table of features.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        scratch: Callable[[], AbstractContextManager[Path | str]],
+        top: int,
+        diversity: float,
+        score_table: ScoreTable = score_table,
+    ) -> None:
+        self._store, self._settings, self._scratch, self._score_table = store, settings, scratch, score_table
         self._top, self._diversity = top, diversity
         self._catalogue = _Catalogue(store.table("catalogue")) if diversity else None
 
@@ -110,11 +128,12 @@ class _Ranking:
 
     def _scores(self, block: pa.Table) -> NDArray[np.float64]:
         """The ranker's score of each pair, in the order of the block."""
-        with self._store.scratch() as folder:
+        with self._scratch() as place:
+            folder = Path(place)
             pairs, scored = folder / "given.parquet", folder / "scores.parquet"
             pq.write_table(block.select([columns.USER_ID, columns.ITEM_ID]), pairs)
             features = write_features(pairs, self._store, self._settings, folder)
-            score_table(self._settings, self._store, features, scored, Progress(-1))
+            self._score_table(self._settings, self._store, features, scored, Progress(-1))
             found: NDArray[np.float64] = pq.read_table(scored, columns=[columns.SCORE])[columns.SCORE].to_numpy()
             return found
 

@@ -184,7 +184,7 @@ def read_bytes(session: SparkSession, url: str, size: int) -> bytes:
 
 
 def _path(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
-    return session.sparkContext._jvm.org.apache.hadoop.fs.Path(url)  # type: ignore[union-attr] # noqa: SLF001
+    return session.sparkContext._jvm.org.apache.hadoop.fs.Path(url)  # noqa: SLF001
 
 
 def _system(session: SparkSession, path: Any) -> Any:  # noqa: ANN401 - Java's

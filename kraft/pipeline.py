@@ -54,7 +54,18 @@ THRIFTY_STAGES = (
     "kraft.evaluation.recommendations",
 )
 """Stages for which the limit is narrow."""
-ON_SPARK = {BUILD: "kraft.spark.tables:build"}
+ON_SPARK = {
+    BUILD: "kraft.spark.tables:build",
+    FIT_ALS: "kraft.spark.als:fit_als",
+    "kraft.models.ranker_stage:train_ranker": "kraft.spark.ranker:train_ranker",
+    "kraft.models.scoring_stages:score": "kraft.spark.scoring:score",
+    "kraft.models.scoring_stages:score_pairs": "kraft.spark.scoring:score_pairs",
+    "kraft.models.candidates_stage:make_candidates": "kraft.spark.candidates:make_candidates",
+    "kraft.models.recommend_stage:recommend": "kraft.spark.lists:recommend",
+    "kraft.evaluation.stage:judge": "kraft.spark.evaluation:judge",
+    "kraft.evaluation.stage:compare": "kraft.spark.evaluation:compare",
+    "kraft.evaluation.recommendations:judge_recommendations": "kraft.spark.evaluation:judge_recommendations",
+}
 """The stages that --engine spark runs in its own way, in the job's process: Spark has processes of its own. The others
 read what these leave in the work folder."""
 

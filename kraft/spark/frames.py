@@ -17,10 +17,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.types import DoubleType, IntegralType, StringType, StructField, StructType
 
+from kraft.columns import ITEM_ID, SCORE, USER_ID
 from kraft.engine.paths import quoted
 from kraft.engine.session import Connection
 from kraft.engine.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source, Span
 from kraft.errors import InputError
+from kraft.evaluation.baselines import ScoreColumn
 from kraft.spark.errors import root_reason
 from kraft.spark.remote import RemoteLog
 
@@ -47,6 +49,9 @@ def frame_of(session: SparkSession, source: Source, connection: Connection, fold
         return session.read.parquet(url_of(source.path))
     if isinstance(source, Span):
         return session.read.parquet(url_of(source.path)).where(sf.col(source.column).between(source.least, source.most))
+    if isinstance(source, ScoreColumn):
+        scores = session.read.parquet(url_of(source.path))
+        return scores.select(USER_ID, ITEM_ID, sf.col(source.column).alias(SCORE))
     if isinstance(source, RemoteLog) or (isinstance(source, RawFile) and set(source.columns.values()) <= TYPES.keys()):
         header = source.check_header()
         url = source.path if isinstance(source, RemoteLog) else url_of(source.path)

@@ -1,9 +1,11 @@
 """From the parts that workers write to the one Parquet file that a table is."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
@@ -11,8 +13,17 @@ from kraft.engine.builder import ROW_GROUP
 from kraft.errors import MachineError
 from kraft.settings import MIB
 
+Batches = Iterator[pa.RecordBatch]
+"""What a function of `mapInArrow` takes and gives."""
+TASKS_A_CORE: Final = 2
 _BLOCK: Final = 128 * MIB
 """What parquet-mr asks for when it opens a file; copied row groups stay as they are."""
+
+
+def shared_out(session: SparkSession, pieces: int) -> DataFrame:
+    """The numbers of ``pieces`` of work, from 0 on: neighbours in one task, two tasks a core."""
+    tasks = max(min(pieces, TASKS_A_CORE * session.sparkContext.defaultParallelism), 1)
+    return session.range(0, pieces, 1, tasks)
 
 
 def write_table(frame: DataFrame, target: Path) -> int:

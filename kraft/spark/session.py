@@ -95,6 +95,17 @@ def is_local(master: str) -> bool:
     return master == "local" or master.startswith("local[")
 
 
+def executors(session: SparkSession) -> tuple[int, int]:
+    """How many executors there are now, and how many cores each has; of this machine, one with all of them."""
+    context: Any = session.sparkContext
+    if is_local(context.master):
+        return 1, int(context.defaultParallelism)
+    # The driver itself is one of those counted.
+    found = max(int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1, 1)  # noqa: SLF001 - PySpark has no word for it
+    asked = context.getConf().get("spark.executor.cores")
+    return found, int(asked) if asked else max(int(context.defaultParallelism) // found, 1)
+
+
 def _start(master: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in _THREADS:

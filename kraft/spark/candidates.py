@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 from kraft import columns
+from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import candidates_stage
 from kraft.models.candidates.blocks import schema
@@ -38,6 +39,7 @@ def write_candidates(session: SparkSession, store: Store, choice: Choice, users:
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     height = max(min(block_rows(len(choice.catalogue)), -(-len(users.ids) // tasks)), 1)
     pieces = -(-len(users.ids) // height)
+    Progress(choice.settings.verbosity).detail(f"  candidates: {pieces} blocks of users on Spark")
     shared = session.sparkContext.broadcast((choice, users))
     try:
         work = partial(_chosen, shared=shared, store=store.folder, height=height)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from kraft.engine.progress import Progress
 from kraft.evaluation import recommendations, stage
 from kraft.settings import Settings
 from kraft.spark.builder import SparkBuilder
@@ -29,4 +30,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _engine(arguments: Mapping[str, Any]) -> "partial[SparkBuilder]":
-    return partial(SparkBuilder, spark=spark_session(Settings.model_validate(arguments["settings"]).master))
+    settings = Settings.model_validate(arguments["settings"])
+    session = spark_session(settings.master)
+    Progress(settings.verbosity).detail("  judging: the files of sql/ on Spark")
+    return partial(SparkBuilder, spark=session)

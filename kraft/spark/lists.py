@@ -62,6 +62,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     pairs = pq.read_metadata(candidates).num_rows
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     bounds = user_bounds(candidates, min(max(-(-pairs // tasks), LEAST_PAIRS), BLOCK_PAIRS))
+    Progress(settings.verbosity).detail(f"  lists: {len(bounds) - 1} blocks of users on Spark")
     trained = ranker.load(store.trusted(named(RANKER, settings)))
     work = _Work(
         settings,

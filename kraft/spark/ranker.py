@@ -14,9 +14,10 @@ with a label.
 """
 
 import json
+import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from kraft.models.recipes import fit_store
 from kraft.models.validation import SplitRows
 from kraft.settings import Settings
 from kraft.spark.errors import OF_SPARK, told_by
+from kraft.spark.parts import Batches
 from kraft.spark.session import executors, spark_session
 
 ATTEMPTS: Final = 3
@@ -49,7 +51,14 @@ PATIENCE: Final = 10
 ANSWER: Final = "learned string, model binary"
 LEAST_SHARE: Final = 1000
 """Train rows of a rank: where there are fewer, fewer ranks learn."""
-Batches = Iterator[pa.RecordBatch]
+ALONE: Final = {
+    "tree_learner": "serial",
+    "machines": "",
+    "num_machines": 1,
+    "local_listen_port": 12400,
+    "time_out": 120,
+}
+"""What LightGBM writes of one machine."""
 Rows = npt.NDArray[np.int32]
 
 
@@ -154,7 +163,7 @@ def _rank(batches: Batches, *, shared: Any, threads: int) -> Batches:  # noqa: A
     network = _network(context)
     booster, learned = ranker.boost(parameters | network, *binned, chosen)
     if rank == 0:
-        text = without(booster.model_to_string(num_iteration=booster.best_iteration), network)
+        text = as_alone(booster.model_to_string(num_iteration=booster.best_iteration))
         told = json.dumps(learned | {"dataset_seconds": seconds})
         yield pa.record_batch([pa.array([told]), pa.array([text.encode()])], names=["learned", "model"])
     if network:
@@ -201,7 +210,12 @@ def share(rows: Rows, users: npt.NDArray[np.int32] | None, rank: int, ranks: int
     return rows[bounds[0] : bounds[1]]
 
 
-def without(model: str, parameters: Mapping[str, Any]) -> str:
-    """A model's text without the lines of some parameters: addresses of machines say nothing of its trees."""
-    gone = tuple(f"[{name}: " for name in parameters)
-    return "".join(line for line in model.splitlines(keepends=True) if not gone or not line.startswith(gone))
+def as_alone(model: str) -> str:
+    r"""A model's text with the parameters of a machine that is alone: addresses say nothing of its trees.
+
+    >>> as_alone("[machines: 10.0.0.1:4321,10.0.0.2:4321]\n[seed: 42]\n")
+    '[machines: ]\n[seed: 42]\n'
+    """
+    for name, value in ALONE.items():
+        model = re.sub(rf"^\[{name}: .*\]$", f"[{name}: {value}]", model, flags=re.MULTILINE)
+    return model

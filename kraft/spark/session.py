@@ -45,6 +45,8 @@ FIXED: Final = {
 DEFAULTS: Final = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
+    # A hundred, its default, are fewer than the files of sql/ make; they run twice, for all days and for the history.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     # Where an executor is lost its tasks run again elsewhere, without waiting for a timeout of minutes.
     "spark.network.timeout": "60s",
     "spark.executor.heartbeatInterval": "5s",
@@ -54,11 +56,13 @@ LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _THREADS: Final = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
 """Of the environment of a stage, what holds for Python workers too."""
 
-_open: list[SparkSession] = []
+_open: dict[str, SparkSession] = {}
+"""By the master's URL: one at most."""
 
 
 def spark_session(master: str) -> SparkSession:
-    """The session of this process, opened by the first call and stopped when the process ends.
+    """The session of this process, opened by the first call and stopped when the process ends, or asks for another
+    master.
 
     Args:
         master: Spark's master URL.
@@ -68,22 +72,22 @@ def spark_session(master: str) -> SparkSession:
         MachineError: Java is missing or too old, the master does not answer, no worker has room, or the workers have
             other versions than the driver.
     """
-    if not _open:
+    if master not in _open:
         check_java()
         check_master(master)
-        session = _start(master)
-        _open.append(session)
+        stop()
+        session = _open[master] = _start(master)
         atexit.register(stop)
         if not is_local(master):
             _wait_for_worker(session, master)
             check_versions(session)
-    return _open[0]
+    return _open[master]
 
 
 def stop() -> None:
     """Stop the session of this process, if there is one."""
     while _open:
-        session = _open.pop()
+        _, session = _open.popitem()
         try:
             session.stop()
         except OF_SPARK:

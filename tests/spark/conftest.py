@@ -9,18 +9,29 @@ pyspark = pytest.importorskip("pyspark", reason="the extra spark is not installe
 if shutil.which("java") is None:
     pytest.skip("Java is not installed", allow_module_level=True)
 
+from spark_cluster import SUBMIT, Cluster  # noqa: E402 - needs pyspark
 
-# A JVM that lives a minute compiles longer than it computes: half of the time with its first compiler alone.
-os.environ.setdefault(
-    "PYSPARK_SUBMIT_ARGS",
-    "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' --driver-memory 2g pyspark-shell",
-)
+from kraft.spark.session import spark_session, stop  # noqa: E402
+
+os.environ.setdefault("PYSPARK_SUBMIT_ARGS", f"{SUBMIT} pyspark-shell")
 
 
-@pytest.fixture(scope="session")
-def spark():
-    """Spark in this process, on two cores; one session for all tests."""
-    from kraft.spark.session import spark_session, stop  # noqa: PLC0415
-
-    yield spark_session("local[2]")
+@pytest.fixture(scope="session", autouse=True)
+def _stopped():
+    """No session outlives the tests."""
+    yield
     stop()
+
+
+@pytest.fixture
+def spark():
+    """Spark in this process, on two cores: one session as long as nobody asks for another master."""
+    return spark_session("local[2]")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A standalone cluster of two workers."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as started:
+        yield started
+        stop()

@@ -1,13 +1,11 @@
 """Every file of `sql/` gives the same table on DuckDB and on Spark: types, rows, order; doubles within 1e-9."""
 
-import math
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from same_tables import assert_same_tables
 from spark_world import BROKEN, OTHERWISE, SETTINGS, World
 from sql_schemas import schema_of
 
@@ -18,6 +16,7 @@ from kraft.engine.store import Store
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.dialect import respelled
 from kraft.spark.parts import write_table
+from kraft.spark.session import spark_session
 
 CASES = {
     f"{query.name}-otherwise" if settings is not SETTINGS else query.name: (query, settings)
@@ -25,26 +24,8 @@ CASES = {
     for settings in (SETTINGS, SETTINGS | OTHERWISE)
     if settings is SETTINGS or set(query.parameters) & set(OTHERWISE)
 }
-CLOSE = 1e-9
 AT_ONCE = 3
 """Queries: most of their time is planning, in one thread."""
-
-
-def assert_same_tables(found: Path, expected: Path) -> None:
-    """The same columns, types and rows in the same order; floats within `CLOSE` of each other, NULL and NaN alike."""
-    found, expected = pq.read_table(found), pq.read_table(expected)
-    assert dict(zip(found.column_names, found.schema.types, strict=True)) == dict(
-        zip(expected.column_names, expected.schema.types, strict=True)
-    )
-    assert found.column_names == expected.column_names
-    assert len(found) == len(expected)
-    for name, kind in zip(expected.column_names, expected.schema.types, strict=True):
-        one, other = found[name].combine_chunks(), expected[name].combine_chunks()
-        if not pa.types.is_floating(kind):
-            assert one.equals(other), name
-            continue
-        assert one.is_null().equals(other.is_null()), name
-        assert np.allclose(one.fill_null(math.nan), other.fill_null(math.nan), CLOSE, CLOSE, equal_nan=True), name
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +34,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(spark, world, request, tmp_path_factory):
+def answers(world, request, tmp_path_factory):
     """Of the cases that are asked for: DuckDB's table, and what will be Spark's."""
     folder = tmp_path_factory.mktemp("found")
     asked = {item.callspec.params["case"] for item in request.session.items if "case" in item.fixturenames}
@@ -62,7 +43,12 @@ def answers(spark, world, request, tmp_path_factory):
         query, settings = CASES[case]
         # A session of its own has views of its own.
         builder = SparkBuilder(
-            world.connection, Store(folder / case), inputs, settings, Progress(-1), spark=spark.newSession()
+            world.connection,
+            Store(folder / case),
+            inputs,
+            settings,
+            Progress(-1),
+            spark=spark_session("local[2]").newSession(),
         )
         found = folder / f"{case}.parquet"
         # What `ensure` does without the checks, of which the inputs here are full of offenders.

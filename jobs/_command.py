@@ -67,6 +67,19 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
     sys.exit(code)
 
 
+def check_out(out: Path | str, settings: Settings) -> None:
+    """Hold the place that a job is to write to against what is there, before any work.
+
+    Raises:
+        InputError: a folder is in the way, or it is a URL and not Spark that writes there.
+    """
+    if isinstance(out, str):
+        if settings.engine != "spark":
+            raise InputError(f"--out {out}: not on this machine", "Spark writes there: add --engine spark.")
+    elif out.is_dir():
+        raise InputError(f"--out {out}: a folder of this name is in the way", "Give a file name.")
+
+
 def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
     """The options of one call.
 

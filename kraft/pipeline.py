@@ -60,6 +60,7 @@ ON_SPARK = {
     "kraft.models.ranker_stage:train_ranker": "kraft.spark.ranker:train_ranker",
     "kraft.models.scoring_stages:score": "kraft.spark.scoring:score",
     "kraft.models.scoring_stages:score_pairs": "kraft.spark.scoring:score_pairs",
+    "kraft.models.scoring_stages:export_scores": "kraft.spark.scoring:export_scores",
     "kraft.models.candidates_stage:make_candidates": "kraft.spark.candidates:make_candidates",
     "kraft.models.recommend_stage:recommend": "kraft.spark.lists:recommend",
     "kraft.evaluation.stage:judge": "kraft.spark.evaluation:judge",
@@ -178,12 +179,12 @@ class Pipeline:
         recipe = partial(scores_recipe, self.store, self.settings)
         self._bring(named(SCORES, self.settings), "kraft.models.scoring_stages:score", recipe)
 
-    def export(self, out: Path) -> None:
+    def export(self, out: Path | str) -> None:
         """The scores as a file of the user's."""
         self.score()
         self.run("export", "kraft.models.scoring_stages:export_scores", out=str(out))
 
-    def score_pairs(self, pairs: Path, out: Path) -> None:
+    def score_pairs(self, pairs: Path, out: Path | str) -> None:
         """Scores of the user's own pairs."""
         self.train()
         self.run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))

@@ -35,6 +35,12 @@ ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
 """As `score_table`, the single machine's."""
 
 
+def export(scores: Path, out: Path | str) -> None:
+    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
+    frame, place = pl.scan_parquet(scores), Path(out)
+    write_whole(place, frame.sink_csv if place.suffix == ".csv" else frame.sink_parquet)
+
+
 def score(arguments: Mapping[str, Any], *, score_table: ScoreTable = score_table) -> dict[str, Any]:
     """Score every test pair and publish the table `scores_PRESET`.
 
@@ -71,6 +77,7 @@ def score_pairs(
     *,
     score_table: ScoreTable = score_table,
     builder: Callable[..., Builder] = Builder,
+    export: Callable[[Path, str], None] = export,
 ) -> dict[str, Any]:
     """Score the pairs of a user's file, in its order, into another file.
 
@@ -80,6 +87,7 @@ def score_pairs(
         arguments: `settings`; `pairs`, the file; `out`, the file to write.
         score_table: what scores a table.
         builder: the engine that makes the table of features.
+        export: writes a table to the user's place.
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
@@ -112,14 +120,8 @@ def score_pairs(
         ordered = folder / "ordered.parquet"
         parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
         pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
-        export(ordered, Path(arguments["out"]))
+        export(ordered, str(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
-
-
-def export(scores: Path, out: Path) -> None:
-    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
-    frame = pl.scan_parquet(scores)
-    write_whole(out, frame.sink_csv if out.suffix == ".csv" else frame.sink_parquet)
 
 
 def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:

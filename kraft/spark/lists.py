@@ -27,10 +27,10 @@ from kraft.models.preset_rows import Completing, completed, completing
 from kraft.models.ranker import TrainedRanker
 from kraft.models.recipes import RANKER, named
 from kraft.models.recommend_stage import BLOCK_PAIRS, LISTS_SCHEMA, Ranking
-from kraft.models.scoring_stages import export
 from kraft.settings import MIB, Settings
 from kraft.spark.candidates import spark_schema
 from kraft.spark.errors import asked
+from kraft.spark.outputs import export
 from kraft.spark.parts import TASKS_A_CORE, Batches, shared_out, write_table
 from kraft.spark.session import spark_session
 
@@ -78,7 +78,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
         lists = folder / "lists.parquet"
         rows = _write(session, work, lists)
         lengths = pl.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
-        export(lists, Path(arguments["out"]))
+        export(session, lists, arguments["out"])
     return {
         "users": len(lengths),
         "rows": rows,

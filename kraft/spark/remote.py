@@ -135,10 +135,10 @@ def _fetch(session: SparkSession, found: Found, copy: Path) -> None:
     if copy.exists() and (copy.stat().st_size, copy.stat().st_mtime_ns // 1_000_000) == (found.size, found.changed):
         return
     draft = copy.with_name(f"draft-{copy.name}")
-    path = _path(session, found.url)
+    path = path_of(session, found.url)
 
     def fetch() -> None:
-        _system(session, path).copyToLocalFile(False, path, _path(session, f"file://{draft}"), True)  # noqa: FBT003 - Java's
+        _system(session, path).copyToLocalFile(False, path, path_of(session, f"file://{draft}"), True)  # noqa: FBT003 - Java's
 
     _asked(found.url, fetch)
     # Told apart by its time, like any raw file.
@@ -155,7 +155,7 @@ def listed(session: SparkSession, url: str) -> list[Found]:
     """
 
     def ask() -> list[Found]:
-        path = _path(session, url)
+        path = path_of(session, url)
         system = _system(session, path)
         found = system.listStatus(path) if system.exists(path) else []
         return sorted(
@@ -172,7 +172,7 @@ def read_bytes(session: SparkSession, url: str, size: int) -> bytes:
     """The first ``size`` bytes of a file, or all where it is shorter."""
 
     def read() -> bytes:
-        path = _path(session, url)
+        path = path_of(session, url)
         stream = _system(session, path).open(path)
         try:
             return bytes(stream.readNBytes(size))
@@ -183,7 +183,17 @@ def read_bytes(session: SparkSession, url: str, size: int) -> bytes:
     return content
 
 
-def _path(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
+def file_system(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
+    """Hadoop's file system of a URL.
+
+    Raises:
+        InputError: none is known for the scheme.
+    """
+    return _asked(url, lambda: _system(session, path_of(session, url)))
+
+
+def path_of(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
+    """A URL as Hadoop's own object."""
     return session.sparkContext._jvm.org.apache.hadoop.fs.Path(url)  # noqa: SLF001
 
 

@@ -15,14 +15,15 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker, scoring, scoring_stages
 from kraft.models.preset_rows import completed, completing
-from kraft.models.recipes import RANKER, named
+from kraft.models.recipes import RANKER, SCORES, named
 from kraft.settings import Settings
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.errors import asked
+from kraft.spark.outputs import export
 from kraft.spark.parts import Batches, shared_out, write_table
 from kraft.spark.session import spark_session
 
-SCORES: Final = "user_id int, item_id int, score double"
+SCORE_COLUMNS: Final = "user_id int, item_id int, score double"
 
 
 def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,8 +38,18 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     session = _session(arguments)
     return scoring_stages.score_pairs(
-        arguments, score_table=partial(score_table, session), builder=partial(SparkBuilder, spark=session)
+        arguments,
+        score_table=partial(score_table, session),
+        builder=partial(SparkBuilder, spark=session),
+        export=partial(export, session),
     )
+
+
+def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the scores to the place that the user named; as `kraft.models.scoring_stages.export_scores`."""
+    settings = Settings.model_validate(arguments["settings"])
+    export(_session(arguments), Store(settings.work).table(named(SCORES, settings)), arguments["out"])
+    return {}
 
 
 def _session(arguments: Mapping[str, Any]) -> SparkSession:
@@ -57,7 +68,7 @@ def score_table(
     shared = session.sparkContext.broadcast((trained, model))
     try:
         work = partial(_scored, shared=shared, features=features, settings=settings)
-        scores = shared_out(session, groups).mapInArrow(work, SCORES)
+        scores = shared_out(session, groups).mapInArrow(work, SCORE_COLUMNS)
         return asked("scoring on Spark failed", lambda: write_table(scores, target))
     finally:
         shared.unpersist()

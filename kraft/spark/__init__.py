@@ -11,8 +11,8 @@
 Settings, column names, the files of sql/, contracts, summaries and the manifest are those of the single machine, and
 so are the models' files: a model that one engine has made is read by the other.
 
-The watch time model alone is fitted by the driver, as without Spark, from its table: 8 bytes a user and watched video on
-the driver's disk.
+The watch time model alone is fitted by the driver, as without Spark, from its table: 8 bytes a user and watched video
+on the driver's disk.
 
 The work folder has to be a folder that the driver and all workers see under the same path (one machine, or a shared
 file system); raw files may be anywhere that Spark reads from.

@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -38,6 +37,7 @@ from kraft.models.feature_table import FloatMatrix
 from kraft.models.preset_rows import Completing, completed, completing
 from kraft.models.ranker import RankerRecord, TrainedRanker
 from kraft.models.recipes import fit_store
+from kraft.models.trees import lightgbm
 from kraft.models.validation import SplitRows
 from kraft.settings import Settings
 from kraft.spark.errors import OF_SPARK, told_by

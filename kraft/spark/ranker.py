@@ -46,6 +46,8 @@ from kraft.spark.session import executors, spark_session
 
 ATTEMPTS: Final = 3
 """Times that the stage is tried: a rank may be lost, or its port taken before it listens there."""
+NOTICED: Final = 2.0
+"""Time after which Spark knows of a loss [s]."""
 PATIENCE: Final = 10
 """Minutes that ranks wait for each other."""
 ANSWER: Final = "learned string, model binary"
@@ -133,6 +135,8 @@ def _learned(session: SparkSession, lesson: Lesson, progress: Progress) -> tuple
                 if attempt == ATTEMPTS:
                     raise told_by(error, f"the ranker on Spark failed {ATTEMPTS} times") from error
                 progress.detail(f"  ranker: a rank was lost, once more ({told_by(error, '').problem.strip()})")
+                # Until then the executor that went is counted among those that are there.
+                time.sleep(NOTICED)
             else:
                 (answer,) = rows
                 return json.loads(answer["learned"]), bytes(answer["model"]).decode(), ranks

@@ -5,8 +5,7 @@ neither memory nor the disk for features grows with the number of users.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +57,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     facts = {"users": 0, "rows": 0, "short_lists": 0, "pairs": 0}
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
-        ranking = Ranking(store, settings, store.scratch, top, diversity)
+        ranking = Ranking(store, settings, top, diversity)
         with (
             progress.task("recommend", pq.read_metadata(candidates).num_rows, "pairs") as task,
             pq.ParquetWriter(lists, LISTS_SCHEMA, compression="zstd") as writer,
@@ -81,7 +80,6 @@ class Ranking:
     Args:
         store: the work folder, whose tables and models are up to date.
         settings: preset, memory limit and threads.
-        scratch: makes a folder for the features of a block, and removes it.
         top: videos a user.
         diversity: 0 to 1.
         score_table: what scores a table of features.
@@ -91,12 +89,11 @@ class Ranking:
         self,
         store: Store,
         settings: Settings,
-        scratch: Callable[[], AbstractContextManager[Path | str]],
         top: int,
         diversity: float,
         score_table: ScoreTable = score_table,
     ) -> None:
-        self._store, self._settings, self._scratch, self._score_table = store, settings, scratch, score_table
+        self._store, self._settings, self._score_table = store, settings, score_table
         self._top, self._diversity = top, diversity
         self._catalogue = _Catalogue(store.table("catalogue")) if diversity else None
 
@@ -128,8 +125,7 @@ class Ranking:
 
     def _scores(self, block: pa.Table) -> NDArray[np.float64]:
         """The ranker's score of each pair, in the order of the block."""
-        with self._scratch() as place:
-            folder = Path(place)
+        with self._store.scratch() as folder:
             pairs, scored = folder / "given.parquet", folder / "scores.parquet"
             pq.write_table(block.select([columns.USER_ID, columns.ITEM_ID]), pairs)
             features = write_features(pairs, self._store, self._settings, folder)

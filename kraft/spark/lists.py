@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -125,9 +124,7 @@ def _listed(batches: Batches, *, shared: Any) -> Batches:  # noqa: ANN401 - a br
     """The lists of the users whose block it is given the number of."""
     work: _Work = shared.value
     settings = work.settings.model_copy(update={"threads": 1, "quiet": True})
-    ranking = Ranking(
-        Store(work.store), settings, TemporaryDirectory, work.top, work.diversity, partial(_score_table, work)
-    )
+    ranking = Ranking(Store(work.store), settings, work.top, work.diversity, partial(_score_table, work))
     for batch in batches:
         for number in batch.column(0).to_pylist():
             block = _rows(work.candidates, work.bounds[number], work.bounds[number + 1])

@@ -21,7 +21,7 @@ from kraft.pipeline import Pipeline
 from kraft.recommending import Request, recommend
 from kraft.settings import Settings
 from kraft.spark import scoring
-from kraft.spark.session import spark_session
+from kraft.spark.session import spark_session, stop
 
 pytestmark = pytest.mark.slow
 USERS, ITEMS = 200, 500
@@ -100,7 +100,8 @@ def test_model_is_the_text_that_the_single_machine_writes(folder):
         (folder / work / "models" / "ranker_kraft" / "ranker.txt").read_text().splitlines()
         for work in ("alone", "together")
     )
-    assert parameters_of(second) == parameters_of(first) | {"feature_pre_filter": "0"}
+    own = {"feature_pre_filter": "0", "num_threads": "1"}
+    assert parameters_of(second) == parameters_of(first) | own
     assert [line for line in second if line.startswith("feature_names")] == [
         line for line in first if line.startswith("feature_names")
     ]
@@ -112,21 +113,19 @@ def test_either_engine_scores_with_the_others_model_alike(folder, cluster, tmp_p
     store = Store(folder / "alone")
     users = pl.read_parquet(store.table("user_index"), columns=["user_id"])
     videos = pl.read_parquet(store.table("item_features"), columns=["item_id"])
-    pairs = users.join(videos, how="cross").cast(pl.Int32).sort("user_id", "item_id")
-    pairs.head(PAIRS).write_parquet(tmp_path / "pairs.parquet")
-    features = write_features(tmp_path / "pairs.parquet", store, alone(folder), tmp_path)
+    pairs = users.join(videos, how="cross").cast(pl.Int32).sort("user_id", "item_id").head(PAIRS)
+    with store.scratch() as scratch:
+        pairs.write_parquet(scratch / "pairs.parquet")
+        features = write_features(scratch / "pairs.parquet", store, alone(folder), scratch).rename(
+            tmp_path / "features"
+        )
     for work in ("alone", "together"):
-        store, found = Store(folder / work), []
-        for engine in ("duckdb", "spark"):
-            scores = tmp_path / f"{work}-{engine}.parquet"
-            if engine == "spark":
-                rows = scoring.score_table(session, alone(folder), store, features, scores, Progress(-1))
-            else:
-                rows = score_table(alone(folder), store, features, scores, Progress(-1))
-            assert rows == PAIRS
-            found.append(pq.read_table(scores))
-        one, other = found
-        assert one.drop_columns("score").equals(other.drop_columns("score").cast(one.drop_columns("score").schema))
+        store, one, other = Store(folder / work), tmp_path / f"{work}-alone", tmp_path / f"{work}-together"
+        assert score_table(alone(folder), store, features, one, Progress(-1)) == PAIRS
+        assert scoring.score_table(session, alone(folder), store, features, other, Progress(-1)) == PAIRS
+        one, other = pq.read_table(one), pq.read_table(other)
+        for name in ("user_id", "item_id"):
+            assert one[name].equals(other[name])
         assert np.abs(one["score"].to_numpy() - other["score"].to_numpy()).max() == 0
 
 
@@ -145,6 +144,8 @@ def test_lists_are_those_of_the_single_machine(folder, cluster, tmp_path):
 
 @pytest.mark.usefixtures("done")
 def test_command_goes_on_from_what_is_there(folder, cluster):
+    # An application has the whole cluster.
+    stop()
     shown = run(
         "score",
         *("--raw", "raw", "--work", "together", "--engine", "spark", "--master", cluster.master),

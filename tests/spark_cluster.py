@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -81,7 +82,16 @@ class Cluster:
             "SPARK_LOCAL_IP": LOOPBACK,
             "SPARK_LOCAL_DIRS": str(self.folder / f"{name}-local"),
         }
-        command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{what}", "--host", LOOPBACK, *options]
+        # Nothing outlives the tests, even where these are killed.
+        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        command = [
+            *bound,
+            str(home / "bin" / "spark-class"),
+            f"org.apache.spark.deploy.{what}",
+            "--host",
+            LOOPBACK,
+            *options,
+        ]
         with (self.folder / f"{name}.log").open("wb") as log:
             # A group of its own: a worker's executors end with it.
             self.processes[name] = subprocess.Popen(

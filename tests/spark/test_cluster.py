@@ -49,8 +49,8 @@ def alone(folder, work="alone"):
     return Settings(raw=folder / "raw", work=folder / work, threads=2, quiet=True)
 
 
-def together(folder, cluster, work="together"):
-    return alone(folder, work).model_copy(update={"engine": "spark", "master": cluster.master})
+def together(folder, cluster):
+    return alone(folder, "together").model_copy(update={"engine": "spark", "master": cluster.master})
 
 
 def _metrics(pipeline):
@@ -131,9 +131,8 @@ def test_either_engine_scores_with_the_others_model_alike(folder, cluster, tmp_p
 
 @pytest.mark.usefixtures("done")
 def test_lists_are_those_of_the_single_machine(folder, cluster, tmp_path):
-    shutil.copytree(folder / "together", folder / "again", symlinks=True)
     found = []
-    for engine, settings in (("duckdb", alone(folder, "again")), ("spark", together(folder, cluster))):
+    for engine, settings in (("duckdb", alone(folder, "together")), ("spark", together(folder, cluster))):
         with Pipeline(settings) as pipeline:
             recommend(pipeline, Request(candidates=100, diversity=0.3), tmp_path / f"{engine}.parquet")
         found.append(pl.read_parquet(tmp_path / f"{engine}.parquet"))
@@ -160,8 +159,7 @@ def test_command_goes_on_from_what_is_there(folder, cluster):
 
 
 def test_worker_killed_while_the_ranker_learns(folder, cluster, done):
-    work = folder / "killed"
-    shutil.copytree(folder / "together", work, symlinks=True)
+    work = folder / "together"
     shutil.rmtree(work / "models" / "ranker_kraft")
     tracker = spark_session(cluster.master).sparkContext.statusTracker()
     killed = []
@@ -177,7 +175,7 @@ def test_worker_killed_while_the_ranker_learns(folder, cluster, done):
                     return
             time.sleep(0.01)
 
-    with Pipeline(together(folder, cluster, "killed")) as pipeline:
+    with Pipeline(together(folder, cluster)) as pipeline:
         killer = threading.Thread(target=kill)
         pipeline.build()
         killer.start()

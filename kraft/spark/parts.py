@@ -52,6 +52,8 @@ def write_table(frame: DataFrame, target: Path) -> int:
         parts[0].replace(target)
     else:
         _join(frame.sparkSession, parts, target)
+        # Hadoop's checksum of the file, which would be wrong of whatever takes its name.
+        target.with_name(f".{target.name}.crc").unlink(missing_ok=True)
     shutil.rmtree(folder)
     return int(pq.read_metadata(target).num_rows)
 

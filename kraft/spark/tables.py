@@ -61,7 +61,8 @@ def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -
     else:
         place = matrix
     log: Source
-    if "://" in place:
+    # Of what it lists, Hadoop writes a local file's URL without its //.
+    if "://" in place or place in there.values():
         log = RemoteLog(session, place, INTERACTION_COLUMNS, OPTIONAL_OF_A_LOG)
         log.check_header()
     else:

@@ -96,7 +96,7 @@ def test_raw_files_at_a_url(spark, connection, raw, tmp_path):
 def test_log_at_a_url_that_is_bad(spark, raw, tmp_path):
     with pytest.raises(InputError, match=r"nothing\.csv: no such file"):
         resolve(spark, tmp_path / "mirror", raw, f"file://{raw}/nothing.csv")
-    with pytest.raises(InputError, match="column play_duration is missing"):
+    with pytest.raises(InputError, match="column video_id is missing"):
         resolve(spark, tmp_path / "mirror", raw, f"file://{raw}/user_features.csv")
 
 

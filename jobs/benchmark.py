@@ -10,7 +10,6 @@ from pydantic_settings import CliPositionalArg
 from jobs._command import run
 from kraft.benchmark import (
     candidates,
-    engines,
     growth,
     invariance,
     limit,
@@ -47,7 +46,6 @@ What = Literal[
     "candidates",
     "pages",
     "stages",
-    "engines",
 ]
 OWN_DATA: tuple[What, ...] = ("growth", "quality", "candidates")
 """What makes its own data."""
@@ -69,7 +67,6 @@ class Options(BaseModel):
     recommend    lists from 500 candidates, against lists from every video
     candidates   the first stage alone at 100,000 users x 50,000 videos, against NumPy
     stages       where the time goes, against its floor on this machine
-    engines      every stage by DuckDB and by Spark, and what Spark costs by itself ([spark])
     pages        jobs.explore and jobs.evaluate --html, all else up to date
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
@@ -105,9 +102,7 @@ class Options(BaseModel):
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
     preset: Literal["kraft", "seed"] | None = None
-    """limit, growth, stages, engines: the models' preset. Default: seed for limit, else kraft."""
-    master: str = "local[*]"
-    """engines: Spark's master. Default: the cores of this machine."""
+    """limit, growth, stages: the models' preset. Default: seed for limit, else kraft."""
     users: Annotated[int, Field(ge=10)] = 1411
     """quality, growth: users of the twin, for growth at scale 1."""
     items: Annotated[int, Field(ge=50)] = 3327
@@ -160,9 +155,6 @@ def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Pla
         "recommend": lambda: recommend.run(setup, options.repeats, options.matrix),
         "candidates": lambda: candidates.run(setup, options.repeats),
         "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds, options.matrix),
-        "engines": lambda: engines.run(
-            setup, options.master, options.preset or "kraft", options.rounds, options.matrix
-        ),
         "pages": lambda: pages.run(setup, options.repeats, options.matrix),
     }
     return runs[options.what]()

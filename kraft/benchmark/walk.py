@@ -3,7 +3,7 @@
     python -m kraft.benchmark.walk --raw DIR --work DIR --until recommend --memory-limit 1073741824 --threads 2
 
 The last line of stdout is a JSON object, stage -> seconds (of its process, from its start), peak_bytes (as the kernel
-counted it for that process), of the ranker the rows it learned from and the rounds it ran, and of evaluate the metrics.
+counted it for that process), and of the ranker the rows it learned from and the rounds it ran.
 """
 
 import argparse
@@ -31,18 +31,17 @@ BUILD, FACTORS, TIMES, TRAINING, SCORING, EVALUATING, RECOMMENDING = STAGES = (
 """What is told apart; the step `train` runs the third and the fourth."""
 
 
-def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True) -> dict[str, dict[str, Any]]:
+def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any]]:
     """Run every step up to ``until`` from scratch.
 
     Args:
         settings: of all stages; the work folder is empty.
         until: the last step.
         out: file for the lists of `recommend`.
-        baselines: whether `evaluate` judges the simplest recommenders too.
     """
     told: dict[str, dict[str, Any]] = {}
     with Pipeline(settings) as pipeline:
-        steps = _steps(pipeline, out, baselines=baselines)
+        steps = _steps(pipeline, out)
         for step in STEPS[: STEPS.index(until) + 1]:
             pipeline.results.clear()
             steps[step]()
@@ -50,13 +49,13 @@ def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True)
     return told
 
 
-def _steps(pipeline: Pipeline, out: Path, *, baselines: bool) -> dict[Until, Callable[[], object]]:
+def _steps(pipeline: Pipeline, out: Path) -> dict[Until, Callable[[], object]]:
     return {
         "build": pipeline.build,
         "als": pipeline.fit_als,
         "train": pipeline.train,
         "score": pipeline.score,
-        "evaluate": lambda: pipeline.evaluate(baselines=baselines),
+        "evaluate": pipeline.evaluate,
         "recommend": lambda: recommend(pipeline, Request(), out),
     }
 
@@ -84,9 +83,6 @@ def _told(results: dict[str, dict[str, Any]], settings: Settings, step: Until) -
     if ranker := results.get(named(RANKER, settings)):
         used = ("train_rows", "validation_rows", "label_rows", "rounds_run", "best_iteration")
         told[TRAINING] |= {name: ranker[name] for name in used}
-    if judged := results.get("evaluate"):
-        estimates = judged["report"]["score_sets"][0]["estimates"]
-        told[EVALUATING]["metrics"] = {name: found["value"] for name, found in estimates.items()}
     return told
 
 
@@ -101,14 +97,11 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="kraft")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--train-rows", type=int)
-    parser.add_argument("--engine", default="duckdb")
-    parser.add_argument("--master", default="local[*]")
-    parser.add_argument("--no-baselines", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     options = vars(parser.parse_args())
-    until, baselines = options.pop("until"), not options.pop("no_baselines")
+    until = options.pop("until")
     settings = Settings.model_validate(options)
-    print(json.dumps(walk(settings, until, settings.work / "recommendations.parquet", baselines=baselines)))
+    print(json.dumps(walk(settings, until, settings.work / "recommendations.parquet")))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from kraft.errors import InputError
 from kraft.settings import Settings
 
 TOML = Path("kraft.toml")
-_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE"}
+_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE", "{str,Path}": "PATH"}
 """How the help names a value of each type."""
 _DEFAULT = re.compile(r"\s*\((default|default factory): (.*)\)$")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
@@ -65,6 +65,19 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
         print(f"error: {known}", file=sys.stderr)
         code = known.exit_code
     sys.exit(code)
+
+
+def check_out(out: Path | str, settings: Settings) -> None:
+    """Hold the place that a job is to write to against what is there, before any work.
+
+    Raises:
+        InputError: a folder is in the way, or it is a URL and not Spark that writes there.
+    """
+    if isinstance(out, str):
+        if settings.engine != "spark":
+            raise InputError(f"--out {out}: not on this machine", "Spark writes there: add --engine spark.")
+    elif out.is_dir():
+        raise InputError(f"--out {out}: a folder of this name is in the way", "Give a file name.")
 
 
 def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:

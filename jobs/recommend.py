@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs._command import run
+from jobs._command import check_out, run
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.pipeline import Pipeline
 from kraft.recommending import Request, judge, recommend
 from kraft.report.words import counted
-from kraft.settings import Settings
+from kraft.settings import Settings, Url
 
 
 class Options(Settings):
@@ -22,8 +22,9 @@ class Options(Settings):
     What a user has seen in the train period is left out: the models know no other.
     """
 
-    out: Path
-    """File to write: CSV where the name ends in .csv, else Parquet."""
+    out: Url | Path
+    """File to write: CSV where the name ends in .csv, else Parquet; with --engine spark also a URL (hdfs://, s3a://),
+    of a folder of Parquet parts."""
     top: Annotated[int, Field(ge=1)] = 10
     """Videos a user."""
     candidates: Annotated[int, Field(ge=1)] | Literal["all"] = 500
@@ -62,7 +63,7 @@ def main(options: Options) -> None:
         )
         recommend(pipeline, request, options.out)
         if options.evaluate:
-            result = judge(pipeline, request, options.out)
+            result = judge(pipeline, request, Path(options.out))
             out = options.json_out or options.work / "recommendations.json"
             text = json.dumps(result["report"], indent=2) + "\n"
             write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
@@ -82,8 +83,7 @@ def check(options: Options) -> None:
     for name, path in (("users", options.users), ("items", options.items)):
         if path is not None and not path.is_file():
             raise InputError(f"--{name} {path}: no such file")
-    if options.out.is_dir():
-        raise InputError(f"--out {options.out}: a folder of this name is in the way", "Give a file name.")
+    check_out(options.out, options)
     if options.exclude_seen and options.include_seen:
         raise InputError("--exclude-seen and --include-seen: only one of them can hold")
     if options.candidates != "all" and options.candidates < options.top:
@@ -91,6 +91,8 @@ def check(options: Options) -> None:
             f"--candidates {options.candidates}: fewer than the {options.top} videos of a list",
             "Give at least as many, better some fifty times as many.",
         )
+    if options.evaluate and isinstance(options.out, str):
+        raise InputError("--evaluate judges lists on this machine", "Give a file as --out.")
     if options.evaluate and options.users:
         raise InputError("--evaluate judges the lists of every user", "Leave out --users.")
     if options.json_out and not options.evaluate:

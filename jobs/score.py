@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from jobs._command import run
+from jobs._command import check_out, run
 from kraft.errors import InputError
 from kraft.models.recipes import SCORES, named
 from kraft.pipeline import Pipeline
-from kraft.settings import Settings
+from kraft.settings import Settings, Url
 
 
 class Options(Settings):
@@ -16,8 +16,9 @@ class Options(Settings):
     it makes a small synthetic twin of KuaiRec and uses that.
     """
 
-    out: Path
-    """File to write: CSV where the name ends in .csv, else Parquet."""
+    out: Url | Path
+    """File to write: CSV where the name ends in .csv, else Parquet; with --engine spark also a URL (hdfs://, s3a://),
+    of a folder of Parquet parts."""
     pairs: Path | None = None
     """CSV or Parquet file with the columns user_id and item_id: score these pairs instead of the test pairs."""
 
@@ -25,8 +26,7 @@ class Options(Settings):
 def main(options: Options) -> None:
     if options.pairs is not None and not options.pairs.is_file():
         raise InputError(f"--pairs {options.pairs}: no such file")
-    if options.out.is_dir():
-        raise InputError(f"--out {options.out}: a folder of this name is in the way", "Give a file name.")
+    check_out(options.out, options)
     with Pipeline(options) as pipeline:
         if options.pairs is None:
             pipeline.export(options.out)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.faults import explained
-from kraft.engine.isolation import RunningStage, run_stage
+from kraft.engine.isolation import Running, RunningStage, StageHere, run_stage
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
@@ -54,6 +54,21 @@ THRIFTY_STAGES = (
     "kraft.evaluation.recommendations",
 )
 """Stages for which the limit is narrow."""
+ON_SPARK = {
+    BUILD: "kraft.spark.tables:build",
+    FIT_ALS: "kraft.spark.als:fit_als",
+    "kraft.models.ranker_stage:train_ranker": "kraft.spark.ranker:train_ranker",
+    "kraft.models.scoring_stages:score": "kraft.spark.scoring:score",
+    "kraft.models.scoring_stages:score_pairs": "kraft.spark.scoring:score_pairs",
+    "kraft.models.scoring_stages:export_scores": "kraft.spark.scoring:export_scores",
+    "kraft.models.candidates_stage:make_candidates": "kraft.spark.candidates:make_candidates",
+    "kraft.models.recommend_stage:recommend": "kraft.spark.lists:recommend",
+    "kraft.evaluation.stage:judge": "kraft.spark.evaluation:judge",
+    "kraft.evaluation.stage:compare": "kraft.spark.evaluation:compare",
+    "kraft.evaluation.recommendations:judge_recommendations": "kraft.spark.evaluation:judge_recommendations",
+}
+"""The stages that --engine spark runs in its own way, in the job's process: Spark has processes of its own. The others
+read what these leave in the work folder."""
 
 
 @dataclass
@@ -137,11 +152,12 @@ class Pipeline:
         others are built, one thread's work for most of the time.
         """
         name = named(ALS, self.settings)
-        roomy = self.settings.memory_limit >= ROOM_FOR_TWO
+        # A cluster does one stage after the other.
+        roomy = self.settings.memory_limit >= ROOM_FOR_TWO and self.settings.engine == "duckdb"
         with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
             # Factors that are not there have to be fitted: their stage loads its libraries beside the first tables.
-            start = partial(RunningStage, FIT_ALS, lock=self._lock)
-            als = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
+            start = partial(self._open, FIT_ALS, None)
+            als: Running | None = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
             together = roomy and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
@@ -163,12 +179,12 @@ class Pipeline:
         recipe = partial(scores_recipe, self.store, self.settings)
         self._bring(named(SCORES, self.settings), "kraft.models.scoring_stages:score", recipe)
 
-    def export(self, out: Path) -> None:
+    def export(self, out: Path | str) -> None:
         """The scores as a file of the user's."""
         self.score()
         self.run("export", "kraft.models.scoring_stages:export_scores", out=str(out))
 
-    def score_pairs(self, pairs: Path, out: Path) -> None:
+    def score_pairs(self, pairs: Path, out: Path | str) -> None:
         """Scores of the user's own pairs."""
         self.train()
         self.run("pairs", "kraft.models.scoring_stages:score_pairs", pairs=str(pairs), out=str(out))
@@ -241,8 +257,12 @@ class Pipeline:
         with self._start(stage, **more) as running:
             self.results[name] = running.result()
 
-    def _start(self, stage: str, **more: Any) -> RunningStage:  # noqa: ANN401 - JSON values
-        asked = self._asked(**more)
+    def _start(self, stage: str, **more: Any) -> Running:  # noqa: ANN401 - JSON values
+        return self._open(stage, self._asked(**more))
+
+    def _open(self, stage: str, asked: dict[str, Any] | None) -> Running:
+        if self.settings.engine == "spark" and stage in ON_SPARK:
+            return StageHere(ON_SPARK[stage], asked)
         return RunningStage(stage, asked, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)
 
     def _asked(self, *, silent: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
@@ -251,7 +271,7 @@ class Pipeline:
         settings = self.settings.model_dump(mode="json") | ({"quiet": True} if silent else {})
         return {"settings": settings, "commit": False, **more}
 
-    def _finish_build(self, build: RunningStage) -> None:
+    def _finish_build(self, build: Running) -> None:
         self.results["build"] = build.result()
         self.reused += self.results["build"]["reused"]
 

@@ -40,8 +40,8 @@ class Request(NamedTuple):
     diversity: float = 0.0
 
 
-def recommend(pipeline: Pipeline, request: Request, out: Path) -> None:
-    """Lists of the best videos for each user, in a file of the user's."""
+def recommend(pipeline: Pipeline, request: Request, out: Path | str) -> None:
+    """Lists of the best videos for each user, in a file of the user's, or on Spark at a URL."""
     pipeline.more_tables = CANDIDATE_TABLES
     pipeline.train()
     with pipeline.store.scratch() as folder:
@@ -64,7 +64,7 @@ def choose(pipeline: Pipeline, request: Request, out: Path, *, ranks: bool = Fal
     pipeline.run(name, "kraft.models.candidates_stage:make_candidates", **asked, out=str(out))
 
 
-def rank(pipeline: Pipeline, request: Request, candidates: Path, out: Path) -> None:
+def rank(pipeline: Pipeline, request: Request, candidates: Path, out: Path | str) -> None:
     """The second stage alone."""
     asked = {"top": request.top, "diversity": request.diversity}
     stage = "kraft.models.recommend_stage:recommend"

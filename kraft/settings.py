@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 MIB = 1024 * 1024
 
@@ -158,18 +158,23 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://")]
+"""Where Spark reads from, beside this machine's folders."""
+
+
 class Settings(BaseModel):
     """What every job needs to know: where data is, what it may use, and what to compute."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    raw: Path | None = None
-    """Folder with KuaiRec's files as CSV or Parquet. Default: `data` if it holds them, else a small
-    synthetic twin made in the work folder."""
+    raw: Url | Path | None = None
+    """Folder with KuaiRec's files as CSV or Parquet; with --engine spark also a URL (hdfs://, s3a://). Default:
+    `data` if it holds them, else a small synthetic twin made in the work folder."""
     work: Path = Path("work")
     """Folder for tables, models and the DuckDB catalog."""
     matrix: str = "small"
-    """The interaction log: small, big, or a file with the same columns."""
+    """The interaction log: small, big, or a file with the same columns; with --engine spark also a URL, of a file or
+    of a folder of them."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
     """The most resident memory that a process of a job may take, for example 512MiB or 2GiB."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
@@ -177,6 +182,10 @@ class Settings(BaseModel):
     preset: Literal["kraft", "seed"] = "kraft"
     """kraft learns from what happened later than its features, and knows watch times; seed is the documented
     pipeline, as it is."""
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    """What computes: duckdb, on this machine; or spark, on a cluster (pip install 'kraft[spark]', Java 17)."""
+    master: str = "local[*]"
+    """Spark's master, for example spark://HOST:7077. Default: the cores of this machine."""
     force: bool = False
     """Rebuild everything, also what is up to date."""
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
@@ -224,6 +233,12 @@ class Settings(BaseModel):
     daily, taste, friends)."""
     objective: Literal["binary", "lambdarank"] | None = None
     """Ranker: binary gives probabilities, lambdarank only an order. Default: binary."""
+
+    @field_validator("raw", "matrix", mode="before")
+    @classmethod
+    def _local(cls, place: object) -> object:
+        """file:///data is /data."""
+        return place.removeprefix("file://") if isinstance(place, str) else place
 
     @property
     def verbosity(self) -> int:

@@ -24,6 +24,9 @@ INTERACTION_COLUMNS = {
     "watch_ratio": "DOUBLE",
 }
 
+OPTIONAL_OF_A_LOG = frozenset({"date"})
+"""Only daily counts and the age of uploads need the date, and are missing then."""
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -104,7 +107,7 @@ OPTIONAL = (
 )
 
 
-def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile | AbsentFile]]:
+def resolve(raw: Path | str, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFile | AbsentFile]]:
     """The raw files to build from, by logical name: the required ones, and the optional ones, some of them absent.
 
     Args:
@@ -114,6 +117,37 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
     Raises:
         InputError: the folder or a required file is missing, or a header lacks a column.
     """
+    for option, place in (("raw", str(raw)), ("matrix", matrix)):
+        if "://" in place:
+            raise InputError(f"--{option} {place}: not on this machine", "Spark reads from there: add --engine spark.")
+    folder = folder_of(Path(raw))
+    log = log_file(folder, matrix)
+    inputs, extras = side_files(folder)
+    log.check_header()
+    return {"raw_interactions": log} | inputs, extras
+
+
+def log_file(folder: Path, matrix: str) -> RawFile:
+    """The log that ``matrix`` means: small or big, in ``folder``, or a path.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if matrix in {"small", "big"}:
+        path = _required(folder, f"{matrix}_matrix")
+    else:
+        path = Path(matrix)
+        if not path.is_file():
+            raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
+    return RawFile(path, INTERACTION_COLUMNS, optional=OPTIONAL_OF_A_LOG, key="user_id")
+
+
+def folder_of(raw: Path) -> Path:
+    """The folder below ``raw`` that KuaiRec's files are in.
+
+    Raises:
+        InputError: there is none.
+    """
     if not raw.is_dir():
         raise InputError(f"--raw {raw}: no such folder", "Fetch the data: python -m jobs.fetch_data")
     folder = find_folder(raw)
@@ -122,15 +156,16 @@ def resolve(raw: Path, matrix: str) -> tuple[dict[str, RawFile], dict[str, RawFi
             f"--raw {raw}: user_features.csv (or .parquet) is not in it",
             "Give the folder with KuaiRec's files, or fetch them: python -m jobs.fetch_data",
         )
-    if matrix in {"small", "big"}:
-        log = _required(folder, f"{matrix}_matrix")
-    else:
-        log = Path(matrix)
-        if not log.is_file():
-            raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
+    return folder
+
+
+def side_files(folder: Path) -> tuple[dict[str, RawFile], dict[str, RawFile | AbsentFile]]:
+    """`resolve` without the log.
+
+    Raises:
+        InputError: a required file is missing, or a header lacks a column.
+    """
     inputs = {
-        # A log may lack the date: only daily counts and the age of uploads need it, and are missing then.
-        "raw_interactions": RawFile(log, INTERACTION_COLUMNS, optional=frozenset({"date"}), key="user_id"),
         "raw_user_features": _raw_file(_required(folder, USERS.stem), USERS),
         "raw_item_categories": _raw_file(_required(folder, CATEGORIES.stem), CATEGORIES),
     }

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -70,7 +71,17 @@ TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_
 """What a build brings up to date, by preset."""
 
 
-def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
+Resolve = Callable[[Path | str, str], tuple[Mapping[str, Source], Mapping[str, Source]]]
+"""`contracts.resolve`, or what finds raw files elsewhere."""
+
+
+def build(
+    arguments: Mapping[str, Any],
+    *,
+    builder: Callable[..., Builder] = Builder,
+    resolve: Resolve = resolve,
+    tell: Callable[[str], object] = tell,
+) -> dict[str, Any]:
     """Check the raw files and bring every table up to date (a stage: arguments and result are JSON).
 
     For the preset kraft, the same files of `sql/` then run once more in the folder `fit` of the work folder, with the
@@ -81,8 +92,9 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
         arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
             by default those of the preset; `more`, names of further tables to build after them, by default none;
             `commit`, whether to show readers the result at the end, by default true.
-
-    Tells each table's name once it is up to date.
+        builder: the engine that makes the tables.
+        resolve: finds the raw files.
+        tell: is told each table's name once it is up to date; by default the job is.
 
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
@@ -104,18 +116,18 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
     with open_session(budget, settings.threads, store.tmp, files) as connection:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
-        make = partial(Builder, connection, progress=progress, threads=settings.threads, force=settings.force)
+        make = partial(builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
         rejected: dict[str, int] = {}
         if observed:
             sources["observed_interactions"], rejected = _observed(settings, make, store, seen)
             parameters |= {"train_fraction": 1.0}
-        builder = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
-        aside = _aside(builder, sources)
-        check_extras(connection, _unread(builder, names, {name: sources[name] for name in extras}), aside)
-        builders = [(builder, names)]
+        main = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
+        aside = _aside(main, sources)
+        check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), aside)
+        builders = [(main, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
-        learning, learned, pairs = builder, "ranker_train", "interactions_train"
+        learning, learned, pairs = main, "ranker_train", "interactions_train"
         if stacking:
             known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
             known |= {"interactions": Parquet(store.table("interactions_train"))}
@@ -133,15 +145,15 @@ def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
                         each.ensure(name)
                     tell(name)
                     task.advance()
-        split = _first(connection, builder, "split")
-        builder.source("interactions").register(connection, "interactions")
+        split = _first(connection, main, "split")
+        main.source("interactions").register(connection, "interactions")
         log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
         rows, raw_rows = (int(count) for count in log[0])
         rejected |= publish(store, aside)
     split["cut_time"] = _local_time(split["cut_timestamp"])
     return {
-        "built": builder.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
-        "reused": builder.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
+        "built": main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
+        "reused": main.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
         "absent": [name for name, file in extras.items() if isinstance(file, AbsentFile)] if stacking else [],
         "split": split,
         "interactions": rows,
@@ -206,7 +218,7 @@ def _n_features(settings: Settings) -> int:
 
 
 def _observed(
-    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, RawFile]
+    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source]
 ) -> tuple[Parquet, dict[str, int]]:
     """small_matrix, typed and checked like any log, in a folder of its own; and its rows that were set aside."""
     sources: dict[str, Source] = dict(inputs)

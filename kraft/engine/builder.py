@@ -113,7 +113,7 @@ class Builder:
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
             try:
-                self._register(query)
+                self._register(query, folder)
                 rows = self._copy(query, dict(recipe.settings), written)
                 self._check(query, checks, written)
             finally:
@@ -129,12 +129,16 @@ class Builder:
         self.built[query.name] = {**facts, "reason": reason}
         self.progress.detail(f"  {query.name:<20} {rows:>12,} rows  {facts['seconds']:6.2f} s  ({reason})")
 
-    def _register(self, query: Query) -> None:
+    def _register(self, query: Query, folder: Path) -> None:
         try:
             for part in query.inputs:
-                self.source(part).register(self.connection, part)
+                self._put(part, self.source(part), folder)
         except duckdb.Error as error:
             raise self._explain(query, error) from error
+
+    def _put(self, name: str, source: Source, folder: Path) -> None:  # noqa: ARG002 - other engines write there
+        """Make ``source`` selectable as ``name`` until the table is made; ``folder`` is there as long."""
+        source.register(self.connection, name)
 
     def _verify_unchanged(self, recipe: Recipe) -> None:
         for name, state in recipe.inputs.items():
@@ -210,19 +214,23 @@ class Builder:
         return moved == [(0,)]
 
     def _check(self, query: Query, checks: list[Query], written: Path) -> None:
-        Parquet(written).register(self.connection, query.name)
-        prepare(self.connection, self.threads, kept=False, raw=False)
+        if checks:
+            self._put(query.name, Parquet(written), written.parent)
         for check in checks:
             for part in check.inputs:
                 if part != query.name:
                     self._ensure(part)
-                    self.source(part).register(self.connection, part)
-            limited = f"select * from ({check.text}\n) limit {SHOWN_OFFENDERS}"  # noqa: S608
-            result = self.connection.execute(limited, self._parameters(check))
-            names = [column[0] for column in result.description or []]
-            rows = result.fetchall()
-            if rows:
-                raise InputError(*self._complaint(query, check, [dict(zip(names, row, strict=True)) for row in rows]))
+                    self._put(part, self.source(part), written.parent)
+            if rows := self._offenders(check):
+                raise InputError(*self._complaint(query, check, rows))
+
+    def _offenders(self, check: Query) -> list[dict[str, Any]]:
+        """The first rows that a check finds."""
+        prepare(self.connection, self.threads, kept=False, raw=False)
+        limited = f"select * from ({check.text}\n) limit {SHOWN_OFFENDERS}"  # noqa: S608
+        result = self.connection.execute(limited, self._parameters(check))
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         sources = [self.raw[part] for part in query.inputs if part in self.raw]

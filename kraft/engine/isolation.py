@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from kraft import errors
+from kraft.engine.budget import peak_bytes
 from kraft.engine.faults import explained
 from kraft.errors import KraftError, MachineError
 from kraft.settings import MIB
@@ -68,6 +69,23 @@ def run_stage(
     """
     with RunningStage(stage, arguments, thrifty=thrifty, lock=lock) as running:
         return running.result()
+
+
+class Running(Protocol):
+    """A stage that was started, wherever it runs; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def begin(self, arguments: dict[str, Any]) -> None:
+        """Let a stage work that was started without arguments."""
+
+    def wait_for(self, news: str) -> bool:
+        """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end: what the stage returned, its `peak_bytes` and `seconds`."""
 
 
 class RunningStage:
@@ -123,7 +141,7 @@ class RunningStage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._kill()
 
     def _kill(self) -> None:
@@ -175,6 +193,57 @@ class RunningStage:
             raise kind(result["problem"], result["remedy"])
         result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return result
+
+
+class StageHere:
+    """A stage in the job's own process, for an engine that computes in processes of its own; else as `RunningStage`.
+
+    It runs when its result is asked for.
+
+    Args:
+        stage: the function to call, as "package.module:function".
+        arguments: its argument. None: it waits for `begin`.
+    """
+
+    def __init__(self, stage: str, arguments: dict[str, Any] | None = None) -> None:
+        self._stage, self._arguments = stage, arguments
+
+    def begin(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is left behind."""
+
+    def wait_for(self, news: str) -> bool:  # noqa: ARG002 - as `Running`
+        """Nothing is told before the end."""
+        return False
+
+    def result(self) -> dict[str, Any]:
+        """Run the stage.
+
+        Returns:
+            The function's result with `peak_bytes` of this process and the `seconds` that it took.
+
+        Raises:
+            KraftError: as the stage raises it.
+            InputError: the engine is not installed.
+        """
+        started = time.monotonic()
+        module, function = self._stage.split(":")
+        try:
+            stage: Stage = getattr(importlib.import_module(module), function)
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("kraft"):
+                raise
+            raise errors.InputError(
+                f"--engine spark needs the package {error.name}", "Install it: pip install 'kraft[spark]'"
+            ) from None
+        assert self._arguments is not None  # noqa: S101 - nobody asks for the result of what was not begun
+        result = stage(self._arguments)
+        return result | {"seconds": time.monotonic() - started, "peak_bytes": peak_bytes()}
 
 
 def tell(news: str) -> None:

@@ -29,6 +29,9 @@ repeats takes three times as long as that look, and sorting by every column a si
 A check that Rejects a raw table finds rows that are wrong by themselves: the rows of the raw table with the values
 that it shows, under the raw table's names of columns. They can be set aside (`kraft.engine.rejects`). Its rule begins
 with the name of the column that it is about.
+
+Where another engine cannot say a table in the same words, a file NAME.ENGINE.sql beside it says it for that engine:
+the same rows in the same order.
 """
 
 import hashlib
@@ -68,11 +71,13 @@ class Query:
     are."""
     guards: str = ""
     rejects: str = ""
+    siblings: dict[str, str] = field(default_factory=dict)
+    """Engine -> the same table as that engine has to say it: the file NAME.ENGINE.sql beside this one."""
 
     @property
     def digest(self) -> str:
-        """Changes when the file does."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+        """Changes when the file or a sibling does."""
+        return hashlib.sha256("".join((self.text, *self.siblings.values())).encode()).hexdigest()[:16]
 
     @property
     def keys(self) -> list[str]:
@@ -154,6 +159,10 @@ def parse(path: Path) -> Query:
         sums=_names(fields.get("Sums", "")),
         guards=fields.get("Guards", ""),
         rejects=fields.get("Rejects", ""),
+        siblings={
+            beside.suffixes[0][1:]: beside.read_text(encoding="utf-8")
+            for beside in sorted(path.parent.glob(f"{path.stem}.*.sql"))
+        },
     )
     if set(query.parameters) != used_parameters(text):
         raise QueryError(f"{path}: the header's parameters {query.parameters} are not those of the SELECT")
@@ -189,6 +198,9 @@ def all_queries() -> dict[str, Query]:
     """
     found: dict[str, Query] = {}
     for path in sorted(SQL_FOLDER.glob("*/*.sql")):
+        if len(path.suffixes) > 1:
+            # A sibling.
+            continue
         query = parse(path)
         if query.name in found:
             raise QueryError(f"{path}: a table of this name stands in sql/{found[query.name].stage} too")

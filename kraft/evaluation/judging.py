@@ -1,7 +1,7 @@
 """One set of scores, judged: its metrics, each over the users as they are and over every resample of them."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,6 +92,8 @@ class Judge:
     """Folder for the tables of one score set at a time."""
     threads: int
     cutoffs: Sequence[int]
+    engine: Callable[..., Builder] = Builder
+    """Runs `sql/evaluation`."""
     _resamples: dict[int, Resamples] = field(default_factory=dict)
 
     @cached_property
@@ -183,7 +185,7 @@ class Judge:
 
     def _builder(self, folder: str, more: Mapping[str, Source]) -> Builder:
         parameters = {"cutoffs": sorted({*self.cutoffs, *MEASURED_CUTOFFS})}
-        return Builder(
+        return self.engine(
             self.connection,
             Store(self.scratch / folder),
             {**self.sources, **more},

@@ -5,7 +5,7 @@ what lists made from candidates lack of lists made from every video is what the 
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import fsum
@@ -39,7 +39,7 @@ CANDIDATE_CUTOFFS = (50, 100, 200, 500, 1000)
 Row = dict[str, Any]
 
 
-def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
     """Recall of the candidates by source, and metrics of several sets of lists.
 
     Args:
@@ -49,6 +49,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
             first; `top`, places of a list that count; `exclude_seen`, whether the truth leaves out what a user has
             seen, as the lists do; `items`, a file of the videos that they were made from, or None for the whole
             catalogue; optionally `deepest`, up to how many candidates a user recall is told.
+        engine: the builder that runs `sql/recommendations`.
 
     Returns:
         `report`: `top`, `exclude_seen`, `users` (with a positive), `positives`, `bootstrap`, `candidates` (None, or
@@ -82,7 +83,7 @@ def judge_recommendations(arguments: Mapping[str, Any]) -> dict[str, Any]:
     ):
         if arguments["items"] is not None:
             sources["catalogue"] = _only(store.table("catalogue"), Path(arguments["items"]), connection, folder)
-        judging = ListJudge(connection, sources, folder, settings.threads, parameters)
+        judging = ListJudge(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
         if arguments["candidates"] is not None:
             candidates = judging.candidates(Path(arguments["candidates"]), arguments["shares"])
@@ -156,6 +157,8 @@ class ListJudge:
     threads: int
     parameters: Mapping[str, Any]
     """`top`, `exclude_seen` and `cutoffs`."""
+    engine: Callable[..., Builder] = Builder
+    """Runs `sql/recommendations`."""
     positives: int = field(init=False)
     users: int = field(init=False)
     """Users with a positive."""
@@ -242,7 +245,7 @@ class ListJudge:
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def _builder(self, folder: str, more: Mapping[str, Source]) -> Builder:
-        return Builder(
+        return self.engine(
             self.connection,
             Store(self.scratch / folder),
             {**self.sources, **more},

@@ -1,6 +1,6 @@
 """The stages that judge scores: run `sql/evaluation` over them, and say what the figures are worth."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kraft.engine.budget import Budget
+from kraft.engine.builder import Builder
 from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet
 from kraft.engine.store import Store
@@ -25,13 +26,14 @@ PAIRED = ("ndcg@10", *AUC_METRICS.values())
 BOOTSTRAP = {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE}
 
 
-def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def judge(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
     """Metrics of several score sets, with intervals, beside the simplest recommenders.
 
     Args:
         arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score, in the order to show
             them, the first the one under judgement; optionally `baselines`, whether to add them (by default no), `als`,
             the model of `FACTORS_ALONE` (by default als), and `cutoffs`, by default `CUTOFFS`.
+        engine: the builder that runs `sql/evaluation`.
 
     Returns:
         `report`: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
@@ -48,7 +50,7 @@ def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         raise InputError("no scores are given to judge", "Name at least one file of scores.")
     notes: list[str] = []
-    with _judge(settings, arguments) as judging:
+    with _judge(settings, arguments, engine) as judging:
         als = Store(settings.work).model(arguments.get("als", "als"))
         more = _baselines(judging, als, notes) if arguments.get("baselines") else {}
         more = {name: source for name, source in more.items() if name not in given}
@@ -64,11 +66,12 @@ def judge(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"report": report, "table": "\n\n".join((score_sets_table(judged), *notes, detail(name, first)))}
 
 
-def compare(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def compare(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
     """The paired difference of two score sets: what the first is worth over the second.
 
     Args:
         arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score: two of them.
+        engine: the builder that runs `sql/evaluation`.
 
     Returns:
         `report`: `a` and `b` (their names), `pairs`, `bootstrap`, `metrics` (metric -> a, b, difference, low, high)
@@ -83,7 +86,7 @@ def compare(arguments: Mapping[str, Any]) -> dict[str, Any]:
     sources: dict[str, Scores] = {name: score_file(Path(path)) for name, path in arguments["scores"].items()}
     if len(sources) != len(("a", "b")):
         raise InputError(f"two score sets can be compared, not {len(sources)}", "Give two, each a name of its own.")
-    with _judge(settings, arguments) as judging:
+    with _judge(settings, arguments, engine) as judging:
         names = list(sources)
         judging.same_pairs(names[0], names[1], sources)
         a, b = (judging.judge(name, source) for name, source in sources.items())
@@ -112,7 +115,7 @@ def compare(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _judge(settings: Settings, arguments: Mapping[str, Any]) -> Iterator[Judge]:
+def _judge(settings: Settings, arguments: Mapping[str, Any], engine: Callable[..., Builder]) -> Iterator[Judge]:
     store = Store(settings.work)
     sources = {name: Parquet(store.table(name)) for name in BASE_TABLES}
     with (
@@ -121,7 +124,7 @@ def _judge(settings: Settings, arguments: Mapping[str, Any]) -> Iterator[Judge]:
             Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, arguments["scores"].values())
         ) as connection,
     ):
-        yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS)
+        yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS, engine)
 
 
 def _baselines(judging: Judge, model: Path, notes: list[str]) -> dict[str, Scores]:

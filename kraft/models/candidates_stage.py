@@ -1,6 +1,6 @@
 """The stage that chooses candidates from the whole catalogue: JSON in, JSON out, in a process of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -33,7 +33,9 @@ ITEM_COLUMNS: Final = (columns.ITEM_ID, "video_id")
 """What a file may call the ids of videos: KuaiRec's own files are taken as they are."""
 
 
-class _Users(NamedTuple):
+class Users(NamedTuple):
+    """For whom candidates are chosen."""
+
     ids: Index
     """Ascending, each once."""
     rows: Index
@@ -42,7 +44,74 @@ class _Users(NamedTuple):
     """Ids that the user's file had beyond the first of their kind."""
 
 
-def make_candidates(arguments: Mapping[str, Any]) -> dict[str, Any]:
+class Choice(NamedTuple):
+    """What candidates are chosen from and for whom."""
+
+    settings: Settings
+    catalogue: Catalogue
+    sources: dict[str, Source]
+    """By name; none where every video is wanted."""
+    candidates: int | None
+    """A user; None for every video that is left."""
+    ranks: bool
+    """Whether to write all that the sources offer, with the rank in the list of each."""
+    exclude_seen: bool
+
+
+def write_candidates(store: Store, choice: Choice, users: Users, out: Path) -> tuple[int, int]:
+    """Write the candidates of ``users``; returns the pairs, and the users with fewer than asked for."""
+    pairs = short = 0
+    with ExitStack() as stack:
+        task = stack.enter_context(Progress(choice.settings.verbosity).task("candidates", len(users.ids), "users"))
+        writer = stack.enter_context(_Writer(out, schema(ranks=choice.ranks)))
+        for made in chosen(stack, store, choice, users, workers(choice.settings.threads, choice.settings.memory_limit)):
+            writer.add(made.table)
+            pairs += len(made.table)
+            short += made.short
+            task.advance(made.users)
+    return pairs, short
+
+
+def chosen(stack: ExitStack, store: Store, choice: Choice, users: Users, threads: int) -> Iterator[Made]:
+    """The candidates of ``users``, block after block.
+
+    Args:
+        stack: keeps the tables open.
+        store: the work folder, whose tables are up to date.
+        choice: what to choose from.
+        users: for whom.
+        threads: blocks side by side.
+    """
+
+    def rows(table: str, *names: str) -> UserRows:
+        return stack.enter_context(UserRows(store.table(table), names))
+
+    stack.enter_context(threadpool_limits(1, user_api="blas"))
+    seen = rows("user_item_counts", columns.ITEM_INDEX) if choice.exclude_seen else None
+    known = (users.ids, users.rows)
+    if choice.candidates is None:
+        return everything(choice.catalogue, Tables(seen), known, threads=threads)
+    recent, tastes = (
+        rows("recent_positives", "place", columns.ITEM_INDEX),
+        rows("user_categories", "category", "weight"),
+    )
+    tables = Tables(seen, recent, tastes)
+    return candidates(
+        choice.catalogue,
+        choice.sources,
+        tables,
+        known,
+        choice.candidates,
+        ranks=choice.ranks,
+        threads=threads,
+    )
+
+
+def make_candidates(
+    arguments: Mapping[str, Any],
+    *,
+    write: Callable[[Store, Choice, Users, Path], tuple[int, int]] = write_candidates,
+) -> dict[str, Any]:
     """Choose candidates for every user and write them to a Parquet file.
 
     Args:
@@ -52,6 +121,7 @@ def make_candidates(arguments: Mapping[str, Any]) -> dict[str, Any]:
             train; `candidates`, how many a user, or None for every video that is left; `ranks`, whether to write all
             that the sources offer in lists of that length, with the rank in the list of each; `out`, the file to
             write: `blocks.schema`, sorted by user_id and item_id.
+        write: writes them, and returns the pairs, and the users with fewer than asked for.
 
     Returns:
         `users`; of them `cold_users` and `short_users` (with fewer candidates than asked for); `repeated_users`, ids
@@ -66,55 +136,26 @@ def make_candidates(arguments: Mapping[str, Any]) -> dict[str, Any]:
     store = Store(settings.work)
     catalogue = _catalogue(store, settings, arguments["items"])
     users = _users(store, settings, arguments["users"], cold=arguments["cold_users"])
-    facts = {
+    wanted = None if arguments["candidates"] is None else int(arguments["candidates"])
+    choice = Choice(
+        settings,
+        catalogue,
+        {} if wanted is None else make_sources(store, settings, catalogue),
+        wanted,
+        bool(arguments["ranks"]) and wanted is not None,
+        bool(arguments["exclude_seen"]),
+    )
+    counts: list[int] = []
+    write_whole(Path(arguments["out"]), lambda out: counts.extend(write(store, choice, users, out)))
+    return {
         "users": len(users.ids),
         "cold_users": int((users.rows < 0).sum()),
         "repeated_users": users.repeated,
         "videos": len(catalogue),
-        "pairs": 0,
-        "short_users": 0,
+        "pairs": counts[0],
+        "short_users": counts[1],
+        "peak_mib": round(peak_bytes() / MIB),
     }
-
-    def write(out: Path) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(threadpool_limits(1, user_api="blas"))
-            task = stack.enter_context(Progress(settings.verbosity).task("candidates", len(users.ids), "users"))
-            ranks = bool(arguments["ranks"]) and arguments["candidates"] is not None
-            writer = stack.enter_context(_Writer(out, schema(ranks=ranks)))
-            for made in _make(stack, store, settings, catalogue, users, arguments):
-                writer.add(made.table)
-                facts["pairs"] += len(made.table)
-                facts["short_users"] += made.short
-                task.advance(made.users)
-
-    write_whole(Path(arguments["out"]), write)
-    return {**facts, "peak_mib": round(peak_bytes() / MIB)}
-
-
-def _make(
-    stack: ExitStack,
-    store: Store,
-    settings: Settings,
-    catalogue: Catalogue,
-    users: _Users,
-    arguments: Mapping[str, Any],
-) -> Iterator[Made]:
-    def rows(table: str, *names: str) -> UserRows:
-        return stack.enter_context(UserRows(store.table(table), names))
-
-    threads = workers(settings.threads, settings.memory_limit)
-    seen = rows("user_item_counts", columns.ITEM_INDEX) if arguments["exclude_seen"] else None
-    known = (users.ids, users.rows)
-    if arguments["candidates"] is None:
-        return everything(catalogue, Tables(seen), known, threads=threads)
-    recent, tastes = (
-        rows("recent_positives", "place", columns.ITEM_INDEX),
-        rows("user_categories", "category", "weight"),
-    )
-    sources = make_sources(store, settings, catalogue)
-    tables = Tables(seen, recent, tastes)
-    n, ranks = int(arguments["candidates"]), bool(arguments["ranks"])
-    return candidates(catalogue, sources, tables, known, n, ranks=ranks, threads=threads)
 
 
 def make_sources(store: Store, settings: Settings, catalogue: Catalogue) -> dict[str, Source]:
@@ -148,12 +189,12 @@ def _catalogue(store: Store, settings: Settings, items: str | None) -> Catalogue
     return whole.only(places)
 
 
-def _users(store: Store, settings: Settings, given: str | None, *, cold: str) -> _Users:
+def _users(store: Store, settings: Settings, given: str | None, *, cold: str) -> Users:
     with pq.ParquetFile(store.table("user_index")) as file:
         table = file.read([columns.USER_ID, columns.USER_INDEX])
     ids, index = (table[name].to_numpy() for name in (columns.USER_ID, columns.USER_INDEX))
     if given is None:
-        return _Users(ids, index, 0)
+        return Users(ids, index, 0)
     path = Path(given)
     _, asked, repeated = _given(path, (columns.USER_ID,), store, settings)
     places = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
@@ -164,7 +205,7 @@ def _users(store: Store, settings: Settings, given: str | None, *, cold: str) ->
             f"{path}: {_unknown(unknown, len(asked), 'users', columns.USER_ID)} not in the train period",
             "Leave such users out, or give them popular and new videos with --cold-users popular.",
         )
-    return _Users(asked, found, repeated)
+    return Users(asked, found, repeated)
 
 
 def _given(path: Path, names: tuple[str, ...], store: Store, settings: Settings) -> GivenIds:

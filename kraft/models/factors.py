@@ -28,7 +28,7 @@ class Factors:
     item: FloatMatrix
     """float32, shape (n_items, n_factors); the same for items."""
     solver: str
-    """implicit or dense."""
+    """implicit or dense; spark where Spark fitted them."""
     density: float
     """Stored pairs / (n_users x n_items)."""
     pages_seconds: float

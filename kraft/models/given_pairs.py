@@ -4,6 +4,7 @@ The given pairs take the place of the test pairs: `ranker_test` or `pair_feature
 and videos that were never seen get what the preset gives cold ones.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,9 @@ def features_table(settings: Settings) -> str:
     return "ranker_test" if settings.preset == "seed" else "pair_features"
 
 
-def write_features(pairs: Path, store: Store, settings: Settings, folder: Path) -> Path:
+def write_features(
+    pairs: Path, store: Store, settings: Settings, folder: Path, *, builder: Callable[..., Builder] = Builder
+) -> Path:
     """Write the features of ``pairs``, in their order; `preset_rows.open_rows` reads them.
 
     Args:
@@ -47,6 +50,7 @@ def write_features(pairs: Path, store: Store, settings: Settings, folder: Path) 
         store: the work folder, whose tables are up to date.
         settings: preset, memory limit and threads.
         folder: gets the folder `pairs` for the tables; nothing of that name may be there.
+        builder: the engine that makes the table.
 
     Returns:
         The Parquet file, one row a pair: `ranker_test` (preset seed) or `pair_features`.
@@ -61,5 +65,5 @@ def write_features(pairs: Path, store: Store, settings: Settings, folder: Path) 
         least, most = connection.view("pairs").aggregate(found).fetchall()[0]
         for name in sources.keys() & set(_BY_USER):
             sources[name] = Span(store.table(name), columns.USER_ID, least, most)
-        builder = Builder(connection, Store(folder / "pairs"), sources, {}, Progress(-1), threads=settings.threads)
-        return builder.ensure(wanted)
+        own = Store(folder / "pairs")
+        return builder(connection, own, sources, {}, Progress(-1), threads=settings.threads).ensure(wanted)

@@ -12,6 +12,27 @@ from kraft.models.recipes import ALS, WATCH_TIME, named
 from kraft.models.watch_time_model import WatchTimeModel
 from kraft.settings import Settings
 
+Completing = Factors | WatchTimeModel
+"""What completes stored features to feature vectors."""
+
+
+def completing(store: Store, settings: Settings) -> Completing:
+    """The model of ``store`` that completes the preset's rows: ALS factors (seed), else the watch time model.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    if settings.preset == "seed":
+        return Factors.load(store.trusted(named(ALS, settings)))
+    return WatchTimeModel.load(store.trusted(WATCH_TIME))
+
+
+def completed(table: Path, model: Completing, settings: Settings) -> FeatureTable[Any]:
+    """`open_rows` with a model that is loaded already."""
+    if isinstance(model, Factors):
+        return FeatureRows(table, model.user, model.item)
+    return PairRows(table, model, settings.without)
+
 
 def open_rows(table: Path, store: Store, settings: Settings) -> FeatureTable[Any]:
     """The rows of ``table`` as the preset's ranker takes them.
@@ -24,7 +45,4 @@ def open_rows(table: Path, store: Store, settings: Settings) -> FeatureTable[Any
     Raises:
         InputError: the table lacks a column, or the model is missing or damaged.
     """
-    if settings.preset == "seed":
-        factors = Factors.load(store.trusted(named(ALS, settings)))
-        return FeatureRows(table, factors.user, factors.item)
-    return PairRows(table, WatchTimeModel.load(store.trusted(WATCH_TIME)), settings.without)
+    return completed(table, completing(store, settings), settings)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
-from kraft.models.feature_table import BATCH_ROWS, FeatureTable, RowSequence
+from kraft.models.feature_table import BATCH_ROWS, FeatureTable, FloatMatrix, RowSequence
 from kraft.models.trees import lightgbm
 from kraft.models.validation import SplitRows
 from kraft.settings import RankerSettings
@@ -99,6 +99,7 @@ def datasets(
     *,
     users: npt.NDArray[np.int32] | None = None,
     weights: npt.NDArray[np.float32] | None = None,
+    sample: FloatMatrix | None = None,
     advance: Callable[[int], None] = lambda _: None,
     batch_rows: int = BATCH_ROWS,
 ) -> tuple[lightgbm.Dataset, lightgbm.Dataset]:
@@ -111,9 +112,20 @@ def datasets(
         parameters: from `lightgbm_parameters`.
         users: user of each row, for a ranking objective: equal ones stand together.
         weights: of each row; None for 1.
+        sample: feature vectors that place the bins' edges; None for a sample of the train rows. Whoever has a part of
+            the train rows only needs one that is shared.
         advance: called with the number of rows of each batch.
         batch_rows: rows pushed at a time.
     """
+    names = list(features.feature_names)
+    # By index: given by name, 4.7.0 does not find them in a dataset with a reference.
+    categorical = [place for place, name in enumerate(names) if name in columns.CATEGORICAL_FEATURES]
+    reference = None
+    if sample is not None:
+        none = np.zeros(len(sample), dtype=np.float32)
+        reference = lightgbm.Dataset(
+            sample, label=none, feature_name=names, categorical_feature=categorical, params=dict(parameters)
+        ).construct()
     built: list[lightgbm.Dataset] = []
     for rows in split:
         dataset = lightgbm.Dataset(
@@ -121,12 +133,9 @@ def datasets(
             label=labels[rows].astype(np.float32),
             weight=None if weights is None else weights[rows],
             group=None if users is None else np.unique(users[rows], return_counts=True)[1],
-            reference=built[0] if built else None,
-            feature_name=list(features.feature_names),
-            # By index: given by name, 4.7.0 does not find them in a dataset with a reference.
-            categorical_feature=[
-                place for place, name in enumerate(features.feature_names) if name in columns.CATEGORICAL_FEATURES
-            ],
+            reference=built[0] if built else reference,
+            feature_name=names,
+            categorical_feature=categorical,
             params=dict(parameters),
         )
         built.append(dataset.construct())
@@ -181,47 +190,76 @@ def train(
     features.close()
     del labels, split, users, weights
     binned = time.monotonic()
-    history: dict[str, list[float]] = {metric: [] for metric in settings.metric}
     with progress.task("train ranker", settings.rounds, "rounds") as task:
 
-        def report(environment: lightgbm.callback.CallbackEnv) -> None:
-            for _, metric, value, *_ in environment.evaluation_result_list or ():
-                history[metric].append(round(value, HISTORY_DIGITS))
-                if metric == "auc":
-                    task.note(f"validation AUC {value:.4f}")
+        def report(auc: float) -> None:
+            task.note(f"validation AUC {auc:.4f}")
             task.advance()
 
-        booster = lightgbm.train(
-            parameters,
-            train_set,
-            num_boost_round=settings.rounds,
-            valid_sets=[validation_set],
-            valid_names=["validation"],
-            callbacks=[
-                report,
-                lightgbm.early_stopping(settings.early_stopping, first_metric_only=True, verbose=False),
-            ],
-        )
-    seconds = time.monotonic() - binned
-    rounds_run = len(history["auc"])
+        booster, learned = boost(parameters, train_set, validation_set, settings, report)
     record = RankerRecord(
         feature_names=names,
         category_codes=dict(category_codes),
         settings=settings,
-        versions={name: importlib.metadata.version(name) for name in ("lightgbm", "numpy", "scikit-learn")},
-        best_iteration=booster.best_iteration,
-        rounds_run=rounds_run,
-        history=history,
-        validation_auc=booster.best_score["validation"]["auc"],
         train_rows=n_train,
         validation_rows=n_validation,
         label_rows=label_rows or n_rows,
         sampled_rows=n_rows,
         dataset_seconds=round(binned - started, 3),
-        train_seconds=round(seconds, 3),
-        seconds_a_round=round(seconds / rounds_run, 5),
+        **learned,
     )
     return TrainedRanker(booster, record)
+
+
+def boost(
+    parameters: dict[str, Any],
+    train_set: lightgbm.Dataset,
+    validation_set: lightgbm.Dataset,
+    settings: RankerSettings,
+    told: Callable[[float], object] = lambda _: None,
+) -> tuple[lightgbm.Booster, dict[str, Any]]:
+    """Grow trees until the validation rows say that it is enough.
+
+    Args:
+        parameters: from `lightgbm_parameters`.
+        train_set: from `datasets`, and
+        validation_set: from the same call.
+        settings: rounds, and when to stop.
+        told: the AUC of the validation rows after each round.
+
+    Returns:
+        The model, and the fields of its `RankerRecord` that tell how it was learned.
+    """
+    started = time.monotonic()
+    history: dict[str, list[float]] = {metric: [] for metric in settings.metric}
+
+    def report(environment: lightgbm.callback.CallbackEnv) -> None:
+        for _, metric, value, *_ in environment.evaluation_result_list or ():
+            history[metric].append(round(value, HISTORY_DIGITS))
+            if metric == "auc":
+                told(value)
+
+    booster = lightgbm.train(
+        parameters,
+        train_set,
+        num_boost_round=settings.rounds,
+        valid_sets=[validation_set],
+        valid_names=["validation"],
+        callbacks=[
+            report,
+            lightgbm.early_stopping(settings.early_stopping, first_metric_only=True, verbose=False),
+        ],
+    )
+    seconds, rounds_run = time.monotonic() - started, len(history["auc"])
+    return booster, {
+        "versions": {name: importlib.metadata.version(name) for name in ("lightgbm", "numpy", "scikit-learn")},
+        "best_iteration": booster.best_iteration,
+        "rounds_run": rounds_run,
+        "history": history,
+        "validation_auc": booster.best_score["validation"]["auc"],
+        "train_seconds": round(seconds, 3),
+        "seconds_a_round": round(seconds / rounds_run, 5),
+    }
 
 
 class _Log:

@@ -4,7 +4,6 @@ Its memory is the tightest of all, so it imports neither Polars nor DuckDB (35 M
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,14 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
         settings.ranker,
         threads=settings.threads,
         progress=progress,
-        category_codes=category_codes(store.table("user_features")) if settings.preset == "seed" else {},
+        category_codes=category_codes(store, settings),
         **sample_of(store, settings),
     )
+    return publish(trained, store, settings)
+
+
+def publish(trained: ranker.TrainedRanker, store: Store, settings: Settings) -> dict[str, Any]:
+    """Make ``trained`` the store's ranker of the preset; returns what a job tells of it."""
     record = trained.record
     name = named(RANKER, settings)
     with store.scratch() as folder:
@@ -87,9 +91,12 @@ def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], chosen: Ra
     )
 
 
-def category_codes(user_features: Path) -> dict[str, list[str]]:
-    """The values of each categorical feature in the order of their codes; code 0 is what is missing, ''."""
+def category_codes(store: Store, settings: Settings) -> dict[str, list[str]]:
+    """The values of the preset's categorical features in the order of their codes; code 0 is what is missing, ''."""
     codes: dict[str, list[str]] = {}
+    if settings.preset != "seed":
+        return codes
+    user_features = store.table("user_features")
     for name in columns.CATEGORICAL_FEATURES:
         users = pq.read_table(user_features, columns=[name, f"{name}_code"])
         known = dict(zip(users[f"{name}_code"].to_pylist(), pc.cast(users[name], "string").to_pylist(), strict=True))

@@ -21,7 +21,7 @@ from kraft.engine.store import Store
 from kraft.models.candidates import names_of
 from kraft.models.diversity import UNKNOWN, Content, pool_size, rerank
 from kraft.models.given_pairs import write_features
-from kraft.models.scoring_stages import export, score_table
+from kraft.models.scoring_stages import ScoreTable, export, score_table
 from kraft.settings import MIB, Settings
 
 BLOCK_PAIRS = 1_000_000
@@ -57,7 +57,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     facts = {"users": 0, "rows": 0, "short_lists": 0, "pairs": 0}
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
-        ranking = _Ranking(store, settings, folder, top, diversity)
+        ranking = Ranking(store, settings, top, diversity)
         with (
             progress.task("recommend", pq.read_metadata(candidates).num_rows, "pairs") as task,
             pq.ParquetWriter(lists, LISTS_SCHEMA, compression="zstd") as writer,
@@ -74,11 +74,26 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "seconds": round(time.monotonic() - started, 3), "peak_mib": round(peak_bytes() / MIB)}
 
 
-class _Ranking:
-    """What turns a block of candidates into lists."""
+class Ranking:
+    """What turns a block of candidates into lists.
 
-    def __init__(self, store: Store, settings: Settings, folder: Path, top: int, diversity: float) -> None:
-        self._store, self._settings, self._folder = store, settings, folder
+    Args:
+        store: the work folder, whose tables and models are up to date.
+        settings: preset, memory limit and threads.
+        top: videos a user.
+        diversity: 0 to 1.
+        score_table: what scores a table of features.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        top: int,
+        diversity: float,
+        score_table: ScoreTable = score_table,
+    ) -> None:
+        self._store, self._settings, self._score_table = store, settings, score_table
         self._top, self._diversity = top, diversity
         self._catalogue = _Catalogue(store.table("catalogue")) if diversity else None
 
@@ -114,7 +129,7 @@ class _Ranking:
             pairs, scored = folder / "given.parquet", folder / "scores.parquet"
             pq.write_table(block.select([columns.USER_ID, columns.ITEM_ID]), pairs)
             features = write_features(pairs, self._store, self._settings, folder)
-            score_table(self._settings, self._store, features, scored, Progress(-1))
+            self._score_table(self._settings, self._store, features, scored, Progress(-1))
             found: NDArray[np.float64] = pq.read_table(scored, columns=[columns.SCORE])[columns.SCORE].to_numpy()
             return found
 

@@ -1,6 +1,6 @@
 """Scores a ranker table of any length: row groups in, row groups out, nothing kept between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,27 +59,50 @@ def score(
 
     Memory: one row group of the table and one batch, or `two_sided.ROOM` a few times, whatever the number of rows.
     """
+    check_features(features, ranker)
+    with (
+        progress.task("score", len(features)) as task,
+        pq.ParquetWriter(target, SCORES_SCHEMA, compression="zstd") as writer,
+    ):
+        for scores in scored(features, ranker, range(features.row_groups), threads=threads):
+            writer.write_table(scores, row_group_size=max(1, len(scores)))
+            task.advance(len(scores))
+    return len(features)
+
+
+def check_features(features: FeatureTable[Any], ranker: TrainedRanker) -> None:
+    """Make sure that a ranker was trained on the features of a table.
+
+    Raises:
+        InputError: it was trained on others.
+    """
     if list(features.feature_names) != ranker.record.feature_names:
         raise InputError(
             f"the ranker was trained on {len(ranker.record.feature_names)} features, these rows have "
             f"{len(features.feature_names)} or others",
             "Train again with python -m jobs.train --force.",
         )
-    with (
-        progress.task("score", len(features)) as task,
-        ThreadPoolExecutor(threads) as pool,
-        pq.ParquetWriter(target, SCORES_SCHEMA, compression="zstd") as writer,
-    ):
+
+
+def scored(
+    features: FeatureTable[Any], ranker: TrainedRanker, groups: Iterable[int], *, threads: int
+) -> Iterator[pa.Table]:
+    """The scores of some row groups, a table each, as `SCORES_SCHEMA`.
+
+    Args:
+        features: the table.
+        ranker: trained on its features.
+        groups: numbers of row groups.
+        threads: threads of LightGBM; the scores do not depend on them.
+    """
+    with ThreadPoolExecutor(threads) as pool:
         two_sided = _two_sided(features, ranker)
-        for group in range(features.row_groups):
+        for group in groups:
             ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
             scores = two_sided(group, pool) if two_sided else None
             if scores is None:
                 scores = _by_batches(features, group, ranker, threads)
-            task.advance(len(ids))
-            scored = ids.append_column(columns.SCORE, pa.array(scores))
-            writer.write_table(scored.cast(SCORES_SCHEMA), row_group_size=max(1, len(ids)))
-    return len(features)
+            yield ids.append_column(columns.SCORE, pa.array(scores)).cast(SCORES_SCHEMA)
 
 
 def _by_batches(features: FeatureTable[Any], group: int, ranker: TrainedRanker, threads: int) -> Scores:

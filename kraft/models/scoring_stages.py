@@ -1,7 +1,7 @@
 """The stages that score: JSON in, JSON out, each in a process of its own."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from kraft import columns
 from kraft.engine.budget import Budget, peak_bytes
+from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session, prepare
 from kraft.engine.sources import RawFile
@@ -19,8 +20,34 @@ from kraft.models.recipes import RANKER, SCORES, named, scores_recipe
 from kraft.settings import MIB, Settings
 
 
-def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Score every test pair and publish the table `scores_PRESET`."""
+def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
+    """Write the ranker's score of every row of a table of features (`given_pairs`); returns the rows."""
+    # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
+    from kraft.models import ranker, scoring  # noqa: PLC0415
+    from kraft.models.preset_rows import open_rows  # noqa: PLC0415
+
+    model = ranker.load(store.trusted(named(RANKER, settings)))
+    with open_rows(features, store, settings) as rows:
+        return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
+
+
+ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
+"""As `score_table`, the single machine's."""
+
+
+def export(scores: Path, out: Path | str) -> None:
+    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
+    frame, place = pl.scan_parquet(scores), Path(out)
+    write_whole(place, frame.sink_csv if place.suffix == ".csv" else frame.sink_parquet)
+
+
+def score(arguments: Mapping[str, Any], *, score_table: ScoreTable = score_table) -> dict[str, Any]:
+    """Score every test pair and publish the table `scores_PRESET`.
+
+    Args:
+        arguments: `settings`; `commit`, whether to show readers the result at the end, by default true.
+        score_table: what scores a table.
+    """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
     started = time.monotonic()
@@ -45,10 +72,22 @@ def score(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def score_pairs(
+    arguments: Mapping[str, Any],
+    *,
+    score_table: ScoreTable = score_table,
+    builder: Callable[..., Builder] = Builder,
+    export: Callable[[Path, str], None] = export,
+) -> dict[str, Any]:
     """Score the pairs of a user's file, in its order, into another file.
 
     Users and videos that were never seen get what the preset gives cold ones (`given_pairs`).
+
+    Args:
+        arguments: `settings`; `pairs`, the file; `out`, the file to write.
+        score_table: what scores a table.
+        builder: the engine that makes the table of features.
+        export: writes a table to the user's place.
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
@@ -75,31 +114,14 @@ def score_pairs(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 "order by user_id, item_id, place) to $target (format parquet)",
                 {"target": str(placed)},
             )
-        features = write_features(placed, store, settings, folder)
+        features = write_features(placed, store, settings, folder, builder=builder)
         written = folder / "scores.parquet"
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
         parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
         pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
-        export(ordered, Path(arguments["out"]))
+        export(ordered, str(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
-
-
-def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
-    """Write the ranker's score of every row of a table of features (`given_pairs`); returns the rows."""
-    # Imported here: `export_scores` copies a file and need not pay LightGBM's 130 MiB and second.
-    from kraft.models import ranker, scoring  # noqa: PLC0415
-    from kraft.models.preset_rows import open_rows  # noqa: PLC0415
-
-    model = ranker.load(store.trusted(named(RANKER, settings)))
-    with open_rows(features, store, settings) as rows:
-        return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
-
-
-def export(scores: Path, out: Path) -> None:
-    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
-    frame = pl.scan_parquet(scores)
-    write_whole(out, frame.sink_csv if out.suffix == ".csv" else frame.sink_parquet)
 
 
 def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,4 +33,4 @@ with judged as (
 )
 select * from judged
 where rule is not null
-order by user_id, video_id, timestamp, play_duration
+order by user_id, video_id, timestamp, play_duration, video_duration, watch_ratio

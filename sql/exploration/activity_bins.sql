@@ -16,7 +16,7 @@ with counted as (
     select 'videos' as side, item_id as id, count(*) as met from interactions group by item_id
 ),
 spans as (
-    select side, min(met) as least, ceil((max(met) - min(met) + 1) / 4e1) as width from counted group by side
+    select side, min(met) as least, 1e0 * ceil((max(met) - min(met) + 1) / 4e1) as width from counted group by side
 ),
 stepped as (
     select

@@ -1,15 +1,26 @@
 """`kraft.pipeline`: running two stages side by side changes nothing but the time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from kraft.errors import KraftError
-from kraft.pipeline import ROOM_FOR_TWO, Pipeline
+from kraft.pipeline import ON_SPARK, ROOM_FOR_TWO, Pipeline
 from kraft.settings import MIB, Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 def pipeline(raw, work, **settings):
     return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, preset="seed", factors=4, **settings))
+
+
+@pytest.mark.parametrize("stage", [*ON_SPARK, *ON_SPARK.values()])
+def test_stages_of_either_engine_are_there(stage):
+    module, function = stage.split(":")
+    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    assert f"\ndef {function}(" in source
 
 
 def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):

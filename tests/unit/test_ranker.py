@@ -240,3 +240,18 @@ def test_libraries_that_are_spared_can_be_loaded_afterwards():
     code = "import kraft.models.ranker, sklearn.metrics; print(sklearn.metrics.roc_auc_score([0, 1], [0.1, 0.2]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1.0\n"
+
+
+def test_edges_come_from_the_shared_sample_whatever_rows_are_binned(table, factors):
+    parameters = ranker.lightgbm_parameters(SETTINGS, 1) | {"feature_pre_filter": False}
+    with FeatureRows(table, *factors) as features:
+        labels = features.labels()
+        split = random_rows(labels, 0.2, 1)
+        sample = features.take(split.train[:500])
+        found = []
+        for rows, shared in ((split.train, sample), (split.train[:100], sample), (split.train[:100], None)):
+            part, _ = ranker.datasets(features, labels, split._replace(train=rows), parameters, sample=shared)
+            assert part.num_data() == len(rows)
+            found.append([part.feature_num_bin(feature) for feature in range(part.num_feature())])
+    assert found[0] == found[1]
+    assert found[0] != found[2]

@@ -1,0 +1,71 @@
+"""`kraft.data.tables.build` on Spark."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from pyspark.sql import SparkSession
+
+from kraft.data import contracts, tables
+from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, OPTIONAL_OF_A_LOG, USERS
+from kraft.engine.sources import Source
+from kraft.engine.store import Store
+from kraft.errors import InputError
+from kraft.settings import Settings
+from kraft.spark.builder import SparkBuilder
+from kraft.spark.remote import RemoteLog, mirrored
+from kraft.spark.session import spark_session
+
+MIRROR: Final = "raw"
+"""Folder of the work folder for copies of the small files of a --raw that is elsewhere."""
+Sources = Mapping[str, Source]
+
+
+def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring every table up to date; arguments and result are as of `kraft.data.tables.build`."""
+    settings = Settings.model_validate(arguments["settings"])
+    session = spark_session(settings.master)
+    return tables.build(
+        arguments,
+        builder=partial(SparkBuilder, spark=session),
+        resolve=partial(resolve, session, Store(settings.work).folder / MIRROR),
+        tell=lambda _: None,
+    )
+
+
+def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -> tuple[Sources, Sources]:
+    """`kraft.data.contracts.resolve`, where the folder or the log may be at a URL.
+
+    Args:
+        session: Spark's.
+        mirror: gets copies of the small files of a folder that is elsewhere.
+        raw: folder of this machine, or URL of one.
+        matrix: small, big, a path or a URL.
+    """
+    if isinstance(raw, Path) and "://" not in matrix:
+        return contracts.resolve(raw, matrix)
+    there: dict[str, str] = {}
+    if isinstance(raw, str):
+        stems = [contract.stem for contract in (USERS, CATEGORIES, *OPTIONAL)]
+        base, there = mirrored(session, raw, stems, mirror)
+        folder = mirror
+    else:
+        base = str(raw)
+        folder = contracts.folder_of(raw)
+    if matrix in {"small", "big"}:
+        names = [f"{matrix}_matrix.{kind}" for kind in ("parquet", "csv")]
+        place = next((there[name] for name in names if name in there), "")
+        if not place:
+            raise InputError(f"{base}: {matrix}_matrix.csv (or .parquet) is not there", "Give a folder that has it.")
+    else:
+        place = matrix
+    log: Source
+    # Of what it lists, Hadoop writes a local file's URL without its //.
+    if "://" in place or place in there.values():
+        log = RemoteLog(session, place, INTERACTION_COLUMNS, OPTIONAL_OF_A_LOG)
+        log.check_header()
+    else:
+        log = contracts.log_file(folder, place)
+    inputs, extras = contracts.side_files(folder)
+    return {"raw_interactions": log} | inputs, extras

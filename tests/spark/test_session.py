@@ -1,0 +1,111 @@
+"""What can be wrong before Spark starts, each in one line that says what to do; and what holds once it has."""
+
+import doctest
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+from small_log import log_rows, write_raw
+
+from kraft.errors import InputError, MachineError
+from kraft.spark import errors, session
+
+
+def run(job, *arguments, cwd, **environment):
+    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, env={**os.environ, **environment}
+    )
+
+
+def fake_java(folder, version):
+    java = folder / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    return folder
+
+
+def unused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_examples_hold():
+    assert doctest.testmod(errors).failed == 0
+
+
+def test_java_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MachineError, match="needs Java, and there is no java on the PATH") as raised:
+        session.check_java()
+    assert "openjdk-17-jre-headless" in raised.value.remedy
+
+
+def test_java_home_without_java(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(MachineError, match=re.escape(f"needs Java, and JAVA_HOME is {tmp_path}, without")):
+        session.check_java()
+
+
+@pytest.mark.parametrize(("version", "old"), [("1.8.0_392", 8), ("11.0.2", 11)])
+def test_java_that_is_too_old(tmp_path, monkeypatch, version, old):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
+    with pytest.raises(MachineError, match=f"needs Java 17 or later; .* is Java {old}"):
+        session.check_java()
+
+
+def test_java_that_is_recent_enough(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, "17.0.1")))
+    session.check_java()
+
+
+def test_master_that_does_not_answer():
+    with pytest.raises(MachineError, match=r"no answer \(Connection refused\)"):
+        session.check_master(f"spark://127.0.0.1:{unused_port()}")
+
+
+@pytest.mark.parametrize("master", ["spark://", "spark://host", "spark://:7077", "spark://host:port"])
+def test_master_that_is_no_host_and_port(master):
+    with pytest.raises(InputError, match="not a host and a port"):
+        session.check_master(master)
+
+
+def test_masters_of_other_kinds_are_sparks_business():
+    session.check_master("yarn")
+
+
+def test_workers_with_other_versions(spark, monkeypatch):
+    here, driver = session.versions(), os.getpid()
+    monkeypatch.setattr(session, "versions", lambda: here | ({"numpy": "0.1"} if os.getpid() == driver else {}))
+    monkeypatch.setattr(session, "stop", lambda: None)
+    with pytest.raises(MachineError, match=f"a worker has numpy {here['numpy']}, the driver 0.1"):
+        session.check_versions(spark)
+
+
+def test_one_executor_with_all_cores_on_this_machine(spark):
+    assert session.executors(spark) == (1, 2)
+
+
+def test_master_that_is_away_ends_the_command_in_one_line(tmp_path):
+    write_raw(tmp_path / "raw", log_rows())
+    master = f"spark://127.0.0.1:{unused_port()}"
+    done = run("build_features", "--raw", "raw", "--engine", "spark", "--master", master, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"error: --master {master}: no answer (Connection refused)"
+    assert len(done.stderr.splitlines()) == 2
+    assert list((tmp_path / "work" / "tables").iterdir()) == []
+
+
+def test_url_without_spark_is_bad_input(tmp_path):
+    done = run("build_features", "--raw", "hdfs://host/kuairec", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: --raw hdfs://host/kuairec: not on this machine",
+        "       Spark reads from there: add --engine spark.",
+    ]

@@ -31,7 +31,6 @@ def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, e
     steps = {name: (base, name) for base, name in kill.named_steps(folder / "twin-1" / "work")}
     plan = [
         (steps["interactions"], "half-written"),
-        (steps["item_features"], "moved"),
         (steps["ranker_kraft"], "moved"),
         (steps["scores_kraft"], "entered"),
         (None, "commit"),
@@ -39,7 +38,7 @@ def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, e
     assert len(steps) > 30
     broken, kills = kill.turn(folder, 0, expected, plan, random.Random(3))
     assert broken == []
-    assert len(kills) >= 4
+    assert len(kills) >= 3
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ WARM = 10
 CUTOFFS = [1, 3, 8]
 SHARES = {"watch_time": 0.3, "als": 0.2, "popular": 0.15, "categories": 0.1, "similar": 0.1, "new": 0.15}
 
-laws = settings(deadline=None, max_examples=20)
+laws = settings(deadline=None, max_examples=15)
 
 
 @dataclass

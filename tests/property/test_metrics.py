@@ -325,7 +325,7 @@ def pair_lists(draw):
     return [Pair(user, item, draw(score), draw(st.booleans())) for user, item in keys]
 
 
-laws = settings(deadline=None, max_examples=20)
+laws = settings(deadline=None, max_examples=15)
 
 
 @laws

@@ -6,12 +6,17 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 from small_log import log_rows, write_raw
 
 from kraft.engine.budget import LEAST_LIMIT, Budget
 from kraft.engine.session import open_session
 from kraft.engine.store import Store
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """The commands as a user types them: fresh machine, second call, own pairs, bad input."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from commands import run
 
 ROUNDS = ("--rounds", "5")
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ by hand, and its page is looked at in a browser.
 
 import json
 import re
-import subprocess
-import sys
 
 import duckdb
 import numpy as np
 import pytest
 from browser import PAPER, look_at
+from commands import run
 
 from kraft.engine.store import Store
 from kraft.models import ranker
@@ -20,11 +19,6 @@ from kraft.settings import Settings
 
 ROUNDS = 20
 SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

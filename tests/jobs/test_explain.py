@@ -2,18 +2,12 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import run
 
 SETTINGS = ("--raw", "raw", "--rounds", "20")
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 from html import unescape
 from urllib.parse import unquote
 
 import duckdb
 import pytest
 from browser import PAPER, look_at
+from commands import run
 
 SETTINGS = ("--raw", "raw")
 LOG = "from interactions"
@@ -28,11 +27,6 @@ BY_HAND = {
         from interactions, (values (0.5), (1.0), (2.0)) as v(t) group by t order by t""",
 }
 """Figure -> its data, asked for in DuckDB's own words; NULL is not compared."""
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

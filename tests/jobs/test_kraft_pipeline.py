@@ -3,22 +3,16 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import run
 
 from kraft.data.tables import PAIR_TABLES
 
 FROM_HISTORY = tuple(name for name in PAIR_TABLES if name != "pair_features")
 """Tables that are made of a history alone."""
 LABELS = ("positive_interaction", "timestamp")
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,13 @@
 """`jobs.recommend` as a user types it: lists for everybody, for some, of some, of strangers; what is refused."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import run
 
 USERS, ITEMS = 40, 120
 ROUNDS = ("--rounds", "5", "--raw", "twin", "--threads", "2")
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

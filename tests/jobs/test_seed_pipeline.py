@@ -1,14 +1,13 @@
 """The `seed` preset from raw files to metrics, run for real, against the plain computation of `reference`."""
 
 import json
-import subprocess
-import sys
 
 import duckdb
 import lightgbm
 import numpy as np
 import polars as pl
 import pytest
+from commands import run
 from implicit.als import AlternatingLeastSquares
 from reference import Reference, auc, ranking_metrics
 from scipy.sparse import csr_matrix
@@ -16,11 +15,6 @@ from sklearn.model_selection import train_test_split
 
 ROUNDS = 40
 CUTOFFS = (10, 20, 50, 100, 500, 1000)
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module", params=["small", "big"])

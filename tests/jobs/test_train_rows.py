@@ -1,18 +1,12 @@
 """Where the ranker may not learn from all rows: it says how many it took, and knows the base rate all the same."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import run
 
 OPTIONS = ("--rounds", "20", "--raw", "twin", "--threads", "2")
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

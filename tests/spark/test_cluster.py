@@ -1,8 +1,6 @@
 """The pipeline on a standalone cluster of two workers, against the single machine."""
 
 import shutil
-import subprocess
-import sys
 import threading
 import time
 
@@ -10,6 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from commands import run
 from same_tables import assert_same_tables
 
 from kraft.engine.progress import Progress
@@ -26,11 +25,6 @@ from kraft.spark.session import spark_session, stop
 pytestmark = pytest.mark.slow
 USERS, ITEMS = 200, 500
 PAIRS = 100_000
-
-
-def run(job, *arguments, cwd):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,13 @@ import doctest
 import os
 import re
 import socket
-import subprocess
-import sys
 
 import pytest
+from commands import run
 from small_log import log_rows, write_raw
 
 from kraft.errors import InputError, MachineError
 from kraft.spark import errors, session
-
-
-def run(job, *arguments, cwd, **environment):
-    command = [sys.executable, "-m", f"jobs.{job}", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=cwd, env={**os.environ, **environment}
-    )
 
 
 def fake_java(folder, version):

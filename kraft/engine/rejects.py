@@ -296,11 +296,9 @@ def _record(number: int, text: str, width: int, lines: "_Lines", stand_in: str) 
     fields, reason = _parse(text)
     if fields is None and reason == OPEN:
         fields, reason = _longer(text, width, lines)
-    if fields is not None and not any(fields[width:]):
-        # Commas behind the last field are passed over, as DuckDB does.
-        del fields[width:]
     if fields is None:
         return Record(number, None, shown, f"not a valid CSV row ({reason})")
+    fields = _without_commas_behind(fields, width)
     if len(fields) != width:
         return Record(number, None, shown, f"{len(fields)} fields where the header has {width}")
     if stand_in:
@@ -320,12 +318,17 @@ def _parse(text: str) -> tuple[list[str] | None, str]:
         return None, OPEN if "unexpected end of data" in str(error) else "text beside a quote"
 
 
+def _without_commas_behind(fields: list[str], width: int) -> list[str]:
+    """Commas behind the last field are passed over, as DuckDB does."""
+    return fields if any(fields[width:]) else fields[:width]
+
+
 def _longer(text: str, width: int, lines: "_Lines") -> tuple[list[str] | None, str]:
     """The row that goes on over the next lines, which are taken if it is one."""
     for taken, more in enumerate(lines.ahead(MOST_LINES), start=1):
         text += "\n" + more.removesuffix("\n").removesuffix("\r")
         fields, reason = _parse(text)
-        if fields is not None and len(fields) == width and "\r" not in text:
+        if fields is not None and len(_without_commas_behind(fields, width)) == width and "\r" not in text:
             lines.skip(taken)
             return fields, ""
         if reason != OPEN:

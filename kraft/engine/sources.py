@@ -119,6 +119,9 @@ class RawFile:
             raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
+        except RuntimeError:
+            # What DuckDB's binding raises over a text that it cannot hand to Python.
+            raise InputError(f"{self.path}: a column's name is not UTF-8 text", "Write or fetch it again.") from None
         if not names:
             what = "line 1 is empty where the header should be" if self.path.stat().st_size else "the file is empty"
             raise InputError(f"{self.path}: {what}", _GIVE_COLUMNS)

@@ -394,6 +394,9 @@ GOOD = {
     "floats for integers": lambda text: text.replace(",10000,", ",10000.0,"),
     "blanks around numbers": lambda text: text.replace(",10000,", ", 10000 ,"),
     "comma at the end": lambda text: text.replace("\n", ",\n").replace(",\n", "\n", 1),
+    "quoted newline and comma at the end": lambda text: (
+        text.replace("\n", ",\n").replace(",\n", "\n", 1).replace(",10000,,", ',10000,"a\nb",')
+    ),
     "no last line end": lambda text: text.removesuffix("\n"),
     "rounded ratio": lambda text: text.replace("1.2\n", "1.204\n"),
 }
@@ -446,6 +449,15 @@ def test_parquet_file_whose_places_lead_behind_its_end_is_the_files_fault(folder
         except InputError as error:
             behind += "Could not read enough bytes" in error.problem
     assert behind > 0
+
+
+def test_parquet_file_with_a_column_name_that_is_no_text(folder, tmp_path):
+    (folder / "small_matrix.csv").unlink()
+    file = folder / "small_matrix.parquet"
+    pl.DataFrame(log_rows()).write_parquet(file)
+    file.write_bytes(file.read_bytes().replace(b"play_duration", b"play_\xffuration"))
+    with pytest.raises(InputError, match=r"small_matrix\.parquet: a column's name is not UTF-8 text\n"):
+        run_build(folder, tmp_path / "work", tables=["interactions", "split"])
 
 
 def test_field_over_two_lines_that_is_not_utf8(folder, tmp_path):

@@ -6,6 +6,7 @@ Each stage runs in a process of its own (`kraft.engine.isolation`). This module 
 run, and adds up what they report.
 """
 
+import importlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -40,7 +41,7 @@ DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
 """Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 BUILD, FIT_ALS = "kraft.data.tables:build", "kraft.models.als_stage:fit_als"
-LAST_TABLE_OF_ALS = "user_item_counts"
+LAST_TABLE_OF_ALS = "item_index"
 """Of the tables that the factors need, the one that is built last."""
 ROOM_FOR_TWO = 1024 * MIB
 """Memory limit from which two stages run beside each other, as the factors beside the build: together the two processes
@@ -168,6 +169,8 @@ class Pipeline:
                 als.begin(self._asked(silent=together))
             if together:
                 self._finish_build(build)
+                # Loaded while the factors are fitted, on what is left of the cores: it writes the catalog at the end.
+                importlib.import_module("kraft.engine.session")
             if als and stale:
                 self.results[name] = als.result()
             else:

@@ -35,7 +35,6 @@ BASE_TABLES = (
     "user_index",
     "item_index",
     # What the ALS factors need ends here; they are fitted beside the rest.
-    "user_item_counts",
     "user_counts",
     "item_counts",
     "interactions_test",
@@ -59,7 +58,7 @@ PAIR_TABLES = (
 """The preset kraft's features, each made of a train period; built twice (`build`)."""
 DETAIL_TABLES = ("item_days", "friends", "video_details")
 """What is known of users and videos beforehand, the same for both."""
-CANDIDATE_TABLES = ("catalogue", "recent_positives", "user_categories")
+CANDIDATE_TABLES = ("catalogue", "user_item_counts", "recent_positives", "user_categories")
 """What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
 PAGE_TABLES = ("item_days", "video_details", "video_texts")
 """What pages tell of videos, by either preset; built only where a job asks for them."""

@@ -31,6 +31,7 @@ from kraft.models.interactions import (
     CountFacts,
     CsrPages,
     DensePages,
+    Log,
     inspect_counts,
     read_batches,
 )
@@ -44,9 +45,11 @@ DENSE_FROM = 0.2
 """Share of stored pairs in all cells from which ``auto`` takes the dense solver. The two are even at 0.10 to 0.15
 (64 factors, 1,411 x 2,993, 2 cores); at 0.2 dense takes 0.6 of the time, at 0.89 a sixth."""
 
+CODES = "codes_by_user.npy"
+
 
 def fit(
-    by_user: Path,
+    by_user: Callable[[], Path],
     by_item: Callable[[], Path],
     n_users: int,
     n_items: int,
@@ -56,15 +59,18 @@ def fit(
     threads: int,
     progress: Progress,
     solver: Solver = "auto",
+    log: Log | None = None,
+    room: int = 0,
 ) -> Factors:
-    """Fit the factors of a table of counts.
+    """Fit the factors of a train period: of its ``log`` where that makes a dense matrix that has room, else of tables
+    of counts. The factors are the same bits either way.
 
     A pair met with c positives has confidence c and preference 1. A pair met without one has confidence 0
     if zeros are stored, else it counts like a pair never met: confidence 1 and preference 0.
 
     Args:
-        by_user: Parquet, one row a (user, item) pair: user_index, item_index, positive_count; sorted by
-            (user_index, item_index).
+        by_user: makes a Parquet table, one row a (user, item) pair: user_index, item_index, positive_count; sorted by
+            (user_index, item_index). Called only where the log does not do.
         by_item: makes the same table, sorted by (item_index, user_index). Called only by the implicit solver.
         n_users: users in all; user_index is from 0 to n_users - 1.
         n_items: items in all; item_index is from 0 to n_items - 1.
@@ -73,6 +79,8 @@ def fit(
         threads: at least 1; changes the time only.
         progress: one unit a sweep.
         solver: auto takes dense from a density of `DENSE_FROM`, unless a count is above 254, else implicit.
+        log: the interactions that the counts are of.
+        room: memory that the matrix of the log may take, a byte a cell.
 
     Raises:
         InputError: no pairs to learn from; a table breaks its contract; dense was asked for and a count is
@@ -80,11 +88,19 @@ def fit(
         KraftError: the factors are not finite.
     """
     started = time.monotonic()
-    facts = inspect_counts(by_user, n_users, n_items)
+    cells = n_users * n_items
+    codes: DensePages | None = None
+    facts: CountFacts | None = None
+    counts: Path | None = None
+    if log and cells <= room and (solver == "dense" or (solver == "auto" and log.n_rows() >= DENSE_FROM * cells)):
+        codes, facts = DensePages.of_log(log, n_users, n_items, scratch / CODES, store_zeros=settings.store_zeros)
+    if facts is None:
+        counts = by_user()
+        facts = inspect_counts(counts, n_users, n_items)
     stored = facts.pairs if settings.store_zeros else facts.positive_pairs
     if not stored:
-        raise InputError(f"{by_user}: none of {facts.pairs:,} pairs is positive", "Lower --positive-threshold.")
-    density = stored / (n_users * n_items)
+        raise InputError(f"none of {facts.pairs:,} user-item pairs is positive", "Lower --positive-threshold.")
+    density = stored / cells
     chosen = _choose(solver, density, facts)
     # The draws of implicit's check_random_state(seed): users first.
     random = np.random.default_rng(settings.seed)
@@ -97,10 +113,13 @@ def fit(
     # One BLAS thread: blocks run side by side already, and the sums do not depend on how BLAS shares them out.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         if chosen == "dense":
-            codes = _write_dense(by_user, n_users, n_items, scratch, store_zeros=settings.store_zeros)
-            solve_users, solve_items = (_dense_half(pages, settings, pool) for pages in codes)
+            if codes is None:
+                codes = _write_codes(counts or by_user(), n_users, n_items, scratch, store_zeros=settings.store_zeros)
+            turned = codes.transpose(scratch / "codes_by_item.npy")
+            solve_users, solve_items = (_dense_half(pages, settings, pool) for pages in (codes, turned))
         else:
-            pages = _write_csr(by_user, by_item, n_users, n_items, stored, scratch, store_zeros=settings.store_zeros)
+            counts = counts or by_user()
+            pages = _write_csr(counts, by_item, n_users, n_items, stored, scratch, store_zeros=settings.store_zeros)
             solve_users, solve_items = (_implicit_half(side, settings, threads) for side in pages)
         written = time.monotonic()
         with progress.task("als", settings.iterations, "sweeps") as task:
@@ -128,16 +147,13 @@ def _choose(solver: Solver, density: float, facts: CountFacts) -> Literal["impli
     return solver
 
 
-def _write_dense(
-    by_user: Path, n_users: int, n_items: int, scratch: Path, *, store_zeros: bool
-) -> tuple[DensePages, DensePages]:
-    batches = read_batches(by_user, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
-    users = DensePages.write(batches, n_users, n_items, scratch / "codes_by_user.npy")
-    return users, users.transpose(scratch / "codes_by_item.npy")
+def _write_codes(counts: Path, n_users: int, n_items: int, scratch: Path, *, store_zeros: bool) -> DensePages:
+    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
+    return DensePages.write(batches, n_users, n_items, scratch / CODES)
 
 
 def _write_csr(
-    by_user: Path,
+    counts: Path,
     by_item: Callable[[], Path],
     n_users: int,
     n_items: int,
@@ -146,7 +162,7 @@ def _write_csr(
     *,
     store_zeros: bool,
 ) -> tuple[CsrPages, CsrPages]:
-    batches = read_batches(by_user, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
+    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
     users = CsrPages.write(batches, n_users, stored, scratch / "csr_by_user")
     turned = by_item()
     inspect_counts(turned, n_users, n_items)

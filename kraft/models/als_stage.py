@@ -6,28 +6,30 @@ from typing import Any
 
 import polars as pl
 
+from kraft.columns import ITEM_ID, USER_ID
 from kraft.engine.budget import Budget, peak_bytes
-from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models.als import fit
+from kraft.models.interactions import Log
 from kraft.models.recipes import ALS, als_recipe, named
 from kraft.settings import MIB, Settings
+
+ROOM_OF_CODES = 8
+"""The share of the memory limit, as its divisor, that a matrix counted from the log may take."""
 
 
 def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Fit the ALS factors of the train period and publish them as the preset's model `als_PRESET`."""
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
-    user_ids, item_ids = (
-        pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
-    )
+    log = Log(*(store.table(name) for name in ("interactions_train", "user_index", "item_index")))
+    user_ids = pl.read_parquet(log.users)[USER_ID].to_numpy()
+    item_ids = pl.read_parquet(log.items)[ITEM_ID].to_numpy()
     with store.scratch() as folder:
         factors = fit(
-            store.table("user_item_counts"),
-            lambda: _sorted_by_item(settings, store, folder),
+            lambda: _counted(settings, store, folder, "user_item_counts"),
+            lambda: _counted(settings, store, folder, "item_user_counts"),
             len(user_ids),
             len(item_ids),
             settings.als,
@@ -35,6 +37,8 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
             threads=settings.threads,
             progress=progress,
             solver=settings.als_solver,
+            log=log,
+            room=settings.memory_limit // ROOM_OF_CODES,
         )
         made = folder / ALS
         made.mkdir()
@@ -44,10 +48,18 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"users": len(user_ids), "items": len(item_ids), "factors": settings.als.factors, **facts}
 
 
-def _sorted_by_item(settings: Settings, store: Store, folder: Path) -> Path:
-    """`item_user_counts`, which only the sparse solver needs: made beside the pages, not kept."""
-    sources: dict[str, Source] = {"user_item_counts": Parquet(store.table("user_item_counts"))}
-    own = Store(folder / "by_item")
+def _counted(settings: Settings, store: Store, folder: Path, name: str) -> Path:
+    """A table of counts, sorted as a sparse solver or a matrix that has no room needs it: made beside the pages, not
+    kept.
+    """
+    # Imported here: most logs need no DuckDB in this process.
+    from kraft.engine.builder import Builder  # noqa: PLC0415
+    from kraft.engine.session import open_session  # noqa: PLC0415
+    from kraft.engine.sources import Parquet, Source  # noqa: PLC0415
+
+    known: dict[str, Source] = {
+        part: Parquet(store.table(part)) for part in ("interactions_train", "user_index", "item_index")
+    }
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
-        builder = Builder(connection, own, sources, {}, Progress(-1), threads=settings.threads)
-        return builder.ensure("item_user_counts")
+        builder = Builder(connection, Store(folder / "counts"), known, {}, Progress(-1), threads=settings.threads)
+        return builder.ensure(name)

@@ -1,11 +1,12 @@
 """The train period as a matrix on disk, in pages that are mapped while they are needed.
 
 ALS reads the user-item matrix twice a sweep, once by user and once by item. In memory the two would grow
-with the rows of the log; on disk they cost nothing but time. The counts stream in by batches, are
-checked, and are written in one of two forms:
+with the rows of the log; on disk they cost nothing but time. The train period streams in by batches, is
+checked, and is written in one of two forms:
 
-    CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs the counts in either order.
-    DensePages  1 byte a cell, observed or not; by item it is the transpose, no sort needed.
+    CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs sorted tables of counts, in either order.
+    DensePages  1 byte a cell, observed or not; by item it is the transpose. Where it fits into memory it is counted
+                straight from the log, in whatever order that is; else it is written from a sorted table of counts.
 
 Pages are opened for some rows at a time and closed after it, since mapped pages that were read count
 as resident memory of the process.
@@ -13,6 +14,7 @@ as resident memory of the process.
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -21,7 +23,7 @@ import polars as pl
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from kraft.columns import ITEM_INDEX, USER_INDEX
+from kraft.columns import ITEM_ID, ITEM_INDEX, POSITIVE_INTERACTION, USER_ID, USER_INDEX
 from kraft.engine.pages import create
 from kraft.errors import InputError
 
@@ -44,6 +46,38 @@ class CountFacts(NamedTuple):
     pairs: int
     positive_pairs: int
     most_positives: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """The train period and the tables that number its users and videos: Parquet files."""
+
+    rows: Path
+    """One row an interaction, in any order: user_id, item_id, positive_interaction (boolean)."""
+    users: Path
+    """user_id, user_index: 0-based, each once."""
+    items: Path
+    """item_id, item_index: 0-based, each once."""
+
+    def n_rows(self) -> int:
+        """Its interactions."""
+        return int(pl.scan_parquet(self.rows).select(pl.len()).collect().item())
+
+    def batches(self, n_items: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """Of some interactions at a time, in any order: the cells user_index * ``n_items`` + item_index, and whether
+        each was positive. Interactions of users or videos without a number are left out.
+        """
+        frame = (
+            pl.scan_parquet(self.rows)
+            .select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
+            .join(pl.scan_parquet(self.users), on=USER_ID)
+            .join(pl.scan_parquet(self.items), on=ITEM_ID)
+            .select(
+                (pl.col(USER_INDEX).cast(pl.Int64) * n_items + pl.col(ITEM_INDEX)).alias("cell"), POSITIVE_INTERACTION
+            )
+        )
+        for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False, engine="streaming"):
+            yield batch["cell"].to_numpy(), batch[POSITIVE_INTERACTION].to_numpy()
 
 
 class Batch(NamedTuple):
@@ -211,6 +245,50 @@ class DensePages(NamedTuple):
             cells = (rows - first).astype(np.int64) * n_columns + columns
             codes.reshape(-1)[cells] = counts + 1
         return cls(path, n_rows, n_columns)
+
+    @classmethod
+    def of_log(
+        cls, log: Log, n_rows: int, n_columns: int, path: Path, *, store_zeros: bool
+    ) -> tuple[Self, CountFacts] | tuple[None, None]:
+        """Count ``log`` into the .npy file ``path``, whose folder exists; the whole matrix is mapped meanwhile.
+
+        Args:
+            log: of ``n_rows`` users and ``n_columns`` videos.
+            n_rows: users in all.
+            n_columns: videos in all.
+            path: the file to make.
+            store_zeros: False leaves out pairs without a positive.
+
+        Returns:
+            The pages and what they hold (pairs without a positive among it, stored or not); None and None where a
+            pair has more than `MOST_POSITIVES`, or the log is empty.
+
+        Raises:
+            InputError: a user or a video of the log has no number.
+        """
+        create(path, np.uint8, (n_rows, n_columns))
+        cells = open_memmap(path, mode="r+").reshape(-1)
+        rows = positives = 0
+        for met, positive in log.batches(n_columns):
+            cells[met[cells[met] == 0]] = 1
+            # Repeated cells add up, which cells[...] += 1 would not let them.
+            np.add.at(cells, met[positive], 1)
+            rows, positives = rows + len(met), positives + int(positive.sum())
+        if unknown := log.n_rows() - rows:
+            raise InputError(f"{log.rows}: {unknown:,} rows of users or items without an index", _REBUILD)
+        facts = CountFacts(
+            pairs=int(np.count_nonzero(cells)),
+            positive_pairs=sum(
+                int(np.count_nonzero(cells[at : at + TURN_BYTES] > 1)) for at in range(0, len(cells), TURN_BYTES)
+            ),
+            most_positives=int(cells.max(initial=0)) - 1,
+        )
+        # A count that ran over its byte is 256 short in the sum, and at most one in the pairs.
+        if not rows or int(cells.sum(dtype=np.int64)) != facts.pairs + positives:
+            return None, None
+        if not store_zeros:
+            cells[cells == 1] = 0
+        return cls(path, n_rows, n_columns), facts
 
     def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "DensePages":
         """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes`` of either."""

@@ -39,7 +39,7 @@ def _recipe(kind: str, inputs: Mapping[str, Store], settings: Mapping[str, Any])
 def als_recipe(store: Store, settings: Settings) -> Recipe:
     """Recipe of the ALS factors."""
     chosen = settings.als.model_dump() | {"als_solver": settings.als_solver}
-    return _recipe(ALS, dict.fromkeys(("user_item_counts", "user_index", "item_index"), store), chosen)
+    return _recipe(ALS, dict.fromkeys(("interactions_train", "user_index", "item_index"), store), chosen)
 
 
 def watch_time_recipe(store: Store, main: Store, settings: Settings) -> Recipe:

@@ -81,7 +81,7 @@ def try_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
             scratch = folder / f"pages-{number}"
             scratch.mkdir()
             factors = als.fit(
-                by_user,
+                lambda: by_user,
                 lambda: by_item,
                 len(users),
                 len(items),

@@ -34,6 +34,7 @@ from kraft.settings import MIB, AlsSettings, Settings
 from kraft.spark.errors import asked
 from kraft.spark.frames import url_of
 from kraft.spark.session import spark_session
+from kraft.spark.tables import COUNTS
 
 CHECKPOINT_SWEEPS: Final = 2
 """Sweeps after which Spark writes factors down: else each task carries all sweeps before it, and after some ten of them
@@ -52,7 +53,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     user_ids, item_ids = (
         pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
     )
-    counts = session.read.parquet(url_of(store.table("user_item_counts")))
+    counts = session.read.parquet(url_of(store.table(COUNTS)))
     with store.scratch() as folder:
         # Seen by the workers, as the tables are.
         session.sparkContext.setCheckpointDir(f"file://{folder}")

@@ -19,15 +19,18 @@ from kraft.spark.session import spark_session
 
 MIRROR: Final = "raw"
 """Folder of the work folder for copies of the small files of a --raw that is elsewhere."""
+COUNTS: Final = "user_item_counts"
+"""What Spark's ALS is fitted on. Without Spark it is fitted on the log, and this table is built for lists only."""
 Sources = Mapping[str, Source]
 
 
 def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring every table up to date; arguments and result are as of `kraft.data.tables.build`."""
+    """Bring every table up to date, and `COUNTS`; arguments and result are as of `kraft.data.tables.build`."""
     settings = Settings.model_validate(arguments["settings"])
     session = spark_session(settings.master)
+    more = dict.fromkeys((COUNTS, *(arguments.get("more") or ())))
     return tables.build(
-        arguments,
+        {**arguments, "more": list(more)},
         builder=partial(SparkBuilder, spark=session),
         resolve=partial(resolve, session, Store(settings.work).folder / MIRROR),
         tell=lambda _: None,

@@ -17,7 +17,7 @@ from kraft.engine.progress import QUIET, Progress
 from kraft.errors import InputError, KraftError
 from kraft.models import als, dense_als
 from kraft.models.factors import Factors, IndexOutOfFactors, gather_factors
-from kraft.models.interactions import CsrPages, DensePages
+from kraft.models.interactions import CsrPages, DensePages, Log
 from kraft.settings import AlsSettings
 
 SETTINGS = AlsSettings(factors=8, regularization=0.01, iterations=6, seed=42, store_zeros=True)
@@ -77,7 +77,7 @@ def implicit_fit(matrix, settings, dtype=np.float32, start=None):
 def fit(tables, scratch, settings=SETTINGS, *, n_users=N_USERS, threads=2, solver="auto"):
     scratch.mkdir(exist_ok=True, parents=True)
     return als.fit(
-        tables[0],
+        lambda: tables[0],
         lambda: tables[1],
         n_users,
         N_ITEMS,
@@ -87,6 +87,65 @@ def fit(tables, scratch, settings=SETTINGS, *, n_users=N_USERS, threads=2, solve
         progress=Progress(QUIET),
         solver=solver,
     )
+
+
+def write_rows(log, folder):
+    """The log as the work folder has it, with ids of its own."""
+    rows = log.select(
+        user_id=pl.col("user_index") * 3,
+        item_id=pl.col("item_index") * 2 + 1,
+        positive_interaction=pl.col("positive_count") > 0,
+    )
+    rows.write_parquet(folder / "rows.parquet", row_group_size=5000)
+    for name, n_rows, step, first in (("user", N_USERS, 3, 0), ("item", N_ITEMS, 2, 1)):
+        index = pl.int_range(n_rows, dtype=pl.Int32, eager=True)
+        frame = pl.DataFrame({f"{name}_id": step * index + first, f"{name}_index": index})
+        frame.write_parquet(folder / f"{name}.parquet")
+    return Log(*(folder / f"{name}.parquet" for name in ("rows", "user", "item")))
+
+
+@pytest.mark.parametrize("store_zeros", [True, False])
+def test_a_log_gives_the_factors_of_its_counts(log, tables, tmp_path, store_zeros):
+    settings = SETTINGS.model_copy(update={"store_zeros": store_zeros})
+    expected = fit(tables, tmp_path / "counts", settings, solver="dense")
+
+    def unasked():
+        pytest.fail("the counts are not needed")
+
+    (tmp_path / "log").mkdir()
+    known = {"scratch": tmp_path / "log", "threads": 2, "progress": Progress(QUIET), "log": write_rows(log, tmp_path)}
+    direct = als.fit(unasked, unasked, N_USERS, N_ITEMS, settings, **known, room=N_USERS * N_ITEMS, solver="dense")
+    assert (direct.solver, direct.density) == ("dense", expected.density)
+    assert np.array_equal(direct.user, expected.user)
+    assert np.array_equal(direct.item, expected.item)
+
+
+@pytest.mark.parametrize(
+    ("solver", "missing_room", "dense_from"), [("implicit", 0, 0.2), ("auto", 1, 0.2), ("auto", 0, 0.5)]
+)
+def test_counts_are_asked_for_where_the_log_does_not_do(
+    log, tables, tmp_path, monkeypatch, solver, missing_room, dense_from
+):
+    monkeypatch.setattr(als, "DENSE_FROM", dense_from)
+    expected = fit(tables, tmp_path / "counts", solver=solver)
+    (tmp_path / "log").mkdir()
+    asked = []
+    fitted = als.fit(
+        lambda: asked.append("user") or tables[0],
+        lambda: tables[1],
+        N_USERS,
+        N_ITEMS,
+        SETTINGS,
+        scratch=tmp_path / "log",
+        threads=2,
+        progress=Progress(QUIET),
+        solver=solver,
+        log=write_rows(log, tmp_path),
+        room=N_USERS * N_ITEMS - missing_room,
+    )
+    assert asked == ["user"]
+    assert fitted.solver == expected.solver
+    assert np.array_equal(fitted.user, expected.user)
 
 
 def first_factors(settings=SETTINGS):
@@ -208,7 +267,7 @@ from kraft.models.als import fit
 from kraft.settings import AlsSettings
 by_user, by_item, scratch = map(Path, {[str(path) for path in (*tables, tmp_path)]})
 settings = AlsSettings(**{SETTINGS.model_dump()})
-fit(by_user, lambda: by_item, {N_USERS}, {N_ITEMS}, settings, scratch=scratch, threads=1,
+fit(lambda: by_user, lambda: by_item, {N_USERS}, {N_ITEMS}, settings, scratch=scratch, threads=1,
     progress=Progress(-1), solver="implicit")
 """
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
@@ -238,7 +297,7 @@ def test_auto_takes_dense_from_the_threshold_and_never_above_one_byte(log, table
 
 def test_nothing_to_learn_from_is_refused(log, tmp_path):
     cold = write_tables(log.with_columns(positive_count=pl.lit(0, pl.Int32)), tmp_path)
-    with pytest.raises(InputError, match="pairs is positive"):
+    with pytest.raises(InputError, match="user-item pairs is positive"):
         fit(cold, tmp_path / "pages", SETTINGS.model_copy(update={"store_zeros": False}))
     empty = write_tables(log.clear(), tmp_path)
     with pytest.raises(InputError, match="no user-item pairs"):

@@ -23,7 +23,7 @@ from kraft.settings import Settings
 
 DOWN_FROM_TRAIN = {
     "interactions_train", "interactions_test", "user_index", "item_index", "user_counts", "item_counts",
-    "user_item_counts", "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
+    "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
     "ranker_test",
 }  # fmt: skip
 
@@ -107,7 +107,7 @@ def test_changed_sql_text_rebuilds_it_and_what_reads_it(raw, work, monkeypatch):
     change_query(monkeypatch, "item_index", text=all_queries()["item_index"].text + "\n-- more\n")
     built = run_build(raw, work)["built"]
     assert built["item_index"]["reason"] == "its code changed"
-    assert set(built) == {"item_index", "user_item_counts", "ranker_items", "ranker_train", "ranker_test"}
+    assert set(built) == {"item_index", "ranker_items", "ranker_train", "ranker_test"}
 
 
 def test_changed_check_rebuilds_the_table_it_guards(raw, work, monkeypatch):

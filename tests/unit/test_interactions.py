@@ -7,7 +7,7 @@ from scipy import sparse
 
 from kraft.errors import InputError
 from kraft.models import interactions
-from kraft.models.interactions import CsrPages, DensePages, inspect_counts, read_batches
+from kraft.models.interactions import CountFacts, CsrPages, DensePages, Log, inspect_counts, read_batches
 
 NAMES = ("user_index", "item_index", "positive_count")
 
@@ -127,3 +127,56 @@ def test_the_other_orientation_must_hold_as_many_pairs(tmp_path, entries):
     table = write_counts(tmp_path / "counts.parquet", np.ones((2, 2), np.uint8))
     with pytest.raises(InputError, match=f"csr: 4 pairs, but {entries} by user"):
         CsrPages.write(batches_of(table, 2), 2, entries, tmp_path / "csr")
+
+
+def write_log(folder, pairs, n_users, n_items):
+    """A log of (user_index, item_index, positive), with ids that are not their indices."""
+    rows = [(7 * user + 3, 5 * item + 1, positive) for user, item, positive in pairs]
+    schema = {"user_id": pl.Int32, "item_id": pl.Int32, "positive_interaction": pl.Boolean}
+    pl.DataFrame(rows, schema, orient="row").write_parquet(folder / "rows.parquet", row_group_size=5)
+    for name, n_rows, step, first in (("user", n_users, 7, 3), ("item", n_items, 5, 1)):
+        index = np.arange(n_rows, dtype=np.int32)
+        pl.DataFrame({f"{name}_id": step * index + first, f"{name}_index": index}).write_parquet(
+            folder / f"{name}.parquet"
+        )
+    return Log(folder / "rows.parquet", folder / "user.parquet", folder / "item.parquet")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=80),
+    store_zeros=st.booleans(),
+)
+def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, store_zeros):
+    folder = tmp_path_factory.mktemp("log")
+    counts = dict.fromkeys(((user, item) for user, item, _ in pairs), 0)
+    for user, item, positive in pairs:
+        counts[user, item] += positive
+    expected = np.zeros((5, 7), np.uint8)
+    for cell, positives in counts.items():
+        expected[cell] = positives + 1 if store_zeros or positives else 0
+
+    pages, facts = DensePages.of_log(
+        write_log(folder, pairs, 5, 7), 5, 7, folder / "codes.npy", store_zeros=store_zeros
+    )
+    assert np.array_equal(np.load(pages.path), expected)
+    assert facts == CountFacts(len(counts), sum(map(bool, counts.values())), max(counts.values()))
+
+
+@pytest.mark.parametrize(("positives", "fits"), [(254, True), (255, False), (256, False), (511, False), (600, False)])
+def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, positives, fits):
+    pairs = [(0, 0, True)] * positives + [(1, 1, False), (1, 2, True)]
+    pages, facts = DensePages.of_log(write_log(tmp_path, pairs, 2, 3), 2, 3, tmp_path / "codes.npy", store_zeros=True)
+    assert (pages is not None) == fits
+    assert facts == (CountFacts(3, 2, 254) if fits else None)
+
+
+def test_interactions_without_an_index_are_refused(tmp_path):
+    log = write_log(tmp_path, [(0, 0, True), (2, 1, True), (1, 1, False)], 2, 3)
+    with pytest.raises(InputError, match="1 rows of users or items without an index"):
+        DensePages.of_log(log, 2, 3, tmp_path / "codes.npy", store_zeros=True)
+
+
+def test_an_empty_log_gives_no_matrix(tmp_path):
+    log = write_log(tmp_path, [], 2, 3)
+    assert DensePages.of_log(log, 2, 3, tmp_path / "codes.npy", store_zeros=True) == (None, None)

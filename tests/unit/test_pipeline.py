@@ -48,7 +48,7 @@ def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_p
 def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
     """The build goes on to its end, and the error of the other stage is told."""
     run = pipeline(raw, tmp_path / "work", positive_threshold=99, store_zeros=False)
-    with pytest.raises(KraftError, match=r"none of [\d,]+ pairs is positive"):
+    with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive"):
         run.fit_als()
     assert run.store.entry("ranker_test")
     assert run.store.entry("als_seed") is None

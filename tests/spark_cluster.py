@@ -50,27 +50,31 @@ class Cluster:
     def __exit__(self, *_):
         self._end()
 
+    @property
+    def workers(self):
+        """Names of all that should be there."""
+        return [f"worker-{number}" for number in range(self.count)]
+
     def restore(self):
         """Start the workers that are not there, and wait for them."""
-        wanted = [f"worker-{number}" for number in range(self.count)]
-        for name in wanted:
+        for name in self.workers:
             if name in self.processes and self.processes[name].poll() is None:
                 continue
             (self.folder / f"{name}.log").unlink(missing_ok=True)
             options = ("--cores", "1", "--memory", self.memory, "--port", "0", "--webui-port", "0")
             self._start(name, "worker.Worker", *options, "--work-dir", str(self.folder / name), self.master)
-        for name in wanted:
+        for name in self.workers:
             self._told(name, r"Successfully registered with master (\S+)")
 
     def kill(self, name):
-        """End a worker with its executors, without a warning."""
+        """End a worker with its executors, without a warning; returns its process id, for `session`.
+
+        What the executors run in Python is of a group of its own, and has to see for itself that they are gone.
+        """
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-    def executors(self, name):
-        """Process ids of a worker's executors and of what they have started."""
-        return [pid for pid in _group(self.processes[name].pid) if pid != self.processes[name].pid]
+        return process.pid
 
     def _start(self, name, what, *options):
         home = Path(pyspark.__file__).parent
@@ -117,12 +121,13 @@ class Cluster:
         self.processes = {}
 
 
-def _group(leader):
+def session(leader):
+    """Living processes of a session: what its first process has started, in whatever group."""
     found = []
     for place in Path("/proc").iterdir():
         if place.name.isdecimal():
             with suppress(OSError):
-                fields = (place / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[2]) == leader:
+                state, _, _, own = (place / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(own) == leader and state not in "ZX":
                     found.append(int(place.name))
     return found

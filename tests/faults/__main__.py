@@ -5,6 +5,7 @@ stop         SIGINT and SIGTERM in every stage: the end within two seconds, in o
 space        disks of every size that is too small: one clear error, nothing published
 fuzz         made-up and mutated files against a plain reading of them: no row is lost
 determinism  the same tables, models and scores from shuffled rows, Parquet, other threads and limits
+spark        a worker of a Spark cluster killed in every stage: the same result, at once or by a rerun ([spark], Java)
 
 Each prints what it did and ends with 0 where every promise held, with 1 where one was broken.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 # The same modules that pytest imports.
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from faults import determinism, fuzz, kill, space, stop  # noqa: E402 - found only now
+from faults import determinism, fuzz, kill, space, spark, stop  # noqa: E402 - found only now
 
 
 def main() -> int:
@@ -24,7 +25,7 @@ def main() -> int:
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (kill, stop, space, fuzz, determinism):
+    for module in (kill, stop, space, fuzz, determinism, spark):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, description=module.__doc__)
         command.add_argument("--folder", type=Path, default=Path("work/faults") / name, help="to work in (%(default)s)")

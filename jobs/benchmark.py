@@ -10,6 +10,7 @@ from pydantic_settings import CliPositionalArg
 from jobs._command import run
 from kraft.benchmark import (
     candidates,
+    engines,
     growth,
     invariance,
     limit,
@@ -46,6 +47,7 @@ What = Literal[
     "candidates",
     "pages",
     "stages",
+    "engines",
 ]
 OWN_DATA: tuple[What, ...] = ("growth", "quality", "candidates")
 """What makes its own data."""
@@ -67,6 +69,7 @@ class Options(BaseModel):
     recommend    lists from 500 candidates, against lists from every video
     candidates   the first stage alone at 100,000 users x 50,000 videos, against NumPy
     stages       where the time goes, against its floor on this machine
+    engines      every stage by DuckDB and by Spark, and what Spark takes for a single row ([spark])
     pages        jobs.explore and jobs.evaluate --html, all else up to date
 
     Prints a table and writes JSON. Exit code 1 where a promise was broken.
@@ -89,7 +92,7 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides (invariance has its own). Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, peers, rounds, recommend, candidates, pages: runs of each side."""
+    """preparation, peers, rounds, recommend, candidates, pages, engines: runs of each side."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     scales: str = "1,2,4"
@@ -102,7 +105,12 @@ class Options(BaseModel):
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
     preset: Literal["kraft", "seed"] | None = None
-    """limit, growth, stages: the models' preset. Default: seed for limit, else kraft."""
+    """limit, growth, stages, engines: the models' preset. Default: seed for limit, else kraft."""
+    master: str = "local[*]"
+    """engines: Spark's master. Default: the cores of this machine."""
+    driver_memory: ByteSize = ByteSize(2048 * MIB)
+    """engines: heap of the driver's Java, unless PYSPARK_SUBMIT_ARGS is set; what the executors of a cluster may take
+    is said in its spark-defaults.conf."""
     users: Annotated[int, Field(ge=10)] = 1411
     """quality, growth: users of the twin, for growth at scale 1."""
     items: Annotated[int, Field(ge=50)] = 3327
@@ -155,6 +163,14 @@ def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Pla
         "recommend": lambda: recommend.run(setup, options.repeats, options.matrix),
         "candidates": lambda: candidates.run(setup, options.repeats),
         "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds, options.matrix),
+        "engines": lambda: engines.run(
+            setup,
+            engines.Cluster(options.master, options.driver_memory),
+            options.preset or "kraft",
+            options.repeats,
+            options.rounds,
+            options.matrix,
+        ),
         "pages": lambda: pages.run(setup, options.repeats, options.matrix),
     }
     return runs[options.what]()

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from kraft.benchmark.following import Follower
 from kraft.engine.budget import mib
 from kraft.engine.isolation import ENVIRONMENT
 from kraft.errors import MachineError
@@ -34,6 +36,8 @@ class Measured(NamedTuple):
     """Exit code; below 0, the signal that killed it."""
     stdout: str
     stderr: str
+    followed: Follower | None = None
+    """What was seen of all its processes, where it was followed."""
 
     def figures(self) -> dict[str, Any]:
         """What a report keeps of it."""
@@ -61,7 +65,15 @@ def environment(threads: int) -> dict[str, str]:
     return {**inherited, **shared, **counts, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool = True) -> Measured:
+def measure(
+    command: Sequence[str],
+    *,
+    threads: int,
+    folder: Path,
+    check: bool = True,
+    follow: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Measured:
     """Run ``command`` and wait for it.
 
     Args:
@@ -69,6 +81,8 @@ def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool =
         threads: for `environment`.
         folder: where it runs; a folder without a kraft.toml, which would change its settings.
         check: whether a command that fails is an error.
+        follow: whether to look at all its processes as they run, those that nobody waits for too.
+        variables: further ones of its environment.
 
     Raises:
         MachineError: ``check``, and the command failed; with the last lines it wrote to stderr.
@@ -81,13 +95,15 @@ def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool =
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(threads),
+            env={**environment(threads), **(variables or {})},
             cwd=folder,
             text=True,
             start_new_session=True,
         )
+        follower = Follower(process.pid) if follow else None
         try:
-            stdout, stderr = process.communicate()
+            with follower or nullcontext():
+                stdout, stderr = process.communicate()
         except BaseException:
             # The whole group: the command, and the stages that it runs.
             os.killpg(process.pid, signal.SIGTERM)
@@ -95,7 +111,8 @@ def measure(command: Sequence[str], *, threads: int, folder: Path, check: bool =
             raise
         if process.returncode != 0:
             raise MachineError(f"cannot run {command[0]}: {stderr.strip().splitlines()[-1]}")
-        run = Measured(**json.loads(counted.read_text(encoding="utf-8")), stdout=stdout, stderr=stderr)
+        told = json.loads(counted.read_text(encoding="utf-8"))
+        run = Measured(**told, stdout=stdout, stderr=stderr, followed=follower)
     if check and run.code != 0:
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-SHOWN_LINES:])
         raise MachineError(

@@ -3,15 +3,19 @@
     python -m kraft.benchmark.walk --raw DIR --work DIR --until recommend --memory-limit 1073741824 --threads 2
 
 The last line of stdout is a JSON object, stage -> seconds (of its process, from its start), peak_bytes (as the kernel
-counted it for that process), and of the ranker the rows it learned from and the rounds it ran.
+counted it for that process), of the ranker the rows it learned from and the rounds it ran, and of evaluate the metrics.
+With --engine spark its session is opened first of all, and told as a stage of its own: its peak is that of this process
+up to then, as are the peaks of all stages that Spark runs.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from kraft.engine.budget import peak_bytes
 from kraft.models.recipes import ALS, RANKER, SCORES, WATCH_TIME, named
 from kraft.pipeline import Pipeline
 from kraft.recommending import Request, recommend
@@ -29,19 +33,22 @@ BUILD, FACTORS, TIMES, TRAINING, SCORING, EVALUATING, RECOMMENDING = STAGES = (
     "recommend",
 )
 """What is told apart; the step `train` runs the third and the fourth."""
+SESSION = "session"
+"""What comes before them on Spark: Java starts, and Spark in it."""
 
 
-def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any]]:
+def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True) -> dict[str, dict[str, Any]]:
     """Run every step up to ``until`` from scratch.
 
     Args:
         settings: of all stages; the work folder is empty.
         until: the last step.
         out: file for the lists of `recommend`.
+        baselines: whether `evaluate` judges the simplest recommenders too.
     """
-    told: dict[str, dict[str, Any]] = {}
+    told = _session(settings.master) if settings.engine == "spark" else {}
     with Pipeline(settings) as pipeline:
-        steps = _steps(pipeline, out)
+        steps = _steps(pipeline, out, baselines=baselines)
         for step in STEPS[: STEPS.index(until) + 1]:
             pipeline.results.clear()
             steps[step]()
@@ -49,13 +56,21 @@ def walk(settings: Settings, until: Until, out: Path) -> dict[str, dict[str, Any
     return told
 
 
-def _steps(pipeline: Pipeline, out: Path) -> dict[Until, Callable[[], object]]:
+def _session(master: str) -> dict[str, dict[str, Any]]:
+    started = time.monotonic()
+    from kraft.spark.session import spark_session  # noqa: PLC0415 - needs the extra [spark]
+
+    spark_session(master)
+    return {SESSION: {"seconds": round(time.monotonic() - started, 3), "peak_bytes": peak_bytes()}}
+
+
+def _steps(pipeline: Pipeline, out: Path, *, baselines: bool) -> dict[Until, Callable[[], object]]:
     return {
         "build": pipeline.build,
         "als": pipeline.fit_als,
         "train": pipeline.train,
         "score": pipeline.score,
-        "evaluate": pipeline.evaluate,
+        "evaluate": lambda: pipeline.evaluate(baselines=baselines),
         "recommend": lambda: recommend(pipeline, Request(), out),
     }
 
@@ -83,6 +98,9 @@ def _told(results: dict[str, dict[str, Any]], settings: Settings, step: Until) -
     if ranker := results.get(named(RANKER, settings)):
         used = ("train_rows", "validation_rows", "label_rows", "rounds_run", "best_iteration")
         told[TRAINING] |= {name: ranker[name] for name in used}
+    if judged := results.get("evaluate"):
+        estimates = judged["report"]["score_sets"][0]["estimates"]
+        told[EVALUATING]["metrics"] = {name: found["value"] for name, found in estimates.items()}
     return told
 
 
@@ -97,11 +115,14 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="kraft")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--train-rows", type=int)
+    parser.add_argument("--engine", default="duckdb")
+    parser.add_argument("--master", default="local[*]")
+    parser.add_argument("--no-baselines", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     options = vars(parser.parse_args())
-    until = options.pop("until")
+    until, baselines = options.pop("until"), not options.pop("no_baselines")
     settings = Settings.model_validate(options)
-    print(json.dumps(walk(settings, until, settings.work / "recommendations.parquet")))
+    print(json.dumps(walk(settings, until, settings.work / "recommendations.parquet", baselines=baselines)))
 
 
 if __name__ == "__main__":

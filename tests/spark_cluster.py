@@ -20,6 +20,7 @@ SUBMIT = (
     "--conf spark.sql.shuffle.partitions=2"
 )
 SECONDS = 90
+TASK_ENDED = r": (?:Finished task |Exception in task |Executor killed |Executor interrupted and killed )"
 
 
 class Cluster:
@@ -75,6 +76,16 @@ class Cluster:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return process.pid
+
+    def busy(self):
+        """Names of the workers on which a task runs, by what their newest executors say of themselves."""
+        found = []
+        for name in self.workers:
+            said = sorted((self.folder / name).glob("app-*/*/stderr"))
+            text = said[-1].read_text(errors="replace") if said else ""
+            if text.count(": Running task ") > len(re.findall(TASK_ENDED, text)):
+                found.append(name)
+        return found
 
     def _start(self, name, what, *options):
         home = Path(pyspark.__file__).parent

@@ -14,6 +14,8 @@ OF_SPARK: Final = (PySparkException, Py4JError, ConnectionError)
 """What a call of Spark's raises; the last where its JVM is gone."""
 _PYTHON = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))(?:: (.*))?$", re.MULTILINE)
 _CLASS = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+([\w$]+): ")
+_ALL_CANCELLED: Final = "cancelled as part of cancellation of all jobs"
+"""Which `kraft.spark.session` does where no worker is left."""
 MOST_CHARACTERS = 300
 
 
@@ -40,7 +42,11 @@ def root_reason(text: str) -> str:
 
     >>> root_reason(": org.apache.spark.SparkException: Job aborted\nCaused by: java.io.IOException: full")
     'full'
+    >>> root_reason("Job 7 cancelled as part of cancellation of all jobs")
+    'no worker of the cluster is left'
     """
+    if _ALL_CANCELLED in text:
+        return "no worker of the cluster is left"
     causes = [line for line in text.splitlines() if line.startswith("Caused by: ")]
     # A Python worker's own error stands inside the Java one.
     python = [match[0] for match in _PYTHON.finditer(text) if not match[0].startswith(("Caused", "org.", "java."))]

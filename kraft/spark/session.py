@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,8 @@ LEAST_JAVA: Final = 17
 ANSWER_SECONDS: Final = 5.0
 """A master that is there answers at once."""
 WORKER_SECONDS: Final = 90.0
-"""Time for the first executor to start; a JVM takes some 5 s."""
+"""Time for the first executor to start, or for another one where all are lost; a JVM takes some 5 s."""
+WATCH_SECONDS: Final = 1.0
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 SHARED_PACKAGES: Final = ("kraft", "lightgbm", "numpy", "pyarrow")
 """What the workers run: of the same version as here, or models and numbers could differ."""
@@ -61,6 +63,8 @@ _THREADS: Final = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
 
 _open: dict[str, SparkSession] = {}
 """By the master's URL: one at most."""
+_watches: list[tuple[threading.Event, threading.Thread]] = []
+"""Who watches over it, and what ends that."""
 
 
 def spark_session(master: str) -> SparkSession:
@@ -84,11 +88,20 @@ def spark_session(master: str) -> SparkSession:
         if not is_local(master):
             _wait_for_worker(session, master)
             check_versions(session)
+        if master.startswith("spark://"):
+            ended = threading.Event()
+            watch = threading.Thread(target=_watch, args=(session, ended), daemon=True)
+            watch.start()
+            _watches.append((ended, watch))
     return _open[master]
 
 
 def stop() -> None:
     """Stop the session of this process, if there is one."""
+    while _watches:
+        ended, watch = _watches.pop()
+        ended.set()
+        watch.join(ANSWER_SECONDS)
     while _open:
         _, session = _open.popitem()
         try:
@@ -107,8 +120,7 @@ def executors(session: SparkSession) -> tuple[int, int]:
     context: Any = session.sparkContext
     if is_local(context.master):
         return 1, int(context.defaultParallelism)
-    # The driver itself is one of those counted.
-    found = max(int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1, 1)  # noqa: SLF001 - PySpark has no word for it
+    found = max(_count(context), 1)
     asked = context.getConf().get("spark.executor.cores")
     return found, int(asked) if asked else max(int(context.defaultParallelism) // found, 1)
 
@@ -215,8 +227,7 @@ def check_master(master: str) -> None:
 def _wait_for_worker(session: SparkSession, master: str) -> None:
     context: Any = session.sparkContext
     deadline = time.monotonic() + WORKER_SECONDS
-    # The driver itself is one of those counted.
-    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # noqa: PLR2004, SLF001 - PySpark has no word for it
+    while not _count(context):
         if time.monotonic() > deadline:
             memory = context.getConf().get("spark.executor.memory", "1g")
             stop()
@@ -225,6 +236,29 @@ def _wait_for_worker(session: SparkSession, master: str) -> None:
                 "Start workers with that much free, or ask for less in spark-defaults.conf.",
             )
         time.sleep(0.2)
+
+
+def _count(context: Any) -> int:  # noqa: ANN401 - Spark's
+    # The driver itself is one of those counted.
+    return int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1  # noqa: SLF001 - PySpark has no word for it
+
+
+def _watch(session: SparkSession, ended: threading.Event) -> None:
+    """Cancel the jobs of a standalone cluster that has had no executor for `WORKER_SECONDS`: they would wait for ever.
+
+    `kraft.spark.errors` says so of jobs that are cancelled all at once.
+    """
+    context: Any = session.sparkContext
+    last = time.monotonic()
+    while not ended.wait(WATCH_SECONDS):
+        try:
+            if _count(context) or not context.statusTracker().getActiveJobsIds():
+                last = time.monotonic()
+            elif time.monotonic() - last > WORKER_SECONDS:
+                context.cancelAllJobs()
+        except OF_SPARK:
+            # The JVM has gone.
+            return
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from same_tables import assert_same_tables
 
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
+from kraft.errors import MachineError
 from kraft.models.given_pairs import write_features
 from kraft.models.recipes import RANKER, named
 from kraft.models.scoring_stages import score_table
@@ -20,6 +21,8 @@ from kraft.pipeline import Pipeline
 from kraft.recommending import Request, recommend
 from kraft.settings import Settings
 from kraft.spark import scoring
+from kraft.spark import session as session_module
+from kraft.spark.errors import asked
 from kraft.spark.session import spark_session, stop
 
 pytestmark = pytest.mark.slow
@@ -181,3 +184,17 @@ def test_worker_killed_while_the_ranker_learns(folder, cluster, done):
     results, *_ = done
     assert made["validation_auc"] == pytest.approx(results["ranker_kraft"]["validation_auc"], abs=0.01)
     assert list((work / "tmp").iterdir()) == []
+
+
+def test_job_ends_where_no_worker_is_left(cluster, monkeypatch):
+    monkeypatch.setattr(session_module, "WORKER_SECONDS", 3)
+    stop()
+    cluster.restore()
+    numbers = spark_session(cluster.master).range(1000)
+    for name in cluster.workers:
+        cluster.kill(name)
+    with pytest.raises(MachineError, match="counting failed: no worker of the cluster is left"):
+        asked("counting failed", numbers.count)
+    # Where one comes back, work goes on.
+    cluster.restore()
+    assert asked("counting failed", numbers.count) == 1000

@@ -126,7 +126,9 @@ def _peaks(run: Measured, engine: str) -> dict[str, float]:
     python = [*told, *(peak for program, peak in seen.items() if program.startswith("python"))]
     # Without Spark all processes are waited for.
     found = {"python_mib": run.peak_bytes if engine == DUCKDB else max(python), "java_mib": seen.get("java", 0)}
-    found["together_mib"] = run.followed.together if run.followed else 0
+    if run.followed and seen:
+        # One that grew and ended between two looks was there too.
+        found["together_mib"] = max(run.followed.together, *found.values())
     return {name: round(size / MIB, 1) for name, size in found.items() if size}
 
 

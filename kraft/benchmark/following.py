@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 PROCESSES: Final = Path("/proc")
-EVERY_SECONDS: Final = 0.5
+EVERY_SECONDS: Final = 0.25
 """Between two looks, of some milliseconds. The kernel keeps each process's own peak: a look too late misses only what
 one grew by at its very end."""
 KIB: Final = 1024

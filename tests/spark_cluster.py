@@ -20,6 +20,8 @@ SUBMIT = (
     "--conf spark.sql.shuffle.partitions=2"
 )
 SECONDS = 90
+BOUND = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""Before a command: it does not outlive the tests, even where these are killed."""
 TASK_ENDED = r": (?:Finished task |Exception in task |Executor killed |Executor interrupted and killed )"
 
 
@@ -97,10 +99,8 @@ class Cluster:
             "SPARK_LOCAL_IP": LOOPBACK,
             "SPARK_LOCAL_DIRS": str(self.folder / f"{name}-local"),
         }
-        # Nothing outlives the tests, even where these are killed.
-        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         command = [
-            *bound,
+            *BOUND,
             str(home / "bin" / "spark-class"),
             f"org.apache.spark.deploy.{what}",
             "--host",

@@ -14,8 +14,13 @@ OF_SPARK: Final = (PySparkException, Py4JError, ConnectionError)
 """What a call of Spark's raises; the last where its JVM is gone."""
 _PYTHON = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))(?:: (.*))?$", re.MULTILINE)
 _CLASS = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+([\w$]+): ")
-_ALL_CANCELLED: Final = "cancelled as part of cancellation of all jobs"
-"""Which `kraft.spark.session` does where no worker is left."""
+_SIGNS: Final = {
+    # By `kraft.spark.session`, and by nobody else.
+    "cancelled as part of cancellation of all jobs": "no worker of the cluster is left",
+    "BarrierJobSlotsNumberCheckFailed": "the cluster has no room for a rank",
+}
+"""What Spark says of a cluster that has gone -> the same for people."""
+_OF_PY4J: Final = "An error occurred while calling "
 MOST_CHARACTERS = 300
 
 
@@ -42,15 +47,18 @@ def root_reason(text: str) -> str:
 
     >>> root_reason(": org.apache.spark.SparkException: Job aborted\nCaused by: java.io.IOException: full")
     'full'
+    >>> root_reason("An error occurred while calling o4.collect.\n: org.apache.spark.SparkException: no more")
+    'no more'
     >>> root_reason("Job 7 cancelled as part of cancellation of all jobs")
     'no worker of the cluster is left'
     """
-    if _ALL_CANCELLED in text:
-        return "no worker of the cluster is left"
+    for sign, words in _SIGNS.items():
+        if sign in text:
+            return words
     causes = [line for line in text.splitlines() if line.startswith("Caused by: ")]
     # A Python worker's own error stands inside the Java one.
     python = [match[0] for match in _PYTHON.finditer(text) if not match[0].startswith(("Caused", "org.", "java."))]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip(": ") for line in text.splitlines() if line.strip() and not line.startswith(_OF_PY4J)]
     first = lines[0] if lines else "no reason given"
     chosen = python[-1] if python else causes[-1] if causes else first
     return _CLASS.sub("", chosen).strip()[:MOST_CHARACTERS]

@@ -4,7 +4,8 @@ First the commands run undisturbed on a standalone cluster of two workers, one a
 kept as each of them left it. Then, for each stage, its command starts from where the one before it ended, and a worker
 is killed while a job of Spark's runs in that stage; Spark's own event log says so, and how many tasks were lost. The
 command has to go on with the worker that is left, or to end with exit code 1 and one clear error: then readers find
-what they found before, and nothing is half-written. The worker is started again, and a rerun has to end well.
+what they found before, and nothing is half-written. The worker is started again, and a rerun has to end well. With
+--all no worker is left, and the command cannot but end with an error.
 
 In the end all tables have to be those of the undisturbed run; scores, lists and metrics too, where the models are.
 Where factors or ranker are made again they may differ a little, since sums are added up in another order and by other
@@ -76,11 +77,15 @@ STAGES = {
 }
 OUTPUTS = ("submission.parquet", "recommendations.parquet", "evaluation.json")
 METRICS = ("auc", "ndcg@10")
+PARTS = ("moment", "outcome", "rerun", "verdict")
+"""What is told of a kill."""
+ONE, BOTH = "one worker", "both workers"
 
 
 def options(parser):
     parser.add_argument("--stages", default=",".join(STAGES), help="separated by commas (%(default)s)")
     parser.add_argument("--kills", type=int, default=1, help="in each stage (%(default)s)")
+    parser.add_argument("--all", action="store_true", help="kill both workers: the command has to end with an error")
 
 
 def run(arguments):
@@ -95,31 +100,30 @@ def run(arguments):
     state = json.loads(record.read_text()) if record.exists() else {}
     if state.get("seed") != arguments.seed:
         fresh(arguments.folder)
-        state = {"seed": arguments.seed, "stages": {}}
+        state = {"seed": arguments.seed, ONE: {}, BOTH: {}}
+    whom = BOTH if arguments.all else ONE
     with Cluster(fresh(arguments.folder / "cluster")) as cluster:
-        bench = Bench(arguments.folder, cluster, random.Random(f"{arguments.seed} {arguments.stages}"))
+        chance = random.Random(f"{arguments.seed} {arguments.stages}")
+        bench = Bench(arguments.folder, cluster, chance, everyone=arguments.all)
         state["undisturbed"] = bench.undisturbed(arguments.seed)
         for name in stages:
-            state["stages"][name] = [bench.harm(name) for _ in range(arguments.kills)]
+            state[whom][name] = [bench.harm(name) for _ in range(arguments.kills)]
             record.write_text(json.dumps(state, indent=2))
-    found = [one for name in stages for one in state["stages"][name]]
-    return _tell(stages, state, found)
+    return _tell(whom, {name: state[whom][name] for name in stages})
 
 
-def _tell(stages, state, found):
-    lines = [
-        (name, one["moment"], one["outcome"], one["rerun"], one["verdict"])
-        for name in stages
-        for one in state["stages"][name]
-    ]
-    print(Table("a worker killed in each stage", ("", "killed", "what happened", "rerun", "verdict"), lines))
+def _tell(whom, stages):
+    headings = ("", "killed", "what happened", "rerun", "verdict")
+    lines = [(name, *(one[part] for part in PARTS)) for name, kills in stages.items() for one in kills]
+    found = [one for kills in stages.values() for one in kills]
+    print(Table(f"{whom} killed in each stage", headings, lines))
     for line in (line for one in found for line in one["broken"]):
         print(f"  BROKEN: {line}")
     verdicts = [one["verdict"] for one in found]
     broken, missed = verdicts.count("BROKEN"), verdicts.count("missed")
     went_on = sum(one["outcome"].startswith("went on") for one in found)
     print(
-        f"spark  {len(found) - missed} workers killed in {len(stages)} stages: {went_on} went on, "
+        f"spark  {whom} killed {len(found) - missed} times in {len(stages)} stages: {went_on} went on, "
         f"{len(found) - missed - went_on} ended with an error; {broken} broken, {missed} missed"
     )
     return 1 if broken or missed else 0
@@ -128,8 +132,8 @@ def _tell(stages, state, found):
 class Bench:
     """A cluster and a folder, in which commands run as a user starts them."""
 
-    def __init__(self, folder, cluster, chance):
-        self.folder, self.cluster, self.chance = folder, cluster, chance
+    def __init__(self, folder, cluster, chance, *, everyone=False):
+        self.folder, self.cluster, self.chance, self.everyone = folder, cluster, chance, everyone
         self.work, self.out, self.kept = folder / "work", folder / "out", folder / "kept"
         self.expected = {}
 
@@ -284,21 +288,23 @@ class Command:
     """A command on the cluster, as it runs: what it says, and what Spark writes of it."""
 
     def __init__(self, bench, name):
+        from spark_cluster import BOUND  # noqa: PLC0415
+
         self.bench = bench
         self.events = Events(fresh(bench.folder / "events"))
         self.said = bench.folder / "stderr.txt"
         self.began = self.killed = None
         self.lost = 0
         """Tasks that the kill has cost."""
-        self.worker = 0
-        """The first process of the worker that was killed."""
+        self.workers = []
+        """The first process of each worker that was killed."""
         self._signs = {}
         job, *words = COMMANDS[name]
         shared = ("--raw", "raw", "--work", "work", "--engine", "spark", "--master", bench.cluster.master, "--verbose")
         self._started = time.time()
         with self.said.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"jobs.{job}", *shared, *words],
+                [*BOUND, sys.executable, "-m", f"jobs.{job}", *shared, *words],
                 cwd=bench.folder,
                 env=environment() | {"PYSPARK_SUBMIT_ARGS": self.events.submit()},
                 stdin=subprocess.DEVNULL,
@@ -324,7 +330,8 @@ class Command:
             busy = self.bench.cluster.busy() if due and self.events.read().running(time.time()) else []
             if busy:
                 self.killed = time.time()
-                self.worker = self.bench.cluster.kill(chance.choice(busy))
+                victims = self.bench.cluster.workers if self.bench.everyone else [chance.choice(busy)]
+                self.workers = [self.bench.cluster.kill(name) for name in victims]
             time.sleep(0.005)
 
     def end(self):
@@ -361,9 +368,10 @@ class Command:
         from spark_cluster import session  # noqa: PLC0415
 
         found, deadline = [], time.time() + GONE_SECONDS
-        for what, leader in (("the command", self._process.pid), ("its worker", self.worker)):
-            while (left := session(leader) if leader else []) and time.time() < deadline:
+        for leader in (self._process.pid, *self.workers):
+            while (left := session(leader)) and time.time() < deadline:
                 time.sleep(0.1)
+            what = "their worker" if leader in self.workers else "the command"
             found += [f"processes that outlived {what}: {left}"] if left else []
         return found
 
@@ -383,8 +391,11 @@ class Events:
         from spark_cluster import SUBMIT  # noqa: PLC0415
 
         chosen = {"enabled": "true", "dir": self.folder.as_uri(), "compress": "false", "rolling.enabled": "false"}
+        # Options of the driver's Java take the place of KRAFT's, of which this one says what a user is told.
+        options = "--driver-java-options '"
+        told = SUBMIT.replace(options, f"{options}-Dlog4j2.configurationFile={LOGGING} ")
         return " ".join(
-            [SUBMIT, *(f"--conf spark.eventLog.{name}={one}" for name, one in chosen.items()), "pyspark-shell"]
+            [told, *(f"--conf spark.eventLog.{name}={one}" for name, one in chosen.items()), "pyspark-shell"]
         )
 
     def running(self, at):

@@ -4,6 +4,8 @@ import doctest
 import os
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 from commands import run
@@ -101,3 +103,30 @@ def test_url_without_spark_is_bad_input(tmp_path):
         "error: --raw hdfs://host/kuairec: not on this machine",
         "       Spark reads from there: add --engine spark.",
     ]
+
+
+BROKEN_FACTORS = """
+from kraft.errors import MachineError
+from kraft.settings import PRESETS
+from kraft.spark.als import fit
+from kraft.spark.errors import asked
+from kraft.spark.session import spark_session
+
+# Only ALS itself looks at the users.
+user = "cast(if(id = 3, raise_error('a broken row'), id) as int) as user_index"
+counts = spark_session("local[1]").range(9).selectExpr(user, "cast(id as int) as item_index", "2 as positive_count")
+try:
+    asked("ALS failed", lambda: fit(counts, 9, 9, PRESETS["kraft"].als))
+except MachineError as error:
+    print(error.problem)
+"""
+
+
+def test_what_fails_inside_of_spark_is_told_by_the_job_alone():
+    own = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_FACTORS], env=own, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert re.fullmatch("ALS failed: .*a broken row.*\n", done.stdout)
+    assert "spark: " not in done.stderr
+    assert "\tat " not in done.stderr

@@ -131,17 +131,16 @@ class Bench:
         self.errors += 1
         if ended != code or len(told) > 2 or not first.startswith("error: ") or words not in first:
             self.broken.append(f"{what}: exit {ended}, {told[:1]} ... {told[-2:]}")
-        if _tables(place) not in (before, self.expected_tables(which)):
+        if _tables(place) not in (before, *self._states(which)):
             self.broken.append(f"{what}: readers find other tables")
         if (place / "work" / "tmp").is_dir() and (left := list((place / "work" / "tmp").iterdir())):
             self.broken.append(f"{what}: left over {left}")
 
-    def expected_tables(self, which):
-        if which is None:
-            return {}
-        return {
-            name: digest for name, digest in self.expected[which].items() if "tables" in name and "scores" not in name
-        }
+    def _states(self, which):
+        """The tables that a job shows which fails after they were built: as built, and with the scores."""
+        tables = {name: digest for name, digest in self.expected[which or 0].items() if "tables" in name}
+        built = {name: digest for name, digest in tables.items() if "scores" not in name}
+        return ({}, {}) if which is None else (built, tables)
 
 
 def _give(raw, place, *, copy):

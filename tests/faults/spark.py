@@ -234,16 +234,23 @@ class Bench:
         told = [line for line in err.splitlines() if line.startswith("error: ")]
         traces = [line for line in err.splitlines() if line.startswith(("Traceback", "\tat ", "spark: "))]
         found = [] if code == 1 and len(told) == 1 and not traces else [f"exit {code}: {err.strip()[-2000:]}"]
-        if self._shown() != before:
+        # Tables that a command brings up to date first are shown, all of them, though it fails later.
+        shown, whole = self._shown(), self._shown(self.kept / STAGES[name].command)
+        if shown != before and (
+            name == "tables" or not before.items() <= shown.items() or shown.keys() != whole.keys()
+        ):
             found.append("readers find other tables than before")
         model = self.work / "models" / (STAGES[name].model or "none")
         left = [path for path in (model, *self.out.iterdir()) if path.exists()]
         return found + [f"it failed, and left {path}" for path in [*left, *self._drafts()]]
 
-    def _shown(self):
+    def _shown(self, work=None):
         """What readers find: tables, as hashes of their bytes."""
-        places = (self.work / "tables", self.work / "fit" / "tables")
-        return {str(path): digest(path) for place in places for path in sorted(place.glob("*.parquet"))}
+        work = work or self.work
+        places = (work / "tables", work / "fit" / "tables")
+        return {
+            str(path.relative_to(work)): digest(path) for place in places for path in sorted(place.glob("*.parquet"))
+        }
 
     def _drafts(self):
         found = [path for tmp in (self.work / "tmp", self.work / "fit" / "tmp") for path in tmp.iterdir()]

@@ -26,6 +26,10 @@ def fail(arguments):
     raise getattr(errors, arguments["kind"])("it's broken", "Mend it.")
 
 
+def fill(arguments):
+    raise OSError(arguments["told"])
+
+
 def crash(arguments):
     return {"ratio": 1 / arguments["zero"]}
 

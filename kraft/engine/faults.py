@@ -31,8 +31,11 @@ _SHORT_WRITE: Final = re.compile(r"\d+ requested and \d+ written")
 """How NumPy tells of a disk that took only a part."""
 
 
-def explained(error: Exception) -> KraftError | None:
-    """``error`` as one that the user can do something about; None where it is a defect of the project's."""
+def explained(error: Exception, during: str = "") -> KraftError | None:
+    """``error`` as one that the user can do something about; None where it is a defect of the project's.
+
+    ``during`` says what was done, where the error itself names no file.
+    """
     if isinstance(error, KraftError):
         return error
     if isinstance(error, MemoryError):
@@ -40,8 +43,8 @@ def explained(error: Exception) -> KraftError | None:
     if isinstance(error, OSError) or _is_of_a_reader(error):
         number = _errno(error)
         if number in _REMEDIES:
-            place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-            return MachineError(f"{place}{_words(number)}", f"{_REMEDIES[number]} Nothing was published.")
+            place = str(error.filename) if isinstance(error, OSError) and error.filename else during
+            return MachineError(": ".join(filter(None, (place, _words(number)))), f"{_REMEDIES[number]} Nothing was published.")
     return None
 
 

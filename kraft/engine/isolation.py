@@ -285,7 +285,7 @@ def _main() -> None:
     try:
         result = stage(told["arguments"])
     except Exception as error:
-        known = explained(error)
+        known = explained(error, during=f"stage {module}")
         if known is None:
             raise
         result = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}

@@ -119,6 +119,12 @@ def test_error_crosses_with_its_type(kind, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_full_disk_of_a_stage_is_told_with_its_name(capfd):
+    with pytest.raises(MachineError, match=r"^stage stages: no space left on device\n       Free some disk space"):
+        run_stage("stages:fill", {"told": "12345 requested and 400 written"})
+    assert capfd.readouterr().err == ""
+
+
 def test_killed_stage_is_the_machines_fault():
     message = r"^stage stages was killed by SIGKILL at [\d,]+ MiB\n       Where that was the kernel for want of memory"
     with pytest.raises(MachineError, match=message):

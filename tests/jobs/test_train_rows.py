@@ -29,13 +29,13 @@ def test_a_sample_of_the_rows_is_told_and_weighed(folder, preset):
     assert "sample  " not in told
     assert whole["sampled_rows"] == whole["label_rows"] > 4_000
 
-    told, part, fewer = score("part", "--train-rows", 2_000)
+    told, part, fewer = score("part", "--train-rows", 3_000)
     assert f"sample  the newest {part['sampled_rows']:,} of {whole['label_rows']:,} rows with a label" in told
     assert part["label_rows"] == whole["label_rows"]
-    assert part["sampled_rows"] == pytest.approx(2_000, rel=0.1)
+    assert part["sampled_rows"] == pytest.approx(3_000, rel=0.1)
     assert part["train_rows"] + part["validation_rows"] <= part["sampled_rows"]
-    # Of the sample half is positive, of the rows a third: without the weights the mean would be far too high.
-    assert fewer["score"].mean() == pytest.approx(scores["score"].mean(), abs=0.08)
+    # Of the sample half is positive, of the rows a third: without the weights the mean would be 0.12 too high.
+    assert fewer["score"].mean() == pytest.approx(scores["score"].mean(), abs=0.05)
 
     told, again, _ = score("again")
     assert "sample  " not in told

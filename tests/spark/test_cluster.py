@@ -187,10 +187,11 @@ def test_worker_killed_while_the_ranker_learns(folder, cluster, done):
 
 
 def test_job_ends_where_no_worker_is_left(cluster, monkeypatch):
-    monkeypatch.setattr(session_module, "WORKER_SECONDS", 3)
     stop()
     cluster.restore()
     numbers = spark_session(cluster.master).range(1000)
+    # Only now: a worker may well take longer to start.
+    monkeypatch.setattr(session_module, "WORKER_SECONDS", 3)
     for name in cluster.workers:
         cluster.kill(name)
     with pytest.raises(MachineError, match="counting failed: no worker of the cluster is left"):

@@ -255,8 +255,8 @@ class Builder:
             if isinstance(source, RawFile) and (about_file := source.explain(error)):
                 return about_file
         first = str(error).splitlines()[0]
-        if known := explained(error):
-            return type(known)(f"table {query.name}: {known.problem}", known.remedy)
+        if known := explained(error, during=f"table {query.name}"):
+            return known
         if isinstance(error, duckdb.OutOfMemoryException):
             return MachineError(
                 f"table {query.name}: {first}", "Raise --memory-limit, or free disk space in the work folder."

@@ -44,7 +44,8 @@ def explained(error: Exception, during: str = "") -> KraftError | None:
         number = _errno(error)
         if number in _REMEDIES:
             place = str(error.filename) if isinstance(error, OSError) and error.filename else during
-            return MachineError(": ".join(filter(None, (place, _words(number)))), f"{_REMEDIES[number]} Nothing was published.")
+            problem = f"{place}: {_words(number)}" if place else _words(number)
+            return MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
     return None
 
 

@@ -190,12 +190,13 @@ def test_job_ends_where_no_worker_is_left(cluster, monkeypatch):
     stop()
     cluster.restore()
     numbers = spark_session(cluster.master).range(1000)
-    # Only now: a worker may well take longer to start.
-    monkeypatch.setattr(session_module, "WORKER_SECONDS", 3)
     for name in cluster.workers:
         cluster.kill(name)
-    with pytest.raises(MachineError, match="counting failed: no worker of the cluster is left"):
-        asked("counting failed", numbers.count)
+    # Only for this wait: a worker may well take longer to start.
+    with monkeypatch.context() as impatient:
+        impatient.setattr(session_module, "WORKER_SECONDS", 3)
+        with pytest.raises(MachineError, match="counting failed: no worker of the cluster is left"):
+            asked("counting failed", numbers.count)
     # Where one comes back, work goes on.
     cluster.restore()
     assert asked("counting failed", numbers.count) == 1000

@@ -92,7 +92,7 @@ def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
     The rows of the ranker are those that it saw: rows it learned from times rounds, since it stops when it has learned
     enough, and samples where memory has no room.
     """
-    base, *scales = ((_rows(run, stage), run["stages"][stage]["seconds"]) for run in runs)
+    base, *scales = ((_rows(run, stage), run["stages"][stage]["seconds"]) for run in _with(runs, stage))
     beyond = [(rows, seconds - base[1]) for rows, seconds in scales]
     return Fit(exponent(scales), exponent(beyond))
 
@@ -112,8 +112,13 @@ def exponent(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 def stages_of(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """The stages that every run has, in their order, and "all" of them together."""
-    return [stage for stage in (*STAGES, "all") if all(stage in run["stages"] for run in runs)]
+    """The stages that were measured at some scale, in their order, and "all" of them together."""
+    _, *scales = runs
+    return [stage for stage in (*STAGES, "all") if _with(scales, stage)]
+
+
+def _with(runs: Sequence[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
+    return [run for run in runs if stage in run["stages"]]
 
 
 def _rows(run: dict[str, Any], stage: str) -> int:
@@ -133,21 +138,26 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
     here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
     options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
     try:
-        measured = measure(module("kraft.benchmark.walk", *options), threads=setup.threads, folder=work)
-        stages = measured.answer()
+        walk = module("kraft.benchmark.walk", *options)
+        measured = measure(walk, threads=setup.threads, folder=work, check=False)
     finally:
         for folder in (raw, work):
             shutil.rmtree(folder)
-    stages["all"] = {
-        "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
-        # From outside: of every process, also of those that only wait for the stages.
-        "peak_bytes": measured.peak_bytes,
-    }
+    stages = measured.answer() if measured.stdout else {}
+    failed = measured.stderr.strip().splitlines()[-1] if measured.code else None
+    if failed is None:
+        stages["all"] = {
+            "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
+            # From outside: of every process, also of those that only wait for the stages.
+            "peak_bytes": measured.peak_bytes,
+        }
     name = f"scale {scale}" if scale else f"base, {users} users"
     setup.progress.say(
         f"  {form:<7} {name:<14} {rows:>12,} rows  {measured.seconds:8.1f} s  peak {mib(measured.peak_bytes)}"
+        f"{f'  FAILED: {failed}' if failed else ''}"
     )
-    return {"scale": scale, "users": users * (scale or 1), "rows": rows, "stages": stages, **measured.figures()}
+    figures = {"rows": rows, "stages": stages, "failed": failed, **measured.figures()}
+    return {"scale": scale, "users": users * (scale or 1), **figures}
 
 
 def _demands(
@@ -157,13 +167,18 @@ def _demands(
     _, *scales = runs
     peak = max(run["peak_mib"] for run in scales)
     limit = setup.memory_limit / MIB
-    lines = [(f"{form}: peak of the largest process [MiB]", f"{peak:,.0f}", f"at most {limit:,.0f}", peak <= limit)]
+    through = [f"x{run['scale']}" for run in scales if not run["failed"]]
+    asked = ", ".join(f"x{run['scale']}" for run in scales)
+    lines = [
+        (f"{form}: runs to its end", ", ".join(through) or "none", asked, len(through) == len(scales)),
+        (f"{form}: peak of the largest process [MiB]", f"{peak:,.0f}", f"at most {limit:,.0f}", peak <= limit),
+    ]
     for stage, found in fits.items():
         if found.beyond is not None:
             straight = LEAST_EXPONENT <= found.beyond <= MOST_EXPONENT
             asked = f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
             lines.append((f"{form}: exponent of time, {stage}", f"{found.beyond:.2f}", asked, straight))
-    for stage in (one for one in fits if len(scales) > 1 and one not in {TRAINING, "all"}):
+    for stage in (one for one in fits if len(_with(scales, one)) > 1 and one not in {TRAINING, "all"}):
         grown = _peak_growth(scales, stage)
         asked = f"at most {MOST_PEAK_GROWTH:g}"
         lines.append((f"{form}: times the peak, {stage}", f"{grown:.2f}", asked, grown <= MOST_PEAK_GROWTH))
@@ -171,28 +186,27 @@ def _demands(
 
 
 def _peak_growth(scales: Sequence[dict[str, Any]], stage: str) -> float:
-    first, last = (run["stages"][stage]["peak_bytes"] for run in (scales[0], scales[-1]))
-    return float(last / first)
+    peaks = [run["stages"][stage]["peak_bytes"] for run in _with(scales, stage)]
+    return float(peaks[-1] / peaks[0])
 
 
 def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> list[Table]:
     base, *scales = runs
-    largest = scales[-1]
     headings = ("", "base", *(f"x{run['scale']}" for run in scales))
     seconds: list[tuple[Cell, ...]] = [
         (
             stage,
-            *(run["stages"][stage]["seconds"] for run in runs),
+            *(run["stages"][stage]["seconds"] if stage in run["stages"] else "-" for run in runs),
             _shown(found.seconds),
             _shown(found.beyond),
-            f"{_rows(largest, stage) / largest['stages'][stage]['seconds']:,.0f}",
+            _rows_a_second(_with(scales, stage)[-1], stage),
         )
         for stage, found in fits.items()
     ]
     peaks: list[tuple[Cell, ...]] = [
         (
             stage,
-            *(f"{run['stages'][stage]['peak_bytes'] / MIB:,.0f}" for run in runs),
+            *(f"{run['stages'][stage]['peak_bytes'] / MIB:,.0f}" if stage in run["stages"] else "-" for run in runs),
             _peak_growth(scales, stage),
         )
         for stage in fits
@@ -215,11 +229,16 @@ def _headline(setup: Setup, found: dict[str, list[dict[str, Any]]], fits: dict[s
         slopes = [one.beyond for one in fits[form].values() if one.beyond is not None]
         span = f"exponents {min(slopes):.2f} to {max(slopes):.2f}" if slopes else "no exponent"
         peak = max(run["peak_mib"] for run in runs)
+        took = f"FAILED after {largest['seconds']:,.0f} s" if largest["failed"] else f"{largest['seconds']:,.0f} s"
         told.append(
-            f"{form} up to {largest['rows']:,} interactions: {largest['seconds']:,.0f} s, {span}, "
+            f"{form} up to {largest['rows']:,} interactions: {took}, {span}, "
             f"peak {peak:,.0f} of {setup.memory_limit / MIB:,.0f} MiB"
         )
     return f"growth  {'; '.join(told)}"
+
+
+def _rows_a_second(run: dict[str, Any], stage: str) -> str:
+    return f"{_rows(run, stage) / run['stages'][stage]['seconds']:,.0f}"
 
 
 def _shown(number: Cell | None) -> str:

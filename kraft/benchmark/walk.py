@@ -2,8 +2,9 @@
 
     python -m kraft.benchmark.walk --raw DIR --work DIR --until recommend --memory-limit 1073741824 --threads 2
 
-The last line of stdout is a JSON object, stage -> seconds (of its process, from its start), peak_bytes (as the kernel
-counted it for that process), of the ranker the rows it learned from and the rounds it ran, and of evaluate the metrics.
+Each line of stdout is a JSON object, written when a step is done, of all stages so far: stage -> seconds (of its
+process, from its start), peak_bytes (as the kernel counted it for that process), of the ranker the rows it learned from
+and the rounds it ran, and of evaluate the metrics. So the last line says what was measured, also where a step fails.
 With --engine spark its session is opened first of all, and told as a stage of its own: its peak is that of this process
 up to then, as are the peaks of all stages that Spark runs.
 """
@@ -11,7 +12,7 @@ up to then, as are the peaks of all stages that Spark runs.
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -37,8 +38,8 @@ SESSION = "session"
 """What comes before them on Spark: Java starts, and Spark in it."""
 
 
-def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True) -> dict[str, dict[str, Any]]:
-    """Run every step up to ``until`` from scratch.
+def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True) -> Iterator[dict[str, dict[str, Any]]]:
+    """Run every step up to ``until`` from scratch; what is known after each of them.
 
     Args:
         settings: of all stages; the work folder is empty.
@@ -53,7 +54,7 @@ def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True)
             pipeline.results.clear()
             steps[step]()
             told |= _told(pipeline.results, settings, step)
-    return told
+            yield told
 
 
 def _session(master: str) -> dict[str, dict[str, Any]]:
@@ -122,7 +123,8 @@ def main() -> None:
     options = vars(parser.parse_args())
     until, baselines = options.pop("until"), not options.pop("no_baselines")
     settings = Settings.model_validate(options)
-    print(json.dumps(walk(settings, until, settings.work / "recommendations.parquet", baselines=baselines)))
+    for told in walk(settings, until, settings.work / "recommendations.parquet", baselines=baselines):
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def run_of(rows, seconds, peak, ranker=None):
     }
     made["ranker"] |= ranker or {}
     made["all"] = {"seconds": seconds + 2.0, "peak_bytes": 3 * peak * MIB}
-    return {"scale": 1, "rows": rows, "stages": made, "peak_mib": 3.0 * peak, "seconds": seconds + 2.0}
+    return {"scale": 1, "rows": rows, "stages": made, "failed": None, "peak_mib": 3.0 * peak, "seconds": seconds + 2.0}
 
 
 def test_a_straight_line_has_the_exponent_one_once_the_base_is_taken_off():
@@ -72,6 +72,30 @@ def test_what_is_asked_of_the_growth(tmp_path, large, broken):
     fits = {stage: fit(runs, stage) for stage in growth.stages_of(runs)}
     lines = growth._demands(setup, "csv", runs, fits)  # noqa: SLF001 - the verdicts behind the table
     assert [what for what, *_, verdict in lines if verdict != "met"] == broken
+
+
+def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path, monkeypatch):
+    real = growth.measure
+
+    def measure(command, **options):
+        """Runs everything; at scale 2, the third run, the second step is said to have failed."""
+        run = real(command, **options)
+        build, _ = run.stdout.splitlines()
+        failed = {"code": 1, "stdout": build, "stderr": "warning\nkraft: error: no room"}
+        return run._replace(**(failed if next(turns) == 2 else {}))
+
+    turns = iter(range(3))
+    monkeypatch.setattr(growth, "measure", measure)
+    setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
+    report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
+    *_, one, two = report.data["runs"]["csv"]
+    assert list(one["stages"]) == ["build", "als", "all"]
+    assert list(two["stages"]) == ["build"]
+    assert two["failed"] == "kraft: error: no room"
+    assert not report.passed
+    assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in report.tables[-1].rows
+    assert "FAILED" in report.headline
+    assert " - " in str(report.tables[0])
 
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):

@@ -12,40 +12,39 @@
 --   positive_share  share of them with positive_interaction [0 to 1]
 --   brier           mean squared distance of score and class [0 to 1]
 --   log_loss        mean of -ln(probability given to the class that occurred), which counts as at least 2^-52 [nat]
-with groups as (
-    select score, count(*) as pairs from ranked_scores group by score
-),
-below as (
-    select score, sum(pairs) over (order by score) - pairs as below from groups
-),
-counted as (
+with counted as (
     select count(*) as pairs from ranked_scores
 ),
-bins as (
-    select score, cast(1 + 10 * below // nullif(pairs, 0) as integer) as bin
-    from below
-    cross join counted
-),
-told as (
+-- The rows are numbered and not joined with a table of the scores, whose key is as skewed as the scores are tied.
+numbered as (
     select
         score,
         positive_interaction                                                          as positive,
-        case when positive_interaction then score else 1e0 - score end                as given
+        case when positive_interaction then score else 1e0 - score end                as given,
+        rank() over (order by score) - 1                                              as below
     from ranked_scores
+),
+told as (
+    select
+        numbered.score,
+        numbered.positive,
+        numbered.given,
+        cast(1 + 10 * numbered.below // nullif(counted.pairs, 0) as integer)          as bin
+    from numbered
+    cross join counted
 ),
 final as (
     select
-        bins.bin,
+        bin,
         count(*)                                                                      as pairs,
-        cast(sum(cast(told.score as decimal(18, 15))) as double) / nullif(count(*), 0) as mean_score,
-        1e0 * count(*) filter (where told.positive) / nullif(count(*), 0)             as positive_share,
-        cast(sum(cast((1e0 - told.given) * (1e0 - told.given) as decimal(18, 15))) as double)
+        cast(sum(cast(score as decimal(18, 15))) as double) / nullif(count(*), 0)     as mean_score,
+        1e0 * count(*) filter (where positive) / nullif(count(*), 0)                  as positive_share,
+        cast(sum(cast((1e0 - given) * (1e0 - given) as decimal(18, 15))) as double)
             / nullif(count(*), 0)                                                     as brier,
-        cast(sum(cast(-ln(greatest(told.given, 2.220446049250313e-16)) as decimal(18, 15))) as double)
+        cast(sum(cast(-ln(greatest(given, 2.220446049250313e-16)) as decimal(18, 15))) as double)
             / nullif(count(*), 0)                                                     as log_loss
     from told
-    inner join bins on told.score = bins.score
-    group by bins.bin
+    group by bin
 )
 select * from final
 order by bin

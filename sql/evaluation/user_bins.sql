@@ -11,42 +11,55 @@
 --   warm                   whether these are warm pairs
 --   positive_interaction   whether these are positive
 --   pairs                  how many [rows]
-with groups as (
+with totals as (
     select
-        score,
         count(*) filter (where warm)      as warm_pairs,
         count(*) filter (where not warm)  as cold_pairs
     from ranked_scores
-    group by score
 ),
-below as (
+-- The rows are numbered instead of joined with a table of the scores: the key of such a join is as skewed as the scores
+-- are tied (popularity gives every video without a history the same), and a build side of one key cannot be spilled in
+-- parts.
+ranked as (
     select
-        score,
-        sum(warm_pairs) over (order by score) - warm_pairs as warm_below,
-        sum(cold_pairs) over (order by score) - cold_pairs as cold_below
-    from groups
+        user_id,
+        warm,
+        positive_interaction,
+        rank() over (order by score) - 1                    as below,
+        rank() over (partition by warm order by score) - 1  as below_alike
+    from ranked_scores
 ),
-totals as (
-    select sum(warm_pairs) as warm_pairs, sum(cold_pairs) as cold_pairs from groups
-),
-bins as (
+placed as (
     select
-        score,
-        coalesce(256 * warm_below // nullif(warm_pairs, 0), 0)
-            + coalesce(256 * cold_below // nullif(cold_pairs, 0), 0) as bin
-    from below
+        user_id,
+        warm,
+        positive_interaction,
+        case when warm then below_alike else below - below_alike end  as warm_below,
+        case when warm then below - below_alike else below_alike end  as cold_below
+    from ranked
+),
+binned as (
+    select
+        placed.user_id,
+        placed.warm,
+        placed.positive_interaction,
+        cast(
+            coalesce(256 * placed.warm_below // nullif(totals.warm_pairs, 0), 0)
+            + coalesce(256 * placed.cold_below // nullif(totals.cold_pairs, 0), 0)
+            as integer
+        ) as bin
+    from placed
     cross join totals
 ),
 final as (
     select
-        ranked_scores.user_id,
-        cast(bins.bin as integer)  as bin,
-        ranked_scores.warm,
-        ranked_scores.positive_interaction,
-        cast(count(*) as integer)  as pairs
-    from ranked_scores
-    inner join bins on ranked_scores.score = bins.score
-    group by ranked_scores.user_id, bins.bin, ranked_scores.warm, ranked_scores.positive_interaction
+        user_id,
+        bin,
+        warm,
+        positive_interaction,
+        cast(count(*) as integer) as pairs
+    from binned
+    group by user_id, bin, warm, positive_interaction
 )
 select * from final
 order by user_id, bin, warm, positive_interaction

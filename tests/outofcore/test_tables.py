@@ -3,16 +3,15 @@ files with their rows in another order.
 """
 
 import random
-import threading
-from dataclasses import dataclass
 
 import duckdb
 import pytest
 from small_log import Row, write_raw
+from spilling import AMPLE, Share, SpillWatch
 
 from kraft.data.contracts import resolve
 from kraft.data.tables import TABLES
-from kraft.engine.budget import LEAST_LIMIT, Budget
+from kraft.engine.budget import LEAST_LIMIT
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
@@ -23,40 +22,8 @@ USERS, VIDEOS, ROWS = 2_000, 5_000, 1_000_000
 DAYS = 8
 NAMES = list(dict.fromkeys(name for tables in TABLES.values() for name in tables))
 """The tables of every preset."""
-AMPLE, TIGHT = 2048, 120
-"""DuckDB's share in MiB: far more than the log needs; and less than sorting it does, and less than the 144 that DuckDB
-has at the least memory limit."""
-
-
-@dataclass(frozen=True)
-class Share(Budget):
-    """A budget that gives DuckDB just these bytes."""
-
-    duckdb: int = 0
-
-
-class SpillWatch(threading.Thread):
-    """Notes the most bytes seen in the spill folders below ``parent`` until stopped."""
-
-    def __init__(self, parent):
-        super().__init__(daemon=True)
-        self.parent, self.most, self.stopping = parent, 0, threading.Event()
-
-    def run(self):
-        while not self.stopping.wait(0.005):
-            sizes = [path.stat().st_size for path in self._files()]
-            self.most = max(self.most, sum(sizes))
-
-    def _files(self):
-        return [path for path in self.parent.glob("spill-*/*") if path.exists()]
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
+TIGHT = 120
+"""DuckDB's share in MiB: less than sorting the log takes, and less than the 144 that DuckDB has at the least limit."""
 
 
 OPTIONAL_ROWS = {

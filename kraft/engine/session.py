@@ -15,7 +15,11 @@ Connection = duckdb.DuckDBPyConnection
 STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
 """Joins that pass the rows of their left side on as they come."""
 
-
+FLUSHED = "1MiB"
+"""Freed memory beyond this goes back to the system when a task is done. DuckDB's allocator would keep 128 MiB a thread
+for the next query, beside its memory limit: the tables of an evaluation of 15 M pairs peaked at 704 MiB with that, at
+632 without, in the same time.
+"""
 ADJUSTED = ("threads", "preserve_insertion_order", "disabled_optimizers", "memory_limit")
 """Settings that may change while a session runs; all others are locked."""
 
@@ -42,6 +46,8 @@ def open_session(budget: Budget, threads: int, spill_parent: Path, files: Iterab
                 "threads": threads,
                 "temp_directory": str(spill),
                 "preserve_insertion_order": False,
+                "allocator_flush_threshold": FLUSHED,
+                "allocator_bulk_deallocation_flush_threshold": FLUSHED,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import Measured, measure, module
 from kraft.benchmark.report import Cell, Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import STAGES, TRAINING, Until
@@ -144,7 +144,7 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
         for folder in (raw, work):
             shutil.rmtree(folder)
     stages = measured.answer() if measured.stdout else {}
-    failed = measured.stderr.strip().splitlines()[-1] if measured.code else None
+    failed = _error_of(measured) if measured.code else None
     if failed is None:
         stages["all"] = {
             "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
@@ -158,6 +158,12 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
     )
     figures = {"rows": rows, "stages": stages, "failed": failed, **measured.figures()}
     return {"scale": scale, "users": users * (scale or 1), **figures}
+
+
+def _error_of(measured: Measured) -> str:
+    """The last line of what it wrote to stderr that is not indented: the error, and not what to do about it."""
+    lines = [line for line in measured.stderr.splitlines() if line[:1].strip()]
+    return lines[-1] if lines else f"exit {measured.code}"
 
 
 def _demands(

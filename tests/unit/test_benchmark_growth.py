@@ -81,7 +81,7 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
         """Runs everything; at scale 2, the third run, the second step is said to have failed."""
         run = real(command, **options)
         build, _ = run.stdout.splitlines()
-        failed = {"code": 1, "stdout": build, "stderr": "warning\nkraft: error: no room"}
+        failed = {"code": 1, "stdout": build, "stderr": "kraft.errors.MachineError: no room\n       Raise it."}
         return run._replace(**(failed if next(turns) == 2 else {}))
 
     turns = iter(range(3))
@@ -91,7 +91,7 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     *_, one, two = report.data["runs"]["csv"]
     assert list(one["stages"]) == ["build", "als", "all"]
     assert list(two["stages"]) == ["build"]
-    assert two["failed"] == "kraft: error: no room"
+    assert two["failed"] == "kraft.errors.MachineError: no room"
     assert not report.passed
     assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in report.tables[-1].rows
     assert "FAILED" in report.headline

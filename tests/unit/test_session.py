@@ -18,8 +18,8 @@ def test_limits_are_set_together(tmp_path):
         assert setting(connection, "memory_limit") == "512.0 MiB"
         assert setting(connection, "threads") == 2
         # Freed memory is not kept beside the limit.
-        assert setting(connection, "allocator_flush_threshold") == "1MiB"
-        assert setting(connection, "allocator_bulk_deallocation_flush_threshold") == "1.0 MiB"
+        assert setting(connection, "allocator_flush_threshold") == "32MiB"
+        assert setting(connection, "allocator_bulk_deallocation_flush_threshold") == "32.0 MiB"
         assert setting(connection, "temp_directory").startswith(str(tmp_path / "tmp" / "spill-"))
         assert setting(connection, "preserve_insertion_order") is False
         assert setting(connection, "autoinstall_known_extensions") is False

@@ -24,6 +24,8 @@ UNIT = 1e-12
 """Values of users are added as whole multiples of this."""
 USERS_AT_ONCE = 256
 """Users whose counts are held unpacked, 16 KiB each."""
+EXACT_SINGLES = 2**24
+"""Up to this every whole number is one of single precision."""
 ROWS_AT_ONCE = 128
 """Resamples whose weights are held unpacked."""
 
@@ -114,14 +116,17 @@ class Resamples:
         Returns:
             Shape (1 + resamples, 4 * BINS), whole numbers.
         """
+        most = int(self.weights.max(initial=0))
         found = np.zeros((len(self.weights), 4 * BINS))
         for users, cells, pairs in parts:
             for first in range(int(users[0]), int(users[-1]) + 1, USERS_AT_ONCE):
                 here = slice(*np.searchsorted(users, (first, first + USERS_AT_ONCE)))
                 block = np.zeros((min(USERS_AT_ONCE, self.weights.shape[1] - first), 4 * BINS))
                 np.add.at(block, (users[here] - first, cells[here]), pairs[here])
-                # Doubles hold whole numbers exactly up to 2^53.
-                found += self.weights[:, first : first + len(block)].astype(np.float64) @ block
+                # Whole numbers up to 2^24 are exact in single precision, which multiplies in half of the time; up to
+                # 2^53 in double.
+                exact = np.float32 if most * block.sum(axis=0).max() <= EXACT_SINGLES else np.float64
+                found += self.weights[:, first : first + len(block)].astype(exact) @ block.astype(exact)
         return found
 
 

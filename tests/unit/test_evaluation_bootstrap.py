@@ -135,6 +135,16 @@ def test_auc_of_a_resample_is_that_of_its_pairs():
     assert len(set(found)) == 6
 
 
+@pytest.mark.parametrize("pairs", [1, 2**20, 2**24 + 1], ids=["few", "many", "more than single precision counts"])
+def test_histograms_are_exact_however_many_pairs_there_are(pairs):
+    users, resamples = 300, Resamples(300, resamples=20)
+    counts = pairs + np.arange(users)
+    found = resamples.histograms([(np.arange(users), np.arange(users) % 3, counts)])
+    for cell in range(3):
+        here = np.arange(users) % 3 == cell
+        assert found[:, cell].tolist() == (resamples.weights[:, here].astype(np.int64) @ counts[here]).tolist()
+
+
 def test_histograms_are_whole_numbers_that_add_up_whatever_the_parts():
     data = some_scores(3, users=600)
     resamples = Resamples(600, resamples=20)

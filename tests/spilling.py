@@ -25,11 +25,14 @@ class SpillWatch(threading.Thread):
 
     def run(self):
         while not self.stopping.wait(0.005):
-            sizes = [path.stat().st_size for path in self._files()]
-            self.most = max(self.most, sum(sizes))
+            self.most = max(self.most, sum(map(self._size, self.parent.glob("spill-*/*"))))
 
-    def _files(self):
-        return [path for path in self.parent.glob("spill-*/*") if path.exists()]
+    @staticmethod
+    def _size(path):
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:  # DuckDB removes a file as soon as it has read it back
+            return 0
 
     def __enter__(self):
         self.start()

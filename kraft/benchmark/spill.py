@@ -16,10 +16,11 @@ class SpillWatch:
     Args:
         work: the work folder; it need not be there yet. Sessions spill to `tmp/spill-*` in it
             (`kraft.engine.session`).
+        every: seconds between two looks.
     """
 
-    def __init__(self, work: Path) -> None:
-        self._work = work
+    def __init__(self, work: Path, every: float = EVERY) -> None:
+        self._work, self._every = work, every
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.most = 0
@@ -36,7 +37,7 @@ class SpillWatch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(EVERY):
+        while not self._done.wait(self._every):
             self.most = max(self.most, spilled(self._work))
 
 

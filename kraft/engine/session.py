@@ -18,8 +18,8 @@ STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
 FLUSHED = "32MiB"
 """Freed memory beyond this goes back to the system when a task is done. DuckDB's allocator would keep 128 MiB a thread,
 and 512 MiB of what is freed at once, for the next query, beside its memory limit: three tables of an evaluation of
-15 M pairs peaked at 716 MiB with that, at 634 to 657 with this, in the same time. 1 MiB saves no more, and costs a
-third more system time in a build.
+15 M pairs peaked at 716 MiB with that, at 634 to 657 with this, in the same time. 1 MiB saves no more, and costs
+half as much system time again in a build.
 """
 ADJUSTED = ("threads", "preserve_insertion_order", "disabled_optimizers", "memory_limit")
 """Settings that may change while a session runs; all others are locked."""

@@ -4,8 +4,9 @@ scores differ or most of them are one.
 
 import duckdb
 import pytest
-from spilling import AMPLE, Share, SpillWatch
+from spilling import AMPLE, LOOK, Share
 
+from kraft.benchmark.spill import SpillWatch
 from kraft.engine.budget import LEAST_LIMIT
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
@@ -40,7 +41,7 @@ interactions leave to judge."""
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """What an evaluation reads, of 1.2 million test pairs: three in ten positive, a tenth of the videos cold."""
+    """What an evaluation reads, of 2.4 million test pairs: three in ten positive, a tenth of the videos cold."""
     folder = tmp_path_factory.mktemp("world")
     pairs = f"""
         select cast(user_id as integer) as user_id, cast(item_id as integer) as item_id
@@ -65,7 +66,7 @@ def evaluate(world, scores, work, share):
     store = Store(work)
     with (
         open_session(Share(LEAST_LIMIT, duckdb=share * MIB), 2, store.tmp, world.iterdir()) as connection,
-        SpillWatch(store.tmp) as watch,
+        SpillWatch(work, every=LOOK) as watch,
     ):
         builder = Builder(connection, store, inputs, {"cutoffs": [10, 50]}, Progress(-1), threads=2)
         return {name: builder.ensure(name).read_bytes() for name in TABLES}, watch.most

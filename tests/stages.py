@@ -17,6 +17,16 @@ def echo(arguments):
     return {**arguments, "pid": os.getpid(), "environment": variables}
 
 
+def to_numpy(arguments):
+    """Takes numbers to Arrow and back; `loaded`, which of some packages that brought along."""
+    # Imported here: the others tell what a process takes.
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    numbers = pa.array(np.array(arguments["numbers"])).to_numpy().tolist()
+    return {"numbers": numbers, "loaded": [name for name in arguments["packages"] if sys.modules.get(name)]}
+
+
 def grow(arguments):
     block = b"x" * arguments["bytes"]
     return {"size": len(block)}

@@ -55,6 +55,12 @@ def test_libraries_are_told_to_share_the_cores(monkeypatch):
     assert result["environment"] == {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "3"}
 
 
+def test_arrays_cross_to_arrow_and_back_without_pandas():
+    pytest.importorskip("pandas", reason="needs the extra [bench]")
+    result = run_stage("stages:to_numpy", {"numbers": [1.5, -2.0], "packages": ["pyarrow", "pandas"]})
+    assert (result["numbers"], result["loaded"]) == ([1.5, -2.0], ["pyarrow"])
+
+
 @pytest.mark.parametrize(("thrifty", "threshold"), [(False, str(512 * MIB)), (True, "131072")])
 def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, thrifty, threshold):
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)

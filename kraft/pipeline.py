@@ -41,6 +41,7 @@ DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
 """Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 BUILD, FIT_ALS = "kraft.data.tables:build", "kraft.models.als_stage:fit_als"
+SCORE, JUDGE = "kraft.models.scoring_stages:score", "kraft.evaluation.stage:judge"
 LAST_TABLE_OF_ALS = "item_index"
 """Of the tables that the factors need, the one that is built last."""
 ROOM_FOR_TWO = 1024 * MIB
@@ -59,12 +60,12 @@ ON_SPARK = {
     BUILD: "kraft.spark.tables:build",
     FIT_ALS: "kraft.spark.als:fit_als",
     "kraft.models.ranker_stage:train_ranker": "kraft.spark.ranker:train_ranker",
-    "kraft.models.scoring_stages:score": "kraft.spark.scoring:score",
+    SCORE: "kraft.spark.scoring:score",
     "kraft.models.scoring_stages:score_pairs": "kraft.spark.scoring:score_pairs",
     "kraft.models.scoring_stages:export_scores": "kraft.spark.scoring:export_scores",
     "kraft.models.candidates_stage:make_candidates": "kraft.spark.candidates:make_candidates",
     "kraft.models.recommend_stage:recommend": "kraft.spark.lists:recommend",
-    "kraft.evaluation.stage:judge": "kraft.spark.evaluation:judge",
+    JUDGE: "kraft.spark.evaluation:judge",
     "kraft.evaluation.stage:compare": "kraft.spark.evaluation:compare",
     "kraft.evaluation.recommendations:judge_recommendations": "kraft.spark.evaluation:judge_recommendations",
 }
@@ -92,6 +93,8 @@ class Pipeline:
     started: float = field(default_factory=time.monotonic)
     _lock: int | None = None
     _held: ExitStack = field(default_factory=ExitStack)
+    _waiting: dict[str, Running] = field(default_factory=dict)
+    """Stages that were started ahead (`_expect`)."""
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.settings.verbosity)
@@ -153,34 +156,33 @@ class Pipeline:
         others are built, one thread's work for most of the time.
         """
         name = named(ALS, self.settings)
-        # A cluster does one stage after the other.
-        roomy = self.settings.memory_limit >= ROOM_FOR_TWO and self.settings.engine == "duckdb"
         with self._start(BUILD, more=self.more_tables) as build, ExitStack() as beside:
-            # Factors that are not there have to be fitted: their stage loads its libraries beside the first tables.
-            start = partial(self._open, FIT_ALS, None)
-            als: Running | None = beside.enter_context(start()) if roomy and not self.store.entry(name) else None
-            together = roomy and build.wait_for(LAST_TABLE_OF_ALS)
+            if not self.store.entry(name):
+                # Factors that are not there have to be fitted.
+                self._expect(FIT_ALS)
+            together = self._room_for_two and build.wait_for(LAST_TABLE_OF_ALS)
             if not together:
                 self._finish_build(build)
-            stale = self._stale(name, als_recipe(self.store, self.settings))
-            if stale:
-                als = als or beside.enter_context(start())
+            als: Running | None = None
+            if self._stale(name, als_recipe(self.store, self.settings)):
                 # Two bars at once would overwrite each other.
-                als.begin(self._asked(silent=together))
+                als = beside.enter_context(self._start(FIT_ALS, silent=together))
             if together:
                 self._finish_build(build)
                 # Loaded while the factors are fitted, on what is left of the cores: it writes the catalog at the end.
                 importlib.import_module("kraft.engine.session")
-            if als and stale:
+            if als:
                 self.results[name] = als.result()
             else:
                 self.reused.append(name)
 
     def score(self) -> None:
         """Scores of the test pairs."""
+        if self._trained and not self.store.entry(named(SCORES, self.settings)):
+            self._expect(SCORE)
         self.train()
         recipe = partial(scores_recipe, self.store, self.settings)
-        self._bring(named(SCORES, self.settings), "kraft.models.scoring_stages:score", recipe)
+        self._bring(named(SCORES, self.settings), SCORE, recipe)
 
     def export(self, out: Path | str) -> None:
         """The scores as a file of the user's."""
@@ -206,6 +208,8 @@ class Pipeline:
         Most of it is one thread's work: ``meanwhile``, what else is to be done with the models, is done beside it where
         the limit has room for both, and else after it.
         """
+        if self._trained:
+            self._expect(JUDGE)
         self.score()
         scores: dict[str, str] = {self.settings.preset: self._scores_of(self.settings)}
         if baselines:
@@ -215,8 +219,8 @@ class Pipeline:
                     scores[preset] = self._scores_of(other)
         als = named(ALS, self.settings)
         more = {"scores": scores, "baselines": baselines, "als": als}
-        together = meanwhile is not None and self.settings.memory_limit >= ROOM_FOR_TWO
-        with self._start("kraft.evaluation.stage:judge", silent=together, **more) as judging:
+        together = meanwhile is not None and self._room_for_two
+        with self._start(JUDGE, silent=together, **more) as judging:
             if meanwhile and together:
                 meanwhile(self)
             self.results["evaluate"] = judging.result()
@@ -260,10 +264,32 @@ class Pipeline:
         with self._start(stage, **more) as running:
             self.results[name] = running.result()
 
-    def _start(self, stage: str, **more: Any) -> Running:  # noqa: ANN401 - JSON values
-        return self._open(stage, self._asked(**more))
+    @property
+    def _room_for_two(self) -> bool:
+        """Whether two stages may run beside each other; a cluster does one after the other."""
+        return self.settings.memory_limit >= ROOM_FOR_TWO and self.settings.engine == "duckdb"
 
-    def _open(self, stage: str, asked: dict[str, Any] | None) -> Running:
+    @property
+    def _trained(self) -> bool:
+        """Whether the ranker is there; most likely it is up to date."""
+        return self.store.entry(named(RANKER, self.settings)) is not None
+
+    def _expect(self, stage: str) -> None:
+        """Start a stage that will be needed soon, where there is room: it loads its libraries beside what runs before
+        it, on what is left of the cores. If it is not needed after all, it ends with the job.
+        """
+        if self._room_for_two and stage not in self._waiting:
+            self._waiting[stage] = self._held.enter_context(self._open(stage))
+
+    def _start(self, stage: str, **more: Any) -> Running:  # noqa: ANN401 - JSON values
+        asked = self._asked(**more)
+        waiting = self._waiting.pop(stage, None)
+        if waiting is None:
+            return self._open(stage, asked)
+        waiting.begin(asked)
+        return waiting
+
+    def _open(self, stage: str, asked: dict[str, Any] | None = None) -> Running:
         if self.settings.engine == "spark" and stage in ON_SPARK:
             return StageHere(ON_SPARK[stage], asked)
         return RunningStage(stage, asked, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)

@@ -160,26 +160,38 @@ class Builder:
                 )
 
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
-        raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
         try:
-            if query.order:
-                return self._copy_in_order(query, parameters, target, raw=raw)
-            prepare(self.connection, self.threads, kept=False, raw=raw)
-            rows = self._write(query.text, parameters, target)
-            if query.sums and self._repeats(query, target):
-                prepare(self.connection, self.threads, kept=False, raw=False)
-                summed = target.with_name(f"summed-{target.name}")
-                rows = self._write(query.summed(query.name), {}, summed)
-                summed.replace(target)
+            # Where an order is kept, on all threads if no join can lose it, else on one.
+            one = bool(query.order) and loses_order(self.connection, query.text, parameters)
+            threads = 1 if one else self.threads
+            try:
+                return self._copy_on(threads, query, parameters, target)
+            except duckdb.OutOfMemoryException:
+                if threads == 1:
+                    raise
+                # Each thread holds a block of every partition that it groups or sorts, and cannot spill these.
+                self.progress.detail(f"  {query.name:<20} (no room for {threads} threads: once more on one)")
+                return self._copy_on(1, query, parameters, target)
         except duckdb.Error as error:
             raise self._explain(query, error) from error
+
+    def _copy_on(self, threads: int, query: Query, parameters: dict[str, Any], target: Path) -> int:
+        raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
+        if query.order:
+            return self._copy_in_order(threads, query, parameters, target, raw=raw)
+        prepare(self.connection, threads, kept=False, raw=raw)
+        rows = self._write(query.text, parameters, target)
+        if query.sums and self._repeats(query, target):
+            prepare(self.connection, threads, kept=False, raw=False)
+            summed = target.with_name(f"summed-{target.name}")
+            rows = self._write(query.summed(query.name), {}, summed)
+            summed.replace(target)
         return rows
 
-    def _copy_in_order(self, query: Query, parameters: dict[str, Any], target: Path, *, raw: bool) -> int:
-        """Write the rows in the order of an input: on all threads where no join can lose it, else on one."""
-        most = 1 if loses_order(self.connection, query.text, parameters) else self.threads
-        for threads in dict.fromkeys((most, 1)):
-            prepare(self.connection, threads, kept=True, raw=raw)
+    def _copy_in_order(self, threads: int, query: Query, parameters: dict[str, Any], target: Path, *, raw: bool) -> int:
+        """Write the rows in the order of an input; once more on one thread where more have lost it."""
+        for few in dict.fromkeys((threads, 1)):
+            prepare(self.connection, few, kept=True, raw=raw)
             rows = self._write(query.text, parameters, target)
             if self._is_in_order(query, target):
                 return rows

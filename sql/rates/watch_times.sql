@@ -16,18 +16,17 @@
 --   first_time     first of them [s]; NULL where no time is known
 --   last_time      last of them [s]
 --   ratio_millis   sum of the watch ratios, each cut at 5 [1/1000]
-with history as (
-    select
-        train.*,
-        greatest(train.play_duration, 1) as milliseconds,
-        video_details.video_index
-    from interactions_train as train
-    join video_details on train.item_id = video_details.item_id
+with videos as (
+    select item_id, video_index
+    from video_details
     -- Spread over the ids by a multiplication modulo a prime: the same videos on every machine and engine.
-    where (cast(train.item_id as bigint) * 7919 + 104729) * 31 % 1009 >= 1009e0 * $held_out_share
+    where (cast(item_id as bigint) * 7919 + 104729) * 31 % 1009 >= 1009e0 * $held_out_share
 ),
 steps as (
-    select cast(floor(ln(milliseconds) * 5e1) as bigint) as step, count(*) as n from history group by 1
+    select cast(floor(ln(greatest(train.play_duration, 1)) * 5e1) as bigint) as step, count(*) as n
+    from interactions_train as train
+    semi join videos on train.item_id = videos.item_id
+    group by 1
 ),
 ranked as (
     select step, sum(n) over (order by step) as through, sum(n) over (order by step desc) as onwards from steps
@@ -39,23 +38,29 @@ bounds as (
     from ranked
     cross join (select sum(n) as total from steps) as counted
 ),
-final as (
+summed as (
     select
-        history.user_id,
-        history.item_id,
         user_index.user_index,
-        history.video_index,
-        cast(sum(cast(least(greatest(ln(history.milliseconds), bounds.least), bounds.most) as decimal(18, 9))) as double)
-            / count(*) - ln(1e3)                                                                   as log_time,
-        cast(count(*) as integer)                                                                  as interactions,
-        cast(sum(cast(history.positive_interaction as integer)) as integer)                        as positives,
-        min(history.timestamp)                                                                     as first_time,
-        max(history.timestamp)                                                                     as last_time,
-        cast(sum(cast(floor(1e3 * least(history.watch_ratio, 5e0)) as bigint)) as bigint)          as ratio_millis
-    from history
-    join user_index on history.user_id = user_index.user_id
+        videos.video_index,
+        cast(sum(cast(
+            least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) as decimal(18, 9)
+        )) as double) / count(*) - ln(1e3)                                                 as log_time,
+        cast(count(*) as integer)                                                          as interactions,
+        cast(count(*) filter (where train.positive_interaction) as integer)                as positives,
+        min(train.timestamp)                                                               as first_time,
+        max(train.timestamp)                                                               as last_time,
+        cast(sum(cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer)) as bigint)   as ratio_millis
+    from interactions_train as train
+    join videos on train.item_id = videos.item_id
+    join user_index on train.user_id = user_index.user_id
     cross join bounds
-    group by history.user_id, history.item_id, user_index.user_index, history.video_index
+    group by user_index.user_index, videos.video_index
+),
+final as (
+    select user_index.user_id, videos.item_id, summed.*
+    from summed
+    join user_index on summed.user_index = user_index.user_index
+    join videos on summed.video_index = videos.video_index
 )
 select * from final
 order by user_index, video_index

@@ -16,37 +16,40 @@
 --   cut_video_duration  its video_duration [ms]
 --   cut_watch_ratio     its watch_ratio
 --   cut_date            its date; NULL where that row has none
-with kept as (
-    select *, coalesce(floor(timestamp / 3600), 1e18) as hour
+with hours as (
+    select
+        coalesce(floor(timestamp / 3600), 1e18)  as hour,
+        count(*)                                 as rows_within,
+        count(*) - count(timestamp)              as untimed
     from interactions
     where $null_timestamps = 'last' or timestamp is not null
+    group by 1
 ),
 total as (
     select
-        count(*)                                              as n,
-        cast(floor($train_fraction * count(*)) as bigint)     as cut_index,
-        count(*) - count(timestamp)                           as untimed
-    from kept
+        cast(coalesce(sum(rows_within), 0) as bigint)                                     as n,
+        cast(floor($train_fraction * cast(coalesce(sum(rows_within), 0) as bigint)) as bigint) as cut_index,
+        cast(coalesce(sum(untimed), 0) as bigint)                                         as untimed
+    from hours
 ),
-hours as (
-    select hour, sum(count(*)) over (order by hour) as rows_through, count(*) as rows_within
-    from kept
-    group by hour
+counted as (
+    select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours
 ),
 cut_hour as (
-    select hours.hour, total.cut_index - (rows_through - rows_within) as place
-    from hours
+    select counted.hour, total.cut_index - (rows_through - rows_within) as place
+    from counted
     cross join total
     where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
 ),
 ranked as (
     select
-        kept.*,
+        log.*,
         row_number() over (
             order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date
         ) as place
-    from kept
-    semi join cut_hour on kept.hour = cut_hour.hour
+    from interactions as log
+    semi join cut_hour on coalesce(floor(log.timestamp / 3600), 1e18) = cut_hour.hour
+    where $null_timestamps = 'last' or timestamp is not null
 ),
 final as (
     select

@@ -23,7 +23,7 @@ USERS, VIDEOS, ROWS = 2_000, 5_000, 1_000_000
 DAYS = 8
 NAMES = list(dict.fromkeys(name for tables in TABLES.values() for name in tables))
 """The tables of every preset."""
-TIGHT = 120
+TIGHT = 100
 """DuckDB's share in MiB: less than sorting the log takes, and less than the 144 that DuckDB has at the least limit."""
 
 

@@ -330,6 +330,29 @@ def test_no_memory(bench):
         bench.ensure("interactions")
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_table_that_has_no_room_for_all_threads_is_made_on_one(bench, monkeypatch, threads):
+    tried = []
+    write = Builder._write  # noqa: SLF001 - where the memory runs out
+
+    def narrow(builder, select, parameters, target):
+        tried.append(builder.connection.execute("select current_setting('threads')").fetchone()[0])
+        if target.stem == "user_counts" and (tried[-1] > 1 or threads == 1):
+            target.write_bytes(b"a part of it")
+            raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+        return write(builder, select, parameters, target)
+
+    monkeypatch.setattr(Builder, "_write", narrow)
+    bench.threads = threads
+    if threads == 1:
+        with pytest.raises(MachineError, match="table user_counts: Out of Memory Error: could not allocate block"):
+            bench.ensure("user_counts")
+    else:
+        bench.ensure("user_counts")
+        assert tried[-2:] == [3, 1]
+        assert bench.rows_of("user_counts") == 6
+
+
 def test_rows_of_tables_and_files(bench):
     bench.ensure("user_features")
     assert bench.rows_of("user_features") == 6

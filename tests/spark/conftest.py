@@ -40,7 +40,9 @@ def spark():
     """Spark in this process, on two cores: one session as long as nobody asks for another master."""
     from kraft.spark.session import spark_session  # noqa: PLC0415
 
-    return spark_session("local[2]")
+    session = spark_session("local[2]")
+    session.conf.set("spark.sql.codegen.wholeStage", "true")
+    return session
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ bounds as (
     from ranked
     cross join (select sum(n) as total from steps) as counted
 ),
+-- The log is read a second time, which costs less than a copy of its rows; grouped rows are large, and ids come last.
 summed as (
     select
         user_index.user_index,

@@ -25,12 +25,12 @@ with hours as (
     where $null_timestamps = 'last' or timestamp is not null
     group by 1
 ),
-total as (
-    select
-        cast(coalesce(sum(rows_within), 0) as bigint)                                     as n,
-        cast(floor($train_fraction * cast(coalesce(sum(rows_within), 0) as bigint)) as bigint) as cut_index,
-        cast(coalesce(sum(untimed), 0) as bigint)                                         as untimed
+summed as (
+    select cast(coalesce(sum(rows_within), 0) as bigint) as n, cast(coalesce(sum(untimed), 0) as bigint) as untimed
     from hours
+),
+total as (
+    select n, cast(floor($train_fraction * n) as bigint) as cut_index, untimed from summed
 ),
 counted as (
     select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours
@@ -49,7 +49,6 @@ ranked as (
         ) as place
     from interactions as log
     semi join cut_hour on coalesce(floor(log.timestamp / 3600), 1e18) = cut_hour.hour
-    where $null_timestamps = 'last' or timestamp is not null
 ),
 final as (
     select

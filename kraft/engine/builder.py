@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.rejects import Screened
 from kraft.engine.session import Connection, loses_order, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
+from kraft.engine.spans import cuts, rows_of
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError, MachineError, QueryError
 from kraft.settings import MIB
@@ -25,6 +27,8 @@ ENCODING = "parquet_version v2, dictionary_size_limit 256"
 """Numbers of many values are written as differences or split by bytes instead of through a dictionary: the interactions
 take a sixth less disk (85 MiB instead of 102 at full size), and less time to write."""
 SHOWN_OFFENDERS = 3
+ROWS = "made_rows"
+"""What rows that are made elsewhere are selected from."""
 
 
 @dataclass
@@ -179,23 +183,41 @@ class Builder:
         raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
         if query.order:
             return self._copy_in_order(threads, query, parameters, target, raw=raw)
-        prepare(self.connection, threads, kept=False, raw=raw)
-        rows = self._write(query.text, parameters, target)
-        if query.sums and self._repeats(query, target):
+        rows = self._make(query, parameters, target, partial(prepare, threads=threads, kept=False, raw=raw))
+        if query.merges and self._repeats(query, target):
             prepare(self.connection, threads, kept=False, raw=False)
-            summed = target.with_name(f"summed-{target.name}")
-            rows = self._write(query.summed(query.name), {}, summed)
-            summed.replace(target)
+            merged = target.with_name(f"merged-{target.name}")
+            rows = self._write(query.merged(query.name), {}, merged)
+            merged.replace(target)
         return rows
 
     def _copy_in_order(self, threads: int, query: Query, parameters: dict[str, Any], target: Path, *, raw: bool) -> int:
         """Write the rows in the order of an input; once more on one thread where more have lost it."""
         for few in dict.fromkeys((threads, 1)):
-            prepare(self.connection, few, kept=True, raw=raw)
-            rows = self._write(query.text, parameters, target)
+            rows = self._make(query, parameters, target, partial(prepare, threads=few, kept=True, raw=raw))
             if self._is_in_order(query, target):
                 return rows
         raise QueryError(f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {query.order[0]}")
+
+    def _make(
+        self, query: Query, parameters: dict[str, Any], target: Path, prepared: Callable[[Connection], None]
+    ) -> int:
+        """Write the rows of a query, at once or span by span, with every connection that runs it ``prepared``."""
+        prepared(self.connection)
+        spans = cuts(self.connection, query.spans[1], query.spans[0]) if query.spans else []
+        if not spans:
+            return self._write(query.text, parameters, target)
+        # A cursor is a connection of its own: one connection runs one query at a time.
+        with self.connection.cursor() as beside:
+            prepared(beside)
+            # The spans follow one another, also where a query sorts the rows of each.
+            self.connection.execute("set preserve_insertion_order = true")
+            with rows_of(beside, query, parameters, spans) as rows:
+                self.connection.register(ROWS, rows)
+                try:
+                    return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608
+                finally:
+                    self.connection.unregister(ROWS)
 
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP}, {ENCODING})"

@@ -11,7 +11,8 @@ A file is one SELECT over logical table names. Its header is the documentation a
     --   item_id      id of the video
     --   seconds      how long [s]
     -- Order:      as interactions_train by user_id, item_id    (see below; only where it holds)
-    -- Sums:       copies                     (see below; only where rows are added up)
+    -- Spans:      interactions_test, taste_totals by user_id  (see below; only where it holds)
+    -- Merges:     sum(copies), max(last_time)    (see below; only where rows are merged)
     -- Guards:     interactions               (checks only: the table whose publish they stop)
     -- Rejects:    raw_interactions           (checks only: see below)
 
@@ -20,11 +21,17 @@ keeps the order of an input, which its header then says: the engine runs it so t
 compares the named columns row by row with that input before it publishes. For a wide table that is two to
 three times faster than sorting it again.
 
-Rows of the result that are alike but for the integers under Sums become one row, with those added up. The
-SELECT itself only sorts, by columns that tell nearly all rows apart, the last of which is never NULL: where no
-neighbours are alike in these, every row has its place and none repeats. Only if the engine finds such
-neighbours does it group the rows by all columns and sort by all. Grouping every column of a log without
-repeats takes three times as long as that look, and sorting by every column a sixth longer than by three.
+Where a file says Spans, what it makes of the rows of one user_id it makes of that user's rows of the named inputs alone
+(and of the other inputs as a whole), and the users follow one another. So a large table can be made a span of users at
+a time, in memory that does not grow with it (`kraft.engine.spans`). How long the spans are goes by the rows of the
+first of the named inputs.
+
+Rows of the result that are alike but for the columns under Merges become one row, with the sum of those integers, the
+least or the greatest of those values, or the mean of those doubles (to 9 decimals). The SELECT itself only sorts, by
+columns that tell nearly all rows apart, the last of which is never NULL: where no neighbours are alike in these, every
+row has its place and none repeats. Only if the engine finds such neighbours does it group the rows by all other columns
+and sort by all. Grouping every column of a log without repeats takes three times as long as that look, and sorting by
+every column a sixth longer than by three.
 
 A check that Rejects a raw table finds rows that are wrong by themselves: the rows of the raw table with the values
 that it shows, under the raw table's names of columns. They can be set aside (`kraft.engine.rejects`). Its rule begins
@@ -44,9 +51,19 @@ from kraft.errors import QueryError
 
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 
-_FIELD = re.compile(r"^(Grain|Inputs|Parameters|Columns|Order|Sums|Guards|Rejects):\s*(.*)$")
+_FIELD = re.compile(r"^(Grain|Inputs|Parameters|Columns|Order|Spans|Merges|Guards|Rejects):\s*(.*)$")
 _COLUMN = re.compile(r"^\s{2}(\w+(?:\.\.\w+)?)\s{2,}(\S.*)$")
+_MERGE = re.compile(r"(\w+)\((\w+)\)")
 _PARAMETER = re.compile(r"\$(\w+)")
+
+MERGED = {
+    "sum": "cast(sum({0}) as integer)",
+    "min": "min({0})",
+    "max": "max({0})",
+    # Sums of doubles depend on the order of the rows; sums of decimals do not.
+    "mean": "cast(sum(cast({0} as decimal(18, 9))) as double) / count(*)",
+}
+"""How a column of alike rows is merged; all but `sum`, which is of 32-bit integers, keep the type."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +83,11 @@ class Query:
     columns: dict[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     """The input whose row order is kept, then the columns that prove it; empty where the SELECT sorts."""
-    sums: tuple[str, ...] = ()
-    """Columns of 32-bit integers that are added up over rows that are alike otherwise; empty where rows stay as they
+    spans: tuple[str, ...] = ()
+    """The column by which the table can be made span by span, then the inputs whose rows go by it; empty where it
+    cannot."""
+    merges: dict[str, str] = field(default_factory=dict)
+    """Column -> how it is merged over rows that are alike otherwise, a key of `MERGED`; empty where rows stay as they
     are."""
     guards: str = ""
     rejects: str = ""
@@ -81,8 +101,8 @@ class Query:
 
     @property
     def keys(self) -> list[str]:
-        """The columns that tell rows apart: all but the sums."""
-        return [name for name in self.columns if name not in self.sums]
+        """The columns that tell rows apart: all but the merged ones."""
+        return [name for name in self.columns if name not in self.merges]
 
     @property
     def sorted_by(self) -> list[str]:
@@ -93,24 +113,25 @@ class Query:
     def _order_by(self) -> str:
         return self.text.rpartition("order by ")[2].strip()
 
-    def summed(self, rows: str) -> str:
-        """A SELECT that adds up alike rows of ``rows``, in the order of the file and then of all its columns; ``rows``
+    def merged(self, rows: str) -> str:
+        """A SELECT that merges alike rows of ``rows``, in the order of the file and then of all its columns; ``rows``
         is this SELECT in brackets, or a table of its result.
 
-        >>> columns = {"a": "", "b": "", "n": ""}
-        >>> Query("t", "s", "select a, b, n from u order by a", columns=columns, sums=("n",)).summed("made")
-        'select a, b, cast(sum(n) as integer) as n from made group by a, b order by a, b'
+        >>> columns, merges = {"a": "", "b": "", "n": ""}, {"n": "max"}
+        >>> Query("t", "s", "select a, b, n from u order by a", columns=columns, merges=merges).merged("made")
+        'select a, b, max(n) as n from made group by a, b order by a, b'
         """
         columns = ", ".join(
-            f"cast(sum({name}) as integer) as {name}" if name in self.sums else name for name in self.columns
+            f"{MERGED[self.merges[name]].format(name)} as {name}" if name in self.merges else name
+            for name in self.columns
         )
         order = ", ".join([self._order_by, *(name for name in self.keys if name not in self.sorted_by)])
         return f"select {columns} from {rows} group by {', '.join(self.keys)} order by {order}"  # noqa: S608
 
     @property
     def whole(self) -> str:
-        """All that the file means as one SELECT, alike rows added up: what an engine without the shortcut runs."""
-        return self.summed(f"({self.text}\n) as listed") if self.sums else self.text
+        """All that the file means as one SELECT, alike rows merged: what an engine without the shortcut runs."""
+        return self.merged(f"({self.text}\n) as listed") if self.merges else self.text
 
 
 def used_parameters(text: str) -> set[str]:
@@ -156,7 +177,8 @@ def parse(path: Path) -> Query:
         parameters=tuple(_PARAMETER.findall(fields.get("Parameters", ""))),
         columns=columns,
         order=_order(fields.get("Order", "")),
-        sums=_names(fields.get("Sums", "")),
+        spans=_spans(fields.get("Spans", "")),
+        merges={name: how for how, name in _MERGE.findall(fields.get("Merges", ""))},
         guards=fields.get("Guards", ""),
         rejects=fields.get("Rejects", ""),
         siblings={
@@ -187,6 +209,12 @@ def _order(sentence: str) -> tuple[str, ...]:
     """`as TABLE by COLUMN, COLUMN` as (TABLE, COLUMN, COLUMN)."""
     match = re.match(r"as (\w+) by (.+)$", sentence)
     return (match[1], *_names(match[2])) if match else ()
+
+
+def _spans(sentence: str) -> tuple[str, ...]:
+    """`TABLE, TABLE by COLUMN` as (COLUMN, TABLE, TABLE)."""
+    tables, by, column = sentence.partition(" by ")
+    return (column.strip(), *_names(tables)) if by else ()
 
 
 @cache

@@ -166,6 +166,7 @@ class RawFile:
             delimiter=",",
             quotechar='"',
             escapechar='"',
+            buffer_size=CSV_BUFFER,
             # Columns that no contract names are only counted: they may be nameless, or share a name.
             columns={
                 column if column in self.columns else f"#{number}": self._csv_type(column)
@@ -290,6 +291,9 @@ class RawFile:
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 
+CSV_BUFFER = 8 * 1024 * 1024
+"""Bytes of a CSV file in memory at a time, a thread; a line, of which DuckDB takes 2 MB at most, has to fit. The 32 MB
+that it takes by default are read no sooner, and have no room beside a large sort in 384 MiB."""
 INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**53}
 """DuckDB's integer types and the first number beyond each: text is read as a double first, exact up to here."""
 TYPE_WORDS = {

@@ -4,7 +4,7 @@
 -- Grain:      one row a (user, item) pair of interactions_train
 -- Inputs:     interactions_train, user_index, item_index
 -- Parameters: none
--- Sums:       positive_count
+-- Merges:     sum(positive_count)
 -- Columns:
 --   user_index      row of the user factors
 --   item_index      row of the item factors

@@ -5,6 +5,7 @@
 -- Inputs:     interactions_test, user_totals, item_features, taste_rates
 -- Parameters: none
 -- Order:      as interactions_test by user_id, item_id
+-- Spans:      interactions_test, taste_rates by user_id
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -54,8 +55,6 @@ author_taste as (
 category_taste as (
     select user_id, key, taste from taste_rates where kind = 'category'
 ),
--- A user's tastes may be more than memory holds, and a join that spills loses the order of its rows: these few columns are
--- sorted again, so that the rest, joined to small tables, need not be.
 pairs as (
     select
         pairs.user_id, pairs.item_id, pairs.positive_interaction, pairs.timestamp,
@@ -71,7 +70,6 @@ pairs as (
     left join category_taste as c2 on pairs.user_id = c2.user_id and items.category_2 = c2.key
     left join category_taste as c3 on pairs.user_id = c3.user_id and items.category_3 = c3.key
     left join category_taste as c4 on pairs.user_id = c4.user_id and items.category_4 = c4.key
-    order by user_id, item_id
 ),
 final as (
     select

@@ -5,6 +5,7 @@
 -- Grain:      one row a (user, video) pair of interactions_train whose video is not held out
 -- Inputs:     interactions_train, user_index, video_details
 -- Parameters: $held_out_share
+-- Merges:     mean(log_time), sum(interactions), sum(positives), min(first_time), max(last_time), sum(ratio_millis)
 -- Columns:
 --   user_id        id of the user
 --   item_id        id of the video
@@ -38,30 +39,26 @@ bounds as (
     from ranked
     cross join (select sum(n) as total from steps) as counted
 ),
--- The log is read a second time, which costs less than a copy of its rows; grouped rows are large, and ids come last.
-summed as (
+-- The log is read a second time, which costs less than a copy of its rows.
+final as (
     select
+        user_index.user_id,
+        videos.item_id,
         user_index.user_index,
         videos.video_index,
-        cast(sum(cast(
-            least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) as decimal(18, 9)
-        )) as double) / count(*) - ln(1e3)                                                 as log_time,
-        cast(count(*) as integer)                                                          as interactions,
-        cast(count(*) filter (where train.positive_interaction) as integer)                as positives,
-        min(train.timestamp)                                                               as first_time,
-        max(train.timestamp)                                                               as last_time,
-        cast(sum(cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer)) as bigint)   as ratio_millis
+        -- To 9 decimals, as it is merged.
+        cast(cast(
+            least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) - ln(1e3) as decimal(18, 9)
+        ) as double)                                                      as log_time,
+        1                                                                 as interactions,
+        case when train.positive_interaction then 1 else 0 end            as positives,
+        train.timestamp                                                   as first_time,
+        train.timestamp                                                   as last_time,
+        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer)       as ratio_millis
     from interactions_train as train
     join videos on train.item_id = videos.item_id
     join user_index on train.user_id = user_index.user_id
     cross join bounds
-    group by user_index.user_index, videos.video_index
-),
-final as (
-    select user_index.user_id, videos.item_id, summed.*
-    from summed
-    join user_index on summed.user_index = user_index.user_index
-    join videos on summed.video_index = videos.video_index
 )
 select * from final
 order by user_index, video_index

@@ -4,7 +4,7 @@
 -- Grain:      one row a distinct interaction; a pair may occur again at another time
 -- Inputs:     raw_interactions
 -- Parameters: $positive_threshold
--- Sums:       copies
+-- Merges:     sum(copies)
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video (video_id in the raw files)

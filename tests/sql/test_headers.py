@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from sql_schemas import OUTSIDE, schema_of
 
-from kraft.engine.queries import SQL_FOLDER, all_queries, used_parameters
+from kraft.engine.queries import MERGED, SQL_FOLDER, all_queries, used_parameters
 
 QUERIES = all_queries()
 MOST_LINES = 60
@@ -90,12 +90,24 @@ def test_order_header_names_an_input_and_its_columns(query):
         assert set(columns) <= set(schema_of(origin)) & set(schema_of(query.name))
 
 
-def test_sums_are_integers_over_an_order_that_makes_alike_rows_neighbours(query):
-    if query.sums:
+def test_what_is_merged_fits_over_an_order_that_makes_alike_rows_neighbours(query):
+    if query.merges:
         schema = schema_of(query.name)
         assert list(query.columns) == list(schema)
-        assert {schema[name] for name in query.sums} == {"INTEGER"}
+        assert set(query.merges.values()) <= set(MERGED)
+        assert {schema[name] for name, how in query.merges.items() if how == "sum"} <= {"INTEGER"}
+        assert {schema[name] for name, how in query.merges.items() if how == "mean"} <= {"DOUBLE"}
         assert not query.order
+
+
+def test_spans_are_of_whole_numbers_that_rows_are_sorted_by(query):
+    if query.spans:
+        column, *inputs = query.spans
+        assert set(inputs) <= set(query.inputs)
+        assert {schema_of(name)[column] for name in (*inputs, query.name)} <= {"INTEGER", "BIGINT"}
+        first = query.order[1] if query.order else query.sorted_by[0]
+        assert first == column
+        assert not query.merges
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)

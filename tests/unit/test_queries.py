@@ -15,7 +15,8 @@ FILE = """\
 -- Inputs:     first_table, second_table
 -- Parameters: $low (from 0), $high
 -- Order:      as first_table by user_id, item_id
--- Sums:       feat9, feat10
+-- Spans:      first_table, second_table by user_id
+-- Merges:     sum(feat9), max(feat10)
 -- Columns:
 --   user_id     id of the user
 --   feat8..feat10  a code
@@ -41,7 +42,8 @@ def test_every_field_is_read(tmp_path):
     assert query.inputs == ("first_table", "second_table")
     assert query.parameters == ("low", "high")
     assert query.order == ("first_table", "user_id", "item_id")
-    assert query.sums == ("feat9", "feat10")
+    assert query.spans == ("user_id", "first_table", "second_table")
+    assert query.merges == {"feat9": "sum", "feat10": "max"}
     assert query.keys == ["user_id", "feat8"]
     code = "a code that goes on here"
     assert query.columns["user_id"] == "id of the user"
@@ -51,7 +53,8 @@ def test_every_field_is_read(tmp_path):
 
 def test_none_is_nothing(tmp_path):
     query = parse(write(tmp_path, "-- Purpose.\n-- Inputs: none\n-- Parameters: none\nselect 1 as one\n"))
-    assert (query.inputs, query.parameters, query.order, query.sums, query.guards) == ((), (), (), (), "")
+    assert (query.inputs, query.parameters, query.order, query.spans, query.guards) == ((), (), (), (), "")
+    assert query.merges == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""`kraft.engine.spans`: a table that is made a span of users at a time is the table that is made at once."""
+
+import threading
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matching import exactly
+from small_log import run_build
+
+from kraft.engine import queries, spans
+from kraft.engine.builder import Builder
+from kraft.engine.progress import Progress
+from kraft.engine.queries import Query
+from kraft.engine.sources import Parquet
+from kraft.engine.store import Store
+from kraft.errors import QueryError
+
+IDS = st.none() | st.integers(-3, 12)
+
+
+@given(drawn=st.lists(IDS, min_size=1, max_size=60), others=st.lists(IDS, max_size=20), most=st.integers(1, 30))
+def test_every_row_is_in_one_span_and_the_spans_ascend(drawn, others, most):
+    with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
+        patch.setattr(spans, "SPAN_ROWS", most)
+        for table, values in (("first", drawn), ("other", others)):
+            connection.execute(f"create table {table} (id integer)")
+            connection.executemany(f"insert into {table} values (?)", [[value] for value in (*values, 0)])
+            connection.execute(f"delete from {table} where rowid = {len(values)}")
+        found = spans.cuts(connection, "first", "id") or ["true"]
+        for table, values in (("first", drawn), ("other", others)):
+            parts = [connection.execute(f"select id from {table} where {span}").fetchall() for span in found]
+            rows = [value for part in parts for (value,) in sorted(part, key=lambda row: (row[0] is None, row))]
+            assert rows == sorted(values, key=lambda value: (value is None, value or 0))
+        # No longer than asked for and the rows of one user more.
+        sizes = [connection.execute(f"select count(*) from first where {span}").fetchone()[0] for span in found]
+        users = max(drawn.count(value) for value in set(drawn))
+        unknown = drawn.count(None)
+        assert max(sizes[:-1], default=0) < most + users
+        assert sizes[-1] < most + users + unknown or len(drawn) <= most
+
+
+@pytest.mark.parametrize("length", [1, 7, 40])
+def test_tables_that_say_spans_are_the_same_in_spans(raw, tmp_path, monkeypatch, length):
+    wanted = [name for name, query in queries.all_queries().items() if query.spans]
+    assert "pair_features" in wanted
+    made = run_build(raw, tmp_path / "once", preset="kraft")
+    monkeypatch.setattr(spans, "SPAN_ROWS", length)
+    run_build(raw, tmp_path / "spans", preset="kraft", threads=2)
+    for name in (name for name in wanted if name in made["built"]):
+        once, again = (duckdb.sql(f"from '{Store(tmp_path / work).table(name)}'") for work in ("once", "spans"))
+        assert once.description == again.description
+        assert again.fetchall() == once.fetchall()
+
+
+def a_query(select, order=()):
+    return Query(
+        "twice", "counts", select, inputs=("pairs",), columns={"id": "", "n": ""}, order=order, spans=("id", "pairs")
+    )
+
+
+@pytest.fixture
+def bench(connection, store, tmp_path, monkeypatch):
+    """A builder that makes the table `twice` of 1,000 pairs in spans of 100, as a function of its SELECT."""
+    monkeypatch.setattr(spans, "SPAN_ROWS", 100)
+    duckdb.sql("select cast(range // 7 as integer) as id, range as n from range(1000)").write_parquet(
+        str(tmp_path / "work" / "pairs.parquet")
+    )
+    builder = Builder(connection, store, {"pairs": Parquet(tmp_path / "work" / "pairs.parquet")}, {}, Progress(-1))
+
+    def make(select, order=()):
+        monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": a_query(select, order)})
+        return duckdb.sql(f"from '{builder.ensure('twice')}'").fetchall()
+
+    return make
+
+
+def test_an_order_is_kept_through_the_spans(bench):
+    found = bench("select id, 2 * n as n from pairs", order=("pairs", "id"))
+    assert found == [(number // 7, 2 * number) for number in range(1000)]
+
+
+def test_each_span_is_sorted(bench):
+    found = bench("select id, n from pairs order by id, n desc")
+    assert found == sorted(((number // 7, number) for number in range(1000)), key=lambda row: (row[0], -row[1]))
+
+
+def test_no_row_at_all(bench):
+    assert bench("select id, n from pairs where n < 0 order by id, n") == []
+
+
+def test_an_error_of_a_span_is_told_and_leaves_no_thread(bench):
+    before = threading.active_count()
+    with pytest.raises(QueryError, match=exactly("sql/counts/twice.sql: Invalid Input Error: not this one")):
+        bench("select id, case when id = 100 then error('not this one') else n end as n from pairs order by id, n")
+    assert threading.active_count() == before

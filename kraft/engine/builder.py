@@ -204,7 +204,7 @@ class Builder:
     ) -> int:
         """Write the rows of a query, at once or span by span, with every connection that runs it ``prepared``."""
         prepared(self.connection)
-        spans = cuts(self.connection, query.spans[1], query.spans[0]) if query.spans else []
+        spans = self._spans(query)
         if not spans:
             return self._write(query.text, parameters, target)
         # A cursor is a connection of its own: one connection runs one query at a time.
@@ -218,6 +218,14 @@ class Builder:
                     return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608
                 finally:
                     self.connection.unregister(ROWS)
+
+    def _spans(self, query: Query) -> list[str]:
+        column, *inputs = query.spans or ("",)
+        sources = [self.source(name) for name in inputs]
+        # A CSV file would be read from its start for each span.
+        if not inputs or any(isinstance(source, RawFile) and not source.is_parquet for source in sources):
+            return []
+        return cuts(self.connection, inputs[0], column)
 
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP}, {ENCODING})"

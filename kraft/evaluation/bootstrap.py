@@ -9,10 +9,13 @@ Every sum here is one of whole numbers, so neither threads nor the order of rows
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kraft.engine.pages import create
 
 RESAMPLES = 1000
 SEED = 42
@@ -26,8 +29,10 @@ USERS_AT_ONCE = 256
 """Users whose counts are held unpacked, 16 KiB each."""
 EXACT_SINGLES = 2**24
 """Up to this every whole number is one of single precision."""
-ROWS_AT_ONCE = 128
-"""Resamples whose weights are held unpacked."""
+USERS_WRITTEN = 4096
+"""Users whose counts are mapped at a time while they are written, 8 MiB."""
+ROWS_AT_ONCE = 64
+"""Resamples that are drawn at a time, 8 bytes a user and resample."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -76,21 +81,42 @@ def _estimate(value: float | None, draws: Floats) -> Estimate:
 
 
 class Resamples:
-    """How often each user occurs in each resample.
+    """How often each user occurs in each resample, in a file: users may be many.
 
     Args:
         users: how many there are.
+        folder: gets the file, 2 bytes a user and resample.
         resamples: how many to draw, each of as many users.
         seed: of the draws; the same for the same users.
-
-    Memory: 2 bytes a user and resample.
     """
 
-    def __init__(self, users: int, resamples: int = RESAMPLES, seed: int = SEED) -> None:
+    def __init__(self, users: int, folder: Path, resamples: int = RESAMPLES, seed: int = SEED) -> None:
         random = np.random.default_rng(seed)
-        self.weights = np.ones((1 + resamples, users), dtype=np.uint16)
-        for row in self.weights[1:]:
-            row[:] = np.bincount(random.integers(0, users, users), minlength=users)
+        self.users = users
+        self.most = 1
+        """How often a user occurs in a resample at most."""
+        self._path = folder / f"resamples_of_{users}.npy"
+        create(self._path, np.uint16, (users, 1 + resamples))
+        for here in self._blocks(USERS_WRITTEN):
+            self._map("r+")[here, 0] = 1
+        for first in range(1, 1 + resamples, ROWS_AT_ONCE):
+            rows = range(first, min(first + ROWS_AT_ONCE, 1 + resamples))
+            drawn = np.stack([np.bincount(random.integers(0, users, users), minlength=users) for _ in rows])
+            self.most = max(self.most, int(drawn.max(initial=0)))
+            for here in self._blocks(USERS_WRITTEN):
+                self._map("r+")[here, rows.start : rows.stop] = drawn[:, here].T
+
+    def weights(self, users: slice) -> NDArray[np.uint16]:
+        """Shape (users, 1 + resamples): of the users as they are, then of each resample. A map of the file."""
+        return self._map("r")[users]
+
+    def _map(self, mode: Literal["r", "r+"]) -> NDArray[np.uint16]:
+        # For one block only: pages that were touched stay resident while they are mapped.
+        mapped: NDArray[np.uint16] = np.load(self._path, mmap_mode=mode, allow_pickle=False)
+        return mapped
+
+    def _blocks(self, length: int) -> Iterator[slice]:
+        return (slice(first, min(first + length, self.users)) for first in range(0, self.users, length))
 
     def means(self, values: Floats) -> Floats:
         """Mean over the users of the users as they are, and of each resample.
@@ -103,8 +129,8 @@ class Resamples:
         """
         counts = ~np.isnan(values)
         units = np.stack([np.rint(np.where(counts, values, 0) / UNIT), counts], axis=1).astype(np.int64)
-        sums = [self.weights[rows].astype(np.int64) @ units for rows in _slices(len(self.weights), ROWS_AT_ONCE)]
-        total, users = np.concatenate(sums).T
+        sums = sum(self.weights(here).T.astype(np.int64) @ units[here] for here in self._blocks(USERS_AT_ONCE))
+        total, users = np.broadcast_to(sums, (self._map("r").shape[1], 2)).T
         return _ratio(total * UNIT, users.astype(np.float64))
 
     def histograms(self, parts: Iterable[Counts]) -> Floats:
@@ -116,17 +142,16 @@ class Resamples:
         Returns:
             Shape (1 + resamples, 4 * BINS), whole numbers.
         """
-        most = int(self.weights.max(initial=0))
-        found = np.zeros((len(self.weights), 4 * BINS))
+        found = np.zeros((self._map("r").shape[1], 4 * BINS))
         for users, cells, pairs in parts:
             for first in range(int(users[0]), int(users[-1]) + 1, USERS_AT_ONCE):
                 here = slice(*np.searchsorted(users, (first, first + USERS_AT_ONCE)))
-                block = np.zeros((min(USERS_AT_ONCE, self.weights.shape[1] - first), 4 * BINS))
+                block = np.zeros((min(USERS_AT_ONCE, self.users - first), 4 * BINS))
                 np.add.at(block, (users[here] - first, cells[here]), pairs[here])
                 # Whole numbers up to 2^24 are exact in single precision, which multiplies in half of the time; up to
                 # 2^53 in double.
-                exact = np.float32 if most * block.sum(axis=0).max() <= EXACT_SINGLES else np.float64
-                found += self.weights[:, first : first + len(block)].astype(exact) @ block.astype(exact)
+                exact = np.float32 if self.most * block.sum(axis=0).max() <= EXACT_SINGLES else np.float64
+                found += self.weights(slice(first, first + len(block))).T.astype(exact) @ block.astype(exact)
         return found
 
 
@@ -158,7 +183,3 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     """``above / below``; NaN where ``below`` is 0."""
     quotient: Floats = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
     return quotient
-
-
-def _slices(length: int, step: int) -> Iterator[slice]:
-    return (slice(start, start + step) for start in range(0, length, step))

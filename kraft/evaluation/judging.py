@@ -17,7 +17,7 @@ from kraft import columns
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import Connection
-from kraft.engine.sources import Parquet, Source
+from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.evaluation.baselines import Scores
@@ -104,18 +104,22 @@ class Judge:
     def check(self, name: str, scores: Scores) -> tuple[float, float]:
         """The least and the greatest score, once there is one finite score for each test pair.
 
+        Of scores that were made here, of the test pairs, only their range is looked at: to hold 15 M pairs against 15 M
+        takes a fifth of the time of all that is computed of a score set.
+
         Raises:
             InputError: there is not; says how many pairs or scores are wrong.
         """
+        faults = "score_faults" if isinstance(scores, RawFile) else "score_range"
         with self._set("check", {"scores": scores}) as builder:
-            (found,) = self.rows(builder, "score_faults")
-        faults = {
-            "missing": f"of {found['test_pairs']:,} test pairs have no score",
+            (found,) = self.rows(builder, faults)
+        words = {
+            "missing": f"of {found.get('test_pairs', 0):,} test pairs have no score",
             "surplus": "scored pairs are no test pairs",
             "repeated": "pairs are scored more than once",
             "not_finite": "scores are no finite numbers",
         }
-        wrong = [f"{found[kind]:,} {what}" for kind, what in faults.items() if found[kind]]
+        wrong = [f"{found[kind]:,} {what}" for kind, what in words.items() if found.get(kind)]
         if wrong:
             raise InputError(f"score set {name}, {scores.path}: {', '.join(wrong)}", "Score each test pair once.")
         # Without any test pair there is no score either; the report says so.
@@ -173,7 +177,7 @@ class Judge:
 
     def _resamples_of(self, users: int) -> Resamples:
         if users not in self._resamples:
-            self._resamples[users] = Resamples(users)
+            self._resamples[users] = Resamples(users, self.scratch)
         return self._resamples[users]
 
     def _report(self, builder: Builder) -> RankingReport:

@@ -174,7 +174,7 @@ class ListJudge:
                 "no test user has a positive pair that a list could hold, so there is nothing to judge",
                 "Lower --positive-threshold or --train-fraction, or keep seen videos, then rerun.",
             )
-        self.resamples = Resamples(self.users)
+        self.resamples = Resamples(self.users, self.scratch)
 
     def candidates(self, path: Path, shares: Mapping[str, float]) -> Row:
         """Recall of the candidates, by source and cutoff.

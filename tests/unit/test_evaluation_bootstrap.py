@@ -1,28 +1,59 @@
 """Intervals over resampled users: by hand, by their laws, and their AUC against scikit-learn's."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from kraft.evaluation import bootstrap
 from kraft.evaluation.bootstrap import BINS, Estimate, Resampled, Resamples, aucs, cell_of
+
+FOLDER = TemporaryDirectory()
+"""Removed at the end of the process."""
+
+
+def drawn(users, **options):
+    """Resamples in a folder of their own."""
+    return Resamples(users, Path(mkdtemp(dir=FOLDER.name)), **options)
+
+
+def weights_of(resamples):
+    """Shape (1 + resamples, users)."""
+    return resamples.weights(slice(0, resamples.users)).T
 
 
 def resampled(values, users=None, seed=42):
     values = np.asarray(values, dtype=float)
     known = values[~np.isnan(values)]
-    return Resampled(known.mean(), Resamples(users or len(values), seed=seed).means(values))
+    return Resampled(known.mean(), drawn(users or len(values), seed=seed).means(values))
 
 
 def test_the_first_row_is_the_sample_itself_and_every_resample_has_as_many_users():
-    weights = Resamples(37).weights
+    weights = weights_of(drawn(37))
     assert weights.shape == (1001, 37)
     assert (weights[0] == 1).all()
     assert set(weights.sum(axis=1)) == {37}
 
 
 def test_the_resamples_of_a_seed_are_always_the_same_and_of_another_others():
-    assert (Resamples(50).weights == Resamples(50).weights).all()
-    assert (Resamples(50, seed=43).weights != Resamples(50).weights).any()
+    assert (weights_of(drawn(50)) == weights_of(drawn(50))).all()
+    assert (weights_of(drawn(50, seed=43)) != weights_of(drawn(50))).any()
+
+
+def test_resamples_do_not_depend_on_the_blocks_that_they_are_written_and_read_in(monkeypatch):
+    values = np.random.default_rng(5).uniform(size=300)
+    values[::7] = np.nan
+    whole = drawn(300)
+    for name, length in (("USERS_WRITTEN", 7), ("ROWS_AT_ONCE", 33), ("USERS_AT_ONCE", 11)):
+        monkeypatch.setattr(bootstrap, name, length)
+    parts = drawn(300)
+    assert (weights_of(parts) == weights_of(whole)).all()
+    assert parts.most == whole.most == weights_of(whole).max()
+    found = parts.means(values)
+    monkeypatch.undo()
+    assert (found == whole.means(values)).all()
 
 
 def test_users_that_are_all_alike_leave_no_doubt():
@@ -63,7 +94,7 @@ def test_users_without_a_value_do_not_count():
 
 
 def test_what_is_undefined_has_no_interval():
-    nothing = Resampled(None, Resamples(3).means(np.full(3, np.nan)))
+    nothing = Resampled(None, drawn(3).means(np.full(3, np.nan)))
     assert nothing.estimate() == Estimate(None, None, None)
     assert nothing.minus(resampled([0.5, 0.5, 0.5])) == Estimate(None, None, None)
     assert resampled([0.5, 0.5, 0.5]).minus(nothing) == Estimate(None, None, None)
@@ -119,7 +150,7 @@ def counts(user, score, warm, positive, users_a_part=7):
 def test_auc_of_the_sample_is_within_a_thousandth_of_the_exact_one(shape):
     data = some_scores(1, shape=shape)
     _, score, warm, positive = data
-    found = aucs(Resamples(80, resamples=3).histograms(counts(*data)))
+    found = aucs(drawn(80, resamples=3).histograms(counts(*data)))
     for subset, rows in {"all": warm | True, "warm items": warm, "cold items": ~warm}.items():
         assert found[subset][0] == pytest.approx(roc_auc_score(positive[rows], score[rows]), abs=1e-3)
 
@@ -127,9 +158,9 @@ def test_auc_of_the_sample_is_within_a_thousandth_of_the_exact_one(shape):
 def test_auc_of_a_resample_is_that_of_its_pairs():
     data = some_scores(2, users=700)
     user, score, _, positive = data
-    resamples = Resamples(700, resamples=5)
+    resamples = drawn(700, resamples=5)
     found = aucs(resamples.histograms(counts(*data)))["all"]
-    for row, weights in enumerate(resamples.weights):
+    for row, weights in enumerate(weights_of(resamples)):
         expected = roc_auc_score(positive, score, sample_weight=weights[user])
         assert found[row] == pytest.approx(expected, abs=1e-3)
     assert len(set(found)) == 6
@@ -137,27 +168,27 @@ def test_auc_of_a_resample_is_that_of_its_pairs():
 
 @pytest.mark.parametrize("pairs", [1, 2**20, 2**24 + 1], ids=["few", "many", "more than single precision counts"])
 def test_histograms_are_exact_however_many_pairs_there_are(pairs):
-    users, resamples = 300, Resamples(300, resamples=20)
+    users, resamples = 300, drawn(300, resamples=20)
     counts = pairs + np.arange(users)
     found = resamples.histograms([(np.arange(users), np.arange(users) % 3, counts)])
     for cell in range(3):
         here = np.arange(users) % 3 == cell
-        assert found[:, cell].tolist() == (resamples.weights[:, here].astype(np.int64) @ counts[here]).tolist()
+        assert found[:, cell].tolist() == (weights_of(resamples)[:, here].astype(np.int64) @ counts[here]).tolist()
 
 
 def test_histograms_are_whole_numbers_that_add_up_whatever_the_parts():
     data = some_scores(3, users=600)
-    resamples = Resamples(600, resamples=20)
+    resamples = drawn(600, resamples=20)
     found = resamples.histograms(counts(*data))
     assert (found == resamples.histograms(counts(*data, users_a_part=1))).all()
     assert (found == np.rint(found)).all()
     sizes = np.bincount(data[0], minlength=600)
-    assert (found.sum(axis=1) == resamples.weights.astype(int) @ sizes).all()
+    assert (found.sum(axis=1) == weights_of(resamples).astype(int) @ sizes).all()
 
 
 def test_a_subset_without_pairs_has_no_auc():
     user, score, warm, positive = some_scores(4)
-    found = aucs(Resamples(80, resamples=3).histograms(counts(user, score, warm | True, positive)))
+    found = aucs(drawn(80, resamples=3).histograms(counts(user, score, warm | True, positive)))
     assert np.isnan(found["cold items"]).all()
     assert (found["all"] == found["warm items"]).all()
     assert Resampled(None, found["cold items"]).estimate() == Estimate(None)

@@ -60,10 +60,9 @@ def fit(
     progress: Progress,
     solver: Solver = "auto",
     log: Log | None = None,
-    room: int = 0,
 ) -> Factors:
-    """Fit the factors of a train period: of its ``log`` where that makes a dense matrix that has room, else of tables
-    of counts. The factors are the same bits either way.
+    """Fit the factors of a train period: of its ``log`` where that makes a dense matrix, else of tables of
+    counts. The factors are the same bits either way.
 
     A pair met with c positives has confidence c and preference 1. A pair met without one has confidence 0
     if zeros are stored, else it counts like a pair never met: confidence 1 and preference 0.
@@ -75,12 +74,12 @@ def fit(
         n_users: users in all; user_index is from 0 to n_users - 1.
         n_items: items in all; item_index is from 0 to n_items - 1.
         settings: factors, regularization, iterations, seed, store_zeros.
-        scratch: folder for the pages: 2 bytes a cell (dense) or 16 a stored pair. What is there is left alone.
+        scratch: folder for the pages: 2 bytes a cell (dense), and at first 4 an interaction; or 16 a stored pair. What
+            is there is left alone.
         threads: at least 1; changes the time only.
         progress: one unit a sweep.
         solver: auto takes dense from a density of `DENSE_FROM`, unless a count is above 254, else implicit.
         log: the interactions that the counts are of.
-        room: memory that the matrix of the log may take, a byte a cell.
 
     Raises:
         InputError: no pairs to learn from; a table breaks its contract; dense was asked for and a count is
@@ -92,7 +91,7 @@ def fit(
     codes: DensePages | None = None
     facts: CountFacts | None = None
     counts: Path | None = None
-    if log and cells <= room and (solver == "dense" or (solver == "auto" and log.n_rows() >= DENSE_FROM * cells)):
+    if log and (solver == "dense" or (solver == "auto" and log.n_rows() >= DENSE_FROM * cells)):
         codes, facts = DensePages.of_log(log, n_users, n_items, scratch / CODES, store_zeros=settings.store_zeros)
     if facts is None:
         counts = by_user()

@@ -15,9 +15,6 @@ from kraft.models.interactions import Log
 from kraft.models.recipes import ALS, als_recipe, named
 from kraft.settings import MIB, Settings
 
-ROOM_OF_CODES = 8
-"""The share of the memory limit, as its divisor, that a matrix counted from the log may take."""
-
 
 def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Fit the ALS factors of the train period and publish them as the preset's model `als_PRESET`."""
@@ -38,7 +35,6 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
             progress=progress,
             solver=settings.als_solver,
             log=log,
-            room=settings.memory_limit // ROOM_OF_CODES,
         )
         made = folder / ALS
         made.mkdir()
@@ -49,9 +45,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _counted(settings: Settings, store: Store, folder: Path, name: str) -> Path:
-    """A table of counts, sorted as a sparse solver or a matrix that has no room needs it: made beside the pages, not
-    kept.
-    """
+    """A table of counts, sorted as a sparse solver needs it: made beside the pages, not kept."""
     # Imported here: most logs need no DuckDB in this process.
     from kraft.engine.builder import Builder  # noqa: PLC0415
     from kraft.engine.session import open_session  # noqa: PLC0415

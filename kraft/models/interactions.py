@@ -5,8 +5,8 @@ with the rows of the log; on disk they cost nothing but time. The train period s
 checked, and is written in one of two forms:
 
     CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs sorted tables of counts, in either order.
-    DensePages  1 byte a cell, observed or not; by item it is the transpose. Where it fits into memory it is counted
-                straight from the log, in whatever order that is; else it is written from a sorted table of counts.
+    DensePages  1 byte a cell, observed or not; by item it is the transpose. It is counted straight from the log, in
+                whatever order that is, a slab at a time, or written from a sorted table of counts.
 
 Pages are opened for some rows at a time and closed after it, since mapped pages that were read count
 as resident memory of the process.
@@ -14,8 +14,10 @@ as resident memory of the process.
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -32,6 +34,8 @@ BATCH_ROWS = 122_880
 """Rows of the counts in memory at a time, 1.4 MiB: a row group as DuckDB writes it. Results do not depend on it."""
 SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
+COUNTED_BYTES = 8 * 1024 * 1024
+"""Of a dense matrix while a log is counted into it. Results do not depend on it."""
 TURN_BYTES = 4 * 1024 * 1024
 """The same while a dense matrix is turned."""
 MOST_POSITIVES = 254
@@ -250,7 +254,10 @@ class DensePages(NamedTuple):
     def of_log(
         cls, log: Log, n_rows: int, n_columns: int, path: Path, *, store_zeros: bool
     ) -> tuple[Self, CountFacts] | tuple[None, None]:
-        """Count ``log`` into the .npy file ``path``, whose folder exists; the whole matrix is mapped meanwhile.
+        """Count ``log`` into the .npy file ``path``, whose folder exists.
+
+        The log comes in any order, and its cells lie all over the matrix: where that is more than `COUNTED_BYTES`, they
+        are first shared out to a file for each slab of it, 4 bytes an interaction.
 
         Args:
             log: of ``n_rows`` users and ``n_columns`` videos.
@@ -267,28 +274,29 @@ class DensePages(NamedTuple):
             InputError: a user or a video of the log has no number.
         """
         create(path, np.uint8, (n_rows, n_columns))
-        cells = open_memmap(path, mode="r+").reshape(-1)
-        rows = positives = 0
-        for met, positive in log.batches(n_columns):
-            cells[met[cells[met] == 0]] = 1
-            # Repeated cells add up, which cells[...] += 1 would not let them.
-            np.add.at(cells, met[positive], 1)
-            rows, positives = rows + len(met), positives + int(positive.sum())
+        pages = cls(path, n_rows, n_columns)
+        slabs = list(pages.bounds(COUNTED_BYTES))
+        rows = positives = codes = pairs = positive_pairs = most = 0
+        with TemporaryDirectory(dir=path.parent, prefix="cells-") as folder:
+            for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):
+                cells = open_memmap(path, mode="r+")[first:last].reshape(-1)
+                for met, positive in parts:
+                    cells[met[cells[met] == 0]] = 1
+                    # Repeated cells add up, which cells[...] += 1 would not let them.
+                    np.add.at(cells, met[positive], 1)
+                    rows, positives = rows + len(met), positives + int(positive.sum())
+                codes += int(cells.sum(dtype=np.int64))
+                pairs += int(np.count_nonzero(cells))
+                positive_pairs += int(np.count_nonzero(cells > 1))
+                most = max(most, int(cells.max(initial=0)) - 1)
+                if not store_zeros:
+                    cells[cells == 1] = 0
         if unknown := log.n_rows() - rows:
             raise InputError(f"{log.rows}: {unknown:,} rows of users or items without an index", _REBUILD)
-        facts = CountFacts(
-            pairs=int(np.count_nonzero(cells)),
-            positive_pairs=sum(
-                int(np.count_nonzero(cells[at : at + TURN_BYTES] > 1)) for at in range(0, len(cells), TURN_BYTES)
-            ),
-            most_positives=int(cells.max(initial=0)) - 1,
-        )
         # A count that ran over its byte is 256 short in the sum, and at most one in the pairs.
-        if not rows or int(cells.sum(dtype=np.int64)) != facts.pairs + positives:
+        if not rows or codes != pairs + positives:
             return None, None
-        if not store_zeros:
-            cells[cells == 1] = 0
-        return cls(path, n_rows, n_columns), facts
+        return pages, CountFacts(pairs, positive_pairs, most)
 
     def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "DensePages":
         """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes`` of either."""
@@ -310,3 +318,33 @@ class DensePages(NamedTuple):
         """Rows ``first`` to ``last`` - 1, or fewer at the end; mapped read-only while the array lives."""
         codes: NDArray[np.uint8] = np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last]
         return codes
+
+
+Cells = tuple[NDArray[np.int64], NDArray[np.bool_]]
+"""Cells of a slab of a matrix, counted from its first one, and whether each was met positively: one an interaction."""
+
+
+def _by_slab(log: Log, slabs: list[tuple[int, int]], n_columns: int, folder: Path) -> Iterator[Iterator[Cells]]:
+    """The interactions of ``log`` in some cells at a time, slab after slab."""
+    if len(slabs) < 2:  # noqa: PLR2004 - nothing to share out
+        yield from (log.batches(n_columns) for _ in slabs)
+        return
+    starts = np.array([first for first, _ in slabs]) * n_columns
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / str(number)).open("wb")) for number in range(len(slabs))]
+        for met, positive in log.batches(n_columns):
+            slab = np.searchsorted(starts, met, side="right") - 1
+            # One number an interaction: a slab has fewer than 2^31 cells.
+            told = ((met - starts[slab]) << 1 | positive).astype(np.uint32)
+            order = np.argsort(slab.astype(np.uint16), kind="stable")
+            ends = np.searchsorted(slab[order], np.arange(1, len(slabs)))
+            for file, part in zip(files, np.split(told[order], ends), strict=True):
+                file.write(part.data)
+    yield from (_told(folder / str(number)) for number in range(len(slabs)))
+
+
+def _told(path: Path) -> Iterator[Cells]:
+    with path.open("rb") as file:
+        while len(part := np.fromfile(file, np.uint32, BATCH_ROWS)):
+            yield (part >> 1).astype(np.int64), (part & 1).astype(np.bool_)
+    path.unlink()

@@ -114,18 +114,14 @@ def test_a_log_gives_the_factors_of_its_counts(log, tables, tmp_path, store_zero
 
     (tmp_path / "log").mkdir()
     known = {"scratch": tmp_path / "log", "threads": 2, "progress": Progress(QUIET), "log": write_rows(log, tmp_path)}
-    direct = als.fit(unasked, unasked, N_USERS, N_ITEMS, settings, **known, room=N_USERS * N_ITEMS, solver="dense")
+    direct = als.fit(unasked, unasked, N_USERS, N_ITEMS, settings, **known, solver="dense")
     assert (direct.solver, direct.density) == ("dense", expected.density)
     assert np.array_equal(direct.user, expected.user)
     assert np.array_equal(direct.item, expected.item)
 
 
-@pytest.mark.parametrize(
-    ("solver", "missing_room", "dense_from"), [("implicit", 0, 0.2), ("auto", 1, 0.2), ("auto", 0, 0.5)]
-)
-def test_counts_are_asked_for_where_the_log_does_not_do(
-    log, tables, tmp_path, monkeypatch, solver, missing_room, dense_from
-):
+@pytest.mark.parametrize(("solver", "dense_from"), [("implicit", 0.2), ("auto", 0.5)])
+def test_counts_are_asked_for_where_the_log_does_not_do(log, tables, tmp_path, monkeypatch, solver, dense_from):
     monkeypatch.setattr(als, "DENSE_FROM", dense_from)
     expected = fit(tables, tmp_path / "counts", solver=solver)
     (tmp_path / "log").mkdir()
@@ -141,7 +137,6 @@ def test_counts_are_asked_for_where_the_log_does_not_do(
         progress=Progress(QUIET),
         solver=solver,
         log=write_rows(log, tmp_path),
-        room=N_USERS * N_ITEMS - missing_room,
     )
     assert asked == ["user"]
     assert fitted.solver == expected.solver

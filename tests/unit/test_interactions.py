@@ -146,8 +146,9 @@ def write_log(folder, pairs, n_users, n_items):
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=80),
     store_zeros=st.booleans(),
+    counted=st.sampled_from([1, 7, 14, 20, 35]),
 )
-def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, store_zeros):
+def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, store_zeros, counted):
     folder = tmp_path_factory.mktemp("log")
     counts = dict.fromkeys(((user, item) for user, item, _ in pairs), 0)
     for user, item, positive in pairs:
@@ -156,15 +157,20 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
     for cell, positives in counts.items():
         expected[cell] = positives + 1 if store_zeros or positives else 0
 
-    pages, facts = DensePages.of_log(
-        write_log(folder, pairs, 5, 7), 5, 7, folder / "codes.npy", store_zeros=store_zeros
-    )
+    log = write_log(folder, pairs, 5, 7)
+    with pytest.MonkeyPatch.context() as patch:
+        # Slabs of one, two or all five rows.
+        patch.setattr(interactions, "COUNTED_BYTES", counted)
+        pages, facts = DensePages.of_log(log, 5, 7, folder / "codes.npy", store_zeros=store_zeros)
     assert np.array_equal(np.load(pages.path), expected)
     assert facts == CountFacts(len(counts), sum(map(bool, counts.values())), max(counts.values()))
+    assert list(folder.glob("cells-*")) == []
 
 
+@pytest.mark.parametrize("counted", [3, 6])
 @pytest.mark.parametrize(("positives", "fits"), [(254, True), (255, False), (256, False), (511, False), (600, False)])
-def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, positives, fits):
+def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positives, fits, counted):
+    monkeypatch.setattr(interactions, "COUNTED_BYTES", counted)
     pairs = [(0, 0, True)] * positives + [(1, 1, False), (1, 2, True)]
     pages, facts = DensePages.of_log(write_log(tmp_path, pairs, 2, 3), 2, 3, tmp_path / "codes.npy", store_zeros=True)
     assert (pages is not None) == fits

@@ -2,7 +2,7 @@
 
 A join or a sort of a whole log spills, and reads and writes everything once or twice more; a span is joined and sorted
 in memory. One thread asks DuckDB for the rows of the spans, as Arrow batches, while another writes those before them:
-the features of 15 M pairs took two thirds of the time that one statement on one thread takes, in half of the memory.
+the features of 15 M pairs took two thirds of the time that one statement on one thread takes.
 """
 
 from concurrent.futures import ThreadPoolExecutor

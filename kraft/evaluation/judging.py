@@ -104,8 +104,8 @@ class Judge:
     def check(self, name: str, scores: Scores) -> tuple[float, float]:
         """The least and the greatest score, once there is one finite score for each test pair.
 
-        Of scores that were made here, of the test pairs, only their range is looked at: to hold 15 M pairs against 15 M
-        takes a fifth of the time of all that is computed of a score set.
+        Of scores that were made here, of the test pairs, only their range is looked at: to hold all pairs of one set
+        against those of another takes a fifth of the time of all that is computed of a score set.
 
         Raises:
             InputError: there is not; says how many pairs or scores are wrong.

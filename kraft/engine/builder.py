@@ -197,7 +197,10 @@ class Builder:
             rows = self._make(query, parameters, target, partial(prepare, threads=few, kept=True, raw=raw))
             if self._is_in_order(query, target):
                 return rows
-        raise QueryError(f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {query.order[0]}")
+        raise QueryError(
+            f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {query.order[0]}",
+            "Raise --memory-limit: a join that does not fit in memory loses the order of its rows.",
+        )
 
     def _make(
         self, query: Query, parameters: dict[str, Any], target: Path, prepared: Callable[[Connection], None]
@@ -225,7 +228,7 @@ class Builder:
         # A CSV file would be read from its start for each span.
         if not inputs or any(isinstance(source, RawFile) and not source.is_parquet for source in sources):
             return []
-        return cuts(self.connection, inputs[0], column)
+        return cuts(self.connection, inputs, column)
 
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP}, {ENCODING})"

@@ -23,8 +23,8 @@ three times faster than sorting it again.
 
 Where a file says Spans, what it makes of the rows of one user_id it makes of that user's rows of the named inputs alone
 (and of the other inputs as a whole), and the users follow one another. So a large table can be made a span of users at
-a time, in memory that does not grow with it (`kraft.engine.spans`). How long the spans are goes by the rows of the
-first of the named inputs.
+a time, in memory that does not grow with it (`kraft.engine.spans`). How long the spans are goes by the rows of all
+named inputs.
 
 Rows of the result that are alike but for the columns under Merges become one row, with the sum of those integers, the
 least or the greatest of those values, or the mean of those doubles (to 9 decimals). The SELECT itself only sorts, by

@@ -5,6 +5,7 @@ in memory. One thread asks DuckDB for the rows of the spans, as Arrow batches, w
 the features of 15 M pairs took two thirds of the time that one statement on one thread takes.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import chain, pairwise
@@ -22,25 +23,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPAN_ROWS = 524_288
-"""Rows of the input that sets the spans' length, in one of them; or those of one user, where that has more. A constant:
-where row groups of the table end depends on it, and the bytes of a table do not depend on the memory limit."""
+"""Rows of all inputs of a span together; or those of one user, where that has more. What a span joins has to fit in the
+least memory limit there is: a join that spills loses the order of its rows. A constant: where row groups of the table
+end depends on it, and the bytes of a table do not depend on the memory limit."""
 EVERY = "memory.main"
 """Where the inputs are selectable as a whole."""
 BATCH_ROWS = 65_536
 """Rows that cross at a time: 5 MiB of a table of 40 columns."""
 
 
-def cuts(connection: Connection, table: str, column: str) -> list[str]:
+def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str]:
     """Conditions on ``column``, whole numbers, that share all rows out to spans of it, ascending: one for each span of
-    ``table``. None where that has no more than `SPAN_ROWS` rows.
+    all ``tables`` together. None where these have no more than `SPAN_ROWS` rows.
     """
-    ((rows,),) = connection.view(table).aggregate("count(*)").fetchall()
+    rows = sum(connection.view(table).aggregate("count(*)").fetchall()[0][0] for table in tables)
     if rows <= SPAN_ROWS:
         return []
     name = quoted(column)
+    counts = " union all ".join(
+        f"select {name} as value, count(*) as n from {table} where {name} is not null group by 1"  # noqa: S608
+        for table in tables
+    )
     ends = connection.execute(
         f"""
-        with counted as (select {name} as value, count(*) as n from {table} where {name} is not null group by 1),
+        with counted as (select value, sum(n) as n from ({counts}) as listed group by 1),
         placed as (select value, (sum(n) over (order by value) - 1) // {SPAN_ROWS} as span from counted)
         select max(value) from placed group by span order by span
         """  # noqa: S608 - names of a file of sql/

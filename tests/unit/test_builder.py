@@ -227,7 +227,10 @@ def test_broken_order_is_found(bench, monkeypatch):
     query = all_queries()["ranker_train"]
     change_query(monkeypatch, "ranker_train", text=query.text + "order by item_id, user_id")
     again = Builder(bench.connection, bench.store, bench.raw, bench.settings, bench.progress)
-    message = "sql/features/ranker_train.sql: rows are not in the order of interactions_train"
+    message = (
+        "sql/features/ranker_train.sql: rows are not in the order of interactions_train\n"
+        "       Raise --memory-limit: a join that does not fit in memory loses the order of its rows."
+    )
     with pytest.raises(QueryError, match=exactly(message)):
         again.ensure("ranker_train")
     assert bench.store.table("ranker_train").read_bytes() == before

@@ -1,6 +1,7 @@
 """`kraft.engine.spans`: a table that is made a span of users at a time is the table that is made at once."""
 
 import threading
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -24,21 +25,26 @@ IDS = st.none() | st.integers(-3, 12)
 def test_every_row_is_in_one_span_and_the_spans_ascend(drawn, others, most):
     with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
         patch.setattr(spans, "SPAN_ROWS", most)
-        for table, values in (("first", drawn), ("other", others)):
+        tables = {"first": drawn, "other": others}
+        for table, values in tables.items():
             connection.execute(f"create table {table} (id integer)")
             connection.executemany(f"insert into {table} values (?)", [[value] for value in (*values, 0)])
             connection.execute(f"delete from {table} where rowid = {len(values)}")
-        found = spans.cuts(connection, "first", "id") or ["true"]
-        for table, values in (("first", drawn), ("other", others)):
+        found = spans.cuts(connection, ("first", "other"), "id") or ["true"]
+        for table, values in tables.items():
             parts = [connection.execute(f"select id from {table} where {span}").fetchall() for span in found]
             rows = [value for part in parts for (value,) in sorted(part, key=lambda row: (row[0] is None, row))]
             assert rows == sorted(values, key=lambda value: (value is None, value or 0))
-        # No longer than asked for and the rows of one user more.
-        sizes = [connection.execute(f"select count(*) from first where {span}").fetchone()[0] for span in found]
-        users = max(drawn.count(value) for value in set(drawn))
-        unknown = drawn.count(None)
+        # No longer than asked for and the rows of one user more, of both together.
+        both = drawn + others
+        known = [value for value in both if value is not None]
+        sizes = [
+            sum(connection.execute(f"select count(*) from {table} where {span}").fetchone()[0] for table in tables)
+            for span in found
+        ]
+        users = max((known.count(value) for value in set(known)), default=0)
         assert max(sizes[:-1], default=0) < most + users
-        assert sizes[-1] < most + users + unknown or len(drawn) <= most
+        assert sizes[-1] < most + users + both.count(None) or len(both) <= most
 
 
 @pytest.mark.parametrize("length", [1, 7, 40])
@@ -84,6 +90,28 @@ def test_an_order_is_kept_through_the_spans(bench):
 def test_each_span_is_sorted(bench):
     found = bench("select id, n from pairs order by id, n desc")
     assert found == sorted(((number // 7, number) for number in range(1000)), key=lambda row: (row[0], -row[1]))
+
+
+def test_a_span_has_room_for_the_rows_that_are_joined(connection, store, tmp_path, monkeypatch):
+    """Few pairs, many rows to join with them: a join that spills would lose the order, also on one thread."""
+    monkeypatch.setattr(spans, "SPAN_ROWS", 20_000)
+    work = tmp_path / "work"
+    duckdb.sql("select cast(range as integer) as id, range as n from range(9_000)").write_parquet(
+        f"{work}/pairs.parquet"
+    )
+    duckdb.sql("select cast(range // 100 as integer) as id, range as m from range(900_000)").write_parquet(
+        f"{work}/tastes.parquet"
+    )
+    select = """
+        select pairs.id, pairs.n, tastes.m from pairs
+        left join tastes on pairs.id = tastes.id and 100 * pairs.n + 50 = tastes.m"""
+    query = replace(a_query(select, ("pairs", "id", "n")), spans=("id", "pairs", "tastes"), inputs=("pairs", "tastes"))
+    monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": query})
+    raw = {name: Parquet(work / f"{name}.parquet") for name in query.inputs}
+    builder = Builder(connection, store, raw, {}, Progress(-1))
+    connection.execute("set memory_limit = '16MiB'")
+    made = duckdb.sql(f"from '{builder.ensure('twice')}'").fetchall()
+    assert made == [(number, number, 100 * number + 50) for number in range(9_000)]
 
 
 def test_no_row_at_all(bench):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-SPAN_ROWS = 524_288
+SPAN_ROWS = 1_048_576
 """Rows of all inputs of a span together; or those of one user, where that has more. What a span joins has to fit in the
 least memory limit there is: a join that spills loses the order of its rows. A constant: where row groups of the table
 end depends on it, and the bytes of a table do not depend on the memory limit."""

@@ -18,7 +18,7 @@ from typing import Any, Self
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.faults import explained
-from kraft.engine.isolation import Running, RunningStage, StageHere, run_stage
+from kraft.engine.isolation import ONE_READER, THRIFTY, Running, RunningStage, StageHere, run_stage
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
@@ -292,7 +292,8 @@ class Pipeline:
     def _open(self, stage: str, asked: dict[str, Any] | None = None) -> Running:
         if self.settings.engine == "spark" and stage in ON_SPARK:
             return StageHere(ON_SPARK[stage], asked)
-        return RunningStage(stage, asked, thrifty=stage.startswith(THRIFTY_STAGES), lock=self._lock)
+        environment = ONE_READER | (THRIFTY if stage.startswith(THRIFTY_STAGES) else {})
+        return RunningStage(stage, asked, environment=environment, lock=self._lock)
 
     def _asked(self, *, silent: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         if self.settings.raw is None:

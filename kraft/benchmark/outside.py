@@ -59,10 +59,9 @@ def environment(threads: int) -> dict[str, str]:
     Python may keep what it compiles: packages that pip installed are compiled, and so is KRAFT after its first run.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    counts = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), str(threads))
     shared = {name: ENVIRONMENT[name] for name in SHARED}
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, **shared, **counts, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**inherited, **shared, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def measure(

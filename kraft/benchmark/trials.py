@@ -12,7 +12,7 @@ from kraft.benchmark.outside import measure, module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.columns import PAIR_FEATURE_GROUPS, WATCH_TIME
-from kraft.engine.isolation import run_stage
+from kraft.engine.isolation import THRIFTY, run_stage
 from kraft.settings import Settings
 
 AS_IT_IS = "as it is"
@@ -69,7 +69,7 @@ def run(setup: Setup, what: str, trials: Sequence[Trial]) -> Report:
         out = drafts / f"{number}.parquet"
         stage = {"changed": dict(trial.changed), "without": list(trial.without), "out": str(out)}
         runs[trial.name] = run_stage(
-            "kraft.models.trial_stage:run_trial", {"settings": settings, **stage}, thrifty=True
+            "kraft.models.trial_stage:run_trial", {"settings": settings, **stage}, environment=THRIFTY
         )
         scores[trial.name] = str(out)
         setup.progress.say(f"  {trial.name:<26} {runs[trial.name]['seconds']:6.1f} s")

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final, Protocol, Self
 
 from kraft import errors
@@ -54,6 +54,14 @@ THRIFTY = {
 }
 """The same for a stage that is short of memory rather than of time."""
 
+ONE_READER = {
+    # Batches that Polars reads ahead of what is computed of them: with a thread a core, and several row groups at once,
+    # 30 to 130 MiB more at the peak of ALS, for not a second less.
+    "POLARS_MAX_THREADS": "1",
+    "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
+}
+"""The same for a stage in which Polars only reads, batch after batch."""
+
 
 KILLED_FOR: Final = {
     signal.SIGKILL: "Where that was the kernel for want of memory, lower --memory-limit.",
@@ -63,13 +71,17 @@ KILLED_FOR: Final = {
 
 
 def run_stage(
-    stage: str, arguments: dict[str, Any], *, thrifty: bool = False, lock: int | None = None
+    stage: str,
+    arguments: dict[str, Any],
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    lock: int | None = None,
 ) -> dict[str, Any]:
     """Call ``stage`` ("package.module:function") with ``arguments`` in a new process, and wait for it.
 
     Returns, raises: as `RunningStage.result`.
     """
-    with RunningStage(stage, arguments, thrifty=thrifty, lock=lock) as running:
+    with RunningStage(stage, arguments, environment=environment, lock=lock) as running:
         return running.result()
 
 
@@ -96,7 +108,7 @@ class RunningStage:
     Args:
         stage: the function to call, as "package.module:function".
         arguments: its argument, as JSON can hold it. None: it loads its libraries, and waits for `begin`.
-        thrifty: run it with `THRIFTY` malloc settings.
+        environment: variables beyond `ENVIRONMENT`, unless the user set them.
         lock: an open file, locked by this process (`kraft.engine.locks.hold`), that stays locked until the stage ends
             too.
     """
@@ -106,7 +118,7 @@ class RunningStage:
         stage: str,
         arguments: dict[str, Any] | None = None,
         *,
-        thrifty: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
         lock: int | None = None,
     ) -> None:
         self._name = stage.split(":", maxsplit=1)[0]
@@ -116,7 +128,7 @@ class RunningStage:
                 [sys.executable, "-m", __name__, stage],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**ENVIRONMENT, **(THRIFTY if thrifty else {}), **os.environ},
+                env={**ENVIRONMENT, **environment, **os.environ},
                 text=True,
                 pass_fds=() if lock is None else (lock,),
             )

@@ -21,7 +21,9 @@ SLAB_ROWS = 256
 SLAB_BYTES = 3 * 1024 * 1024
 """Of the cells of a slab: where the columns are many, it has fewer rows. A constant as well."""
 LEAST_SLAB_ROWS = 16
-TURN_BYTES = 16 * 1024 * 1024
+TURN_SIDE = 1024
+"""Rows and columns of the tiles in which a matrix is turned: a page of 4 KiB holds as many cells, and what of either
+file is mapped at a time stays below 8 MiB."""
 
 Floats = NDArray[np.float32]
 
@@ -90,12 +92,11 @@ class TimePages(NamedTuple):
         """The same matrix with rows and columns exchanged, written to ``path``."""
         turned = self._replace(path=path, n_rows=self.n_columns, n_columns=self.n_rows)
         create(path, np.float32, (turned.n_rows, turned.n_columns))
-        height = max(TURN_BYTES // 4 // max(self.n_rows, 1), 1)
-        for first in range(0, turned.n_rows, height):
-            strip = open_memmap(path, mode="r+")[first : first + height]
-            for top, bottom in self.slabs():
+        for top in range(0, self.n_rows, TURN_SIDE):
+            for left in range(0, self.n_columns, TURN_SIDE):
+                rows, columns = slice(top, top + TURN_SIDE), slice(left, left + TURN_SIDE)
                 source = np.load(self.path, mmap_mode="r", allow_pickle=False)
-                strip[:, top:bottom] = source[top:bottom, first : first + height].T
+                open_memmap(path, mode="r+")[columns, rows] = source[rows, columns].T
         return turned
 
     def slabs(self) -> Iterator[tuple[int, int]]:

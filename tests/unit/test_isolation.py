@@ -12,7 +12,7 @@ import pytest
 from matching import exactly
 
 from kraft import errors
-from kraft.engine.isolation import RunningStage, StageHere, run_stage
+from kraft.engine.isolation import THRIFTY, RunningStage, StageHere, run_stage
 from kraft.errors import InputError, KraftError, MachineError
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -61,10 +61,10 @@ def test_arrays_cross_to_arrow_and_back_without_pandas():
     assert (result["numbers"], result["loaded"]) == ([1.5, -2.0], ["pyarrow"])
 
 
-@pytest.mark.parametrize(("thrifty", "threshold"), [(False, str(512 * MIB)), (True, "131072")])
-def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, thrifty, threshold):
+@pytest.mark.parametrize(("environment", "threshold"), [({}, str(512 * MIB)), (THRIFTY, "131072")])
+def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, environment, threshold):
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    result = run_stage("stages:echo", {"variables": ["MALLOC_TRIM_THRESHOLD_"]}, thrifty=thrifty)
+    result = run_stage("stages:echo", {"variables": ["MALLOC_TRIM_THRESHOLD_"]}, environment=environment)
     assert result["environment"] == {"MALLOC_TRIM_THRESHOLD_": threshold}
 
 

@@ -20,16 +20,14 @@ def time_matrices(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90), turn_bytes=st.integers(1, 200)
-)
-def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows, turn_bytes):
+@given(times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90), turn_side=st.integers(1, 10))
+def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows, turn_side):
     folder = tmp_path_factory.mktemp("pages")
     video_index = 3 * np.arange(times.shape[1]) + 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time_pages, "SLAB_ROWS", slab_rows)
         patch.setattr(time_pages, "BATCH_ROWS", batch_rows)
-        patch.setattr(time_pages, "TURN_BYTES", turn_bytes)
+        patch.setattr(time_pages, "TURN_SIDE", turn_side)
         by_user, by_video, columns = write_pages(folder, times, video_index)
     assert np.array_equal(columns, video_index)
     assert columns.dtype == np.int32

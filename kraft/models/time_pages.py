@@ -21,9 +21,9 @@ SLAB_ROWS = 256
 SLAB_BYTES = 3 * 1024 * 1024
 """Of the cells of a slab: where the columns are many, it has fewer rows. A constant as well."""
 LEAST_SLAB_ROWS = 16
-TURN_SIDE = 1024
-"""Rows and columns of the tiles in which a matrix is turned: a page of 4 KiB holds as many cells, and what of either
-file is mapped at a time stays below 8 MiB."""
+TURN_SIDE = 512
+"""Rows and columns of the tiles in which a matrix is turned: half a page of 4 KiB each row, so that what of either file
+is mapped at a time stays below 4 MiB."""
 
 Floats = NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from kraft.benchmark.outside import Measured, measure, module
 from kraft.benchmark.report import Cell, Report, Table
 from kraft.benchmark.setup import Setup
-from kraft.benchmark.walk import STAGES, TRAINING, Until
+from kraft.benchmark.walk import BUILD, EVALUATING, RECOMMENDING, STAGES, TRAINING, Until
 from kraft.engine.budget import mib
 from kraft.engine.isolation import run_stage
 from kraft.engine.progress import QUIET
@@ -26,8 +26,11 @@ from kraft.settings import MIB
 BASE_USERS = 20
 LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
 MOST_PEAK_GROWTH = 1.1
-"""Times the peak of the smallest scale that a stage may take at the largest; not asked of the ranker, which learns from
-as many rows as the limit has room for."""
+"""Times the peak of the smallest scale that a stage may take at the largest."""
+FILLING = frozenset((BUILD, TRAINING, EVALUATING, RECOMMENDING))
+"""Stages that take what the limit gives them: DuckDB spills when its share of it is full, and the ranker learns from as
+many rows as have room. What is small enough at the smallest scale fills no share there, so they cannot be flat; of each
+of them it is asked that it stays below the limit. A lower limit shows what they need."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
 HELD, OVER = "held", "OVER"
@@ -185,10 +188,14 @@ def _demands(
             straight = LEAST_EXPONENT <= found.beyond <= MOST_EXPONENT
             asked = f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
             lines.append((f"{form}: exponent of time, {stage}", f"{found.beyond:.2f}", asked, straight))
-    for stage in (one for one in fits if len(_with(scales, one)) > 1 and one not in {TRAINING, "all"}):
-        grown = _peak_growth(scales, stage)
-        asked = f"at most {MOST_PEAK_GROWTH:g}"
-        lines.append((f"{form}: times the peak, {stage}", f"{grown:.2f}", asked, grown <= MOST_PEAK_GROWTH))
+    for stage in (one for one in fits if len(_with(scales, one)) > 1 and one != "all"):
+        if stage in FILLING:
+            most = max(run["stages"][stage]["peak_bytes"] for run in _with(scales, stage)) / MIB
+            lines.append((f"{form}: peak, {stage} [MiB]", f"{most:,.0f}", f"at most {limit:,.0f}", most <= limit))
+        else:
+            grown = _peak_growth(scales, stage)
+            asked = f"at most {MOST_PEAK_GROWTH:g}"
+            lines.append((f"{form}: times the peak, {stage}", f"{grown:.2f}", asked, grown <= MOST_PEAK_GROWTH))
     return [(what, found, asked, "met" if holds else "NOT MET") for what, found, asked, holds in lines]
 
 

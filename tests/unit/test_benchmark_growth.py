@@ -17,7 +17,8 @@ PLAN = Plan([1, 4], ["csv"], 20, 50, seed=3, preset="kraft", until="recommend", 
 
 def run_of(rows, seconds, peak, ranker=None):
     made = {
-        "build": {"seconds": seconds, "peak_bytes": peak * MIB},
+        "build": {"seconds": seconds, "peak_bytes": 4 * peak * MIB},
+        "als": {"seconds": seconds, "peak_bytes": peak * MIB},
         "ranker": {
             "seconds": 2.0,
             "peak_bytes": 3 * peak * MIB,
@@ -27,8 +28,15 @@ def run_of(rows, seconds, peak, ranker=None):
         },
     }
     made["ranker"] |= ranker or {}
-    made["all"] = {"seconds": seconds + 2.0, "peak_bytes": 3 * peak * MIB}
-    return {"scale": 1, "rows": rows, "stages": made, "failed": None, "peak_mib": 3.0 * peak, "seconds": seconds + 2.0}
+    made["all"] = {"seconds": 2 * seconds + 2.0, "peak_bytes": 4 * peak * MIB}
+    return {
+        "scale": 1,
+        "rows": rows,
+        "stages": made,
+        "failed": None,
+        "peak_mib": 4.0 * peak,
+        "seconds": 2 * seconds + 2.0,
+    }
 
 
 def test_a_straight_line_has_the_exponent_one_once_the_base_is_taken_off():
@@ -54,20 +62,31 @@ def test_what_takes_next_to_no_time_has_no_exponent():
     ("large", "broken"),
     [
         (run_of(4_000_000, 9.0, 109), []),
-        (run_of(4_000_000, 9.0, 111), ["csv: times the peak, build"]),
-        (run_of(4_000_000, 12.0, 100), ["csv: exponent of time, build", "csv: exponent of time, all"]),
+        (run_of(4_000_000, 9.0, 111), ["csv: times the peak, als"]),
+        (
+            run_of(4_000_000, 12.0, 100),
+            [f"csv: exponent of time, {stage}" for stage in ("build", "als", "all")],
+        ),
         (run_of(4_000_000, 9.0, 109) | {"peak_mib": 1025.0}, ["csv: peak of the largest process [MiB]"]),
+        (
+            run_of(4_000_000, 9.0, 257),
+            [
+                "csv: peak of the largest process [MiB]",
+                "csv: peak, build [MiB]",
+                "csv: times the peak, als",
+            ],
+        ),
     ],
-    ids=["straight and flat", "a peak that grows", "too slow", "over the limit"],
+    ids=["straight and flat", "a peak that grows", "too slow", "over the limit", "a stage over the limit"],
 )
 def test_what_is_asked_of_the_growth(tmp_path, large, broken):
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     base = run_of(100, 1.0, 100, {"seconds": 0.0})
-    base["stages"]["all"]["seconds"] = 1.0
+    base["stages"]["all"]["seconds"] = 2.0
     small = run_of(1_000_000, 3.0, 100, {"seconds": 1.0})
-    small["stages"]["all"]["seconds"] = 4.0
+    small["stages"]["all"]["seconds"] = 7.0
     large["stages"]["ranker"]["seconds"] = 4.0
-    large["stages"]["all"]["seconds"] = large["stages"]["build"]["seconds"] + 4.0
+    large["stages"]["all"]["seconds"] = 2 * large["stages"]["build"]["seconds"] + 4.0
     runs = [base, small, large]
     fits = {stage: fit(runs, stage) for stage in growth.stages_of(runs)}
     lines = growth._demands(setup, "csv", runs, fits)  # noqa: SLF001 - the verdicts behind the table

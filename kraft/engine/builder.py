@@ -308,6 +308,12 @@ class Builder:
             )
         if isinstance(error, duckdb.IOException):
             return MachineError(f"table {query.name}: {first}", "Nothing was written.")
+        if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+            # Its further lines are a stack trace.
+            return QueryError(
+                f"table {query.name}: DuckDB failed by itself: {first}",
+                "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
+            )
         return QueryError(f"sql/{query.stage}/{query.name}.sql: {error}")
 
 

@@ -356,6 +356,22 @@ def test_table_that_has_no_room_for_all_threads_is_made_on_one(bench, monkeypatc
         assert bench.rows_of("user_counts") == 6
 
 
+def test_a_failure_of_duckdb_itself_is_one_line_and_no_stack_trace(bench, monkeypatch):
+    def fail(*_):
+        raise duckdb.InternalException(
+            "INTERNAL Error: Attempted to access index 3\n\nStack Trace:\n\nframe\nSee the docs"
+        )
+
+    bench.ensure("interactions_train")
+    monkeypatch.setattr(Builder, "_write", fail)
+    message = (
+        "table user_counts: DuckDB failed by itself: INTERNAL Error: Attempted to access index 3\n"
+        "       Run the job again: it goes on from the tables that are finished. If it fails again, report this line."
+    )
+    with pytest.raises(QueryError, match=exactly(message)):
+        bench.ensure("user_counts")
+
+
 def test_rows_of_tables_and_files(bench):
     bench.ensure("user_features")
     assert bench.rows_of("user_features") == 6

@@ -60,7 +60,7 @@ ONE_READER = {
     "POLARS_MAX_THREADS": "1",
     "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
 }
-"""The same for a stage in which Polars only reads, batch after batch."""
+"""The same for the stages of a job, where Polars reads batch after batch; a twin is written with all threads."""
 
 
 KILLED_FOR: Final = {

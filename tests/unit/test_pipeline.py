@@ -31,6 +31,15 @@ def test_stages_of_either_engine_are_there(stage):
     assert f"\ndef {function}(" in source
 
 
+def test_polars_reads_with_one_thread_in_a_stage_unless_the_user_says_otherwise(raw, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    monkeypatch.setenv("POLARS_ROW_GROUP_PREFETCH_SIZE", "7")
+    with pipeline(raw, tmp_path / "work") as run:
+        run.run("told", "stages:echo", variables=["POLARS_MAX_THREADS", "POLARS_ROW_GROUP_PREFETCH_SIZE"])
+    assert run.results["told"]["environment"] == {"POLARS_MAX_THREADS": "1", "POLARS_ROW_GROUP_PREFETCH_SIZE": "7"}
+
+
 def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):
     factors = []
     for name, limit in (("beside", ROOM_FOR_TWO), ("after", 512 * MIB)):

@@ -1,24 +1,74 @@
 """Arrays on disk that are mapped into memory page by page."""
 
+import itertools
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from numpy.typing import DTypeLike
+from numpy.typing import NDArray
+
+Cell = TypeVar("Cell", bound=np.generic)
+
+TURN_BYTES = 4 * 1024 * 1024
+"""Pages of either file that are mapped at a time while a matrix is turned. Results do not depend on it."""
 
 
-def create(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
-    """A .npy file of zeros, with its room on the disk.
+@dataclass(frozen=True)
+class PagedArray(Generic[Cell]):
+    """An array in a .npy file, of which parts are mapped while they are needed, from any thread.
 
-    Raises:
-        OSError: the disk has no room. Unless it is asked for now, the first page that finds none kills the process
-            (SIGBUS).
+    The layout is known from the file's making and not read again: NumPy parses a header with `ast`, whose depth
+    CPython 3.11 counts for all threads together, so that now and then one of several fails (SystemError).
     """
-    size = open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape).nbytes
-    if size and hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, str(path)) from None
+
+    path: Path
+    kind: type[Cell]
+    shape: tuple[int, ...]
+    offset: int
+    """Bytes before the first cell."""
+
+    @classmethod
+    def create(cls, path: Path, kind: type[Cell], shape: tuple[int, ...]) -> Self:
+        """Make the file ``path``, whose folder exists: zeros, with their room on the disk.
+
+        Raises:
+            OSError: the disk has no room. Unless it is asked for now, the first page that finds none kills the
+                process (SIGBUS).
+        """
+        made = open_memmap(path, mode="w+", dtype=np.dtype(kind), shape=shape)
+        if made.nbytes and hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, str(path)) from None
+        return cls(path, kind, shape, made.offset)
+
+    def map(self, mode: Literal["r", "r+", "c"] = "r") -> NDArray[Cell]:
+        """The whole array, to read, to write, or to change in memory only ("c").
+
+        Pages that were touched stay resident while the array or a part of it lives: let go of it after each part.
+        """
+        return np.memmap(self.path, self.kind, mode, self.offset, self.shape)
+
+    def slabs(self, slab_bytes: int) -> Iterator[tuple[int, int]]:
+        """Cuts of the first axis into slabs of at most ``slab_bytes``, or of one row where that is more."""
+        rows, *row = self.shape
+        row_bytes = np.dtype(self.kind).itemsize * int(np.prod(row, dtype=np.int64))
+        return itertools.pairwise([*range(0, rows, max(slab_bytes // max(row_bytes, 1), 1)), rows])
+
+    def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "PagedArray[Cell]":
+        """Write a matrix with rows and columns exchanged to ``path``, in slabs of ``slab_bytes`` of either.
+
+        A slab of rows of the new file is filled from all rows of the old one, which is read once for each.
+        """
+        turned = PagedArray.create(path, self.kind, self.shape[::-1])
+        for first, last in turned.slabs(slab_bytes):
+            slab = turned.map("r+")[first:last]
+            for top, bottom in self.slabs(slab_bytes):
+                slab[:, top:bottom] = self.map()[top:bottom, first:last].T
+        return turned

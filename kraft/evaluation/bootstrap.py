@@ -10,12 +10,12 @@ Every sum here is one of whole numbers, so neither threads nor the order of rows
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kraft.engine.pages import create
+from kraft.engine.pages import PagedArray
 
 RESAMPLES = 1000
 SEED = 42
@@ -95,25 +95,20 @@ class Resamples:
         self.users = users
         self.most = 1
         """How often a user occurs in a resample at most."""
-        self._path = folder / f"resamples_of_{users}.npy"
-        create(self._path, np.uint16, (users, 1 + resamples))
+        # Mapped for one block of users at a time: pages that were touched stay resident while they are mapped.
+        self._counts = PagedArray.create(folder / f"resamples_of_{users}.npy", np.uint16, (users, 1 + resamples))
         for here in self._blocks(USERS_WRITTEN):
-            self._map("r+")[here, 0] = 1
+            self._counts.map("r+")[here, 0] = 1
         for first in range(1, 1 + resamples, ROWS_AT_ONCE):
             rows = range(first, min(first + ROWS_AT_ONCE, 1 + resamples))
             drawn = np.stack([np.bincount(random.integers(0, users, users), minlength=users) for _ in rows])
             self.most = max(self.most, int(drawn.max(initial=0)))
             for here in self._blocks(USERS_WRITTEN):
-                self._map("r+")[here, rows.start : rows.stop] = drawn[:, here].T
+                self._counts.map("r+")[here, rows.start : rows.stop] = drawn[:, here].T
 
     def weights(self, users: slice) -> NDArray[np.uint16]:
         """Shape (users, 1 + resamples): of the users as they are, then of each resample. A map of the file."""
-        return self._map("r")[users]
-
-    def _map(self, mode: Literal["r", "r+"]) -> NDArray[np.uint16]:
-        # For one block only: pages that were touched stay resident while they are mapped.
-        mapped: NDArray[np.uint16] = np.load(self._path, mmap_mode=mode, allow_pickle=False)
-        return mapped
+        return self._counts.map()[users]
 
     def _blocks(self, length: int) -> Iterator[slice]:
         return (slice(first, min(first + length, self.users)) for first in range(0, self.users, length))
@@ -130,7 +125,7 @@ class Resamples:
         counts = ~np.isnan(values)
         units = np.stack([np.rint(np.where(counts, values, 0) / UNIT), counts], axis=1).astype(np.int64)
         sums = sum(self.weights(here).T.astype(np.int64) @ units[here] for here in self._blocks(USERS_AT_ONCE))
-        total, users = np.broadcast_to(sums, (self._map("r").shape[1], 2)).T
+        total, users = np.broadcast_to(sums, (self._counts.shape[1], 2)).T
         return _ratio(total * UNIT, users.astype(np.float64))
 
     def histograms(self, parts: Iterable[Counts]) -> Floats:
@@ -142,7 +137,7 @@ class Resamples:
         Returns:
             Shape (1 + resamples, 4 * BINS), whole numbers.
         """
-        found = np.zeros((self._map("r").shape[1], 4 * BINS))
+        found = np.zeros((self._counts.shape[1], 4 * BINS))
         for users, cells, pairs in parts:
             for first in range(int(users[0]), int(users[-1]) + 1, USERS_AT_ONCE):
                 here = slice(*np.searchsorted(users, (first, first + USERS_AT_ONCE)))

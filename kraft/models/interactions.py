@@ -12,7 +12,6 @@ Pages are opened for some rows at a time and closed after it, since mapped pages
 as resident memory of the process.
 """
 
-import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from kraft.columns import ITEM_ID, ITEM_INDEX, POSITIVE_INTERACTION, USER_ID, USER_INDEX
-from kraft.engine.pages import create
+from kraft.engine.pages import PagedArray
 from kraft.errors import InputError
 
 POSITIVE_COUNT = "positive_count"
@@ -36,8 +34,6 @@ SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 8 * 1024 * 1024
 """Of a dense matrix while a log is counted into it. Results do not depend on it."""
-TURN_BYTES = 4 * 1024 * 1024
-"""The same while a dense matrix is turned."""
 MOST_POSITIVES = 254
 """The largest count that a code of one byte can hold."""
 
@@ -178,8 +174,8 @@ class CsrPages(NamedTuple):
     """A matrix in compressed sparse rows: indices and data on disk, ``indptr`` (int64) in memory."""
 
     indptr: NDArray[np.int64]
-    indices: Path
-    data: Path
+    indices: PagedArray[np.int32]
+    data: PagedArray[np.float32]
 
     @classmethod
     def write(cls, batches: Iterator[Batch], n_rows: int, entries: int, folder: Path) -> Self:
@@ -189,16 +185,16 @@ class CsrPages(NamedTuple):
             InputError: the batches hold more or fewer entries.
         """
         folder.mkdir(parents=True)
-        pages = cls(np.zeros(n_rows + 1, np.int64), folder / "indices.npy", folder / "data.npy")
-        for path, kind in ((pages.indices, np.int32), (pages.data, np.float32)):
-            create(path, kind, (entries,))
+        indices = PagedArray.create(folder / "indices.npy", np.int32, (entries,))
+        data = PagedArray.create(folder / "data.npy", np.float32, (entries,))
+        pages = cls(np.zeros(n_rows + 1, np.int64), indices, data)
         written = 0
         for rows, columns, counts in batches:
             end = written + len(rows)
             if end <= entries:
                 # Opened for this batch only: pages that were written stay resident while they are mapped.
-                open_memmap(pages.indices, mode="r+")[written:end] = columns
-                open_memmap(pages.data, mode="r+")[written:end] = counts
+                indices.map("r+")[written:end] = columns
+                data.map("r+")[written:end] = counts
             pages.indptr[rows[0] + 1 : rows[-1] + 2] += np.bincount(rows - rows[0])
             written = end
         if written != entries:
@@ -223,8 +219,8 @@ class CsrPages(NamedTuple):
                 first,
                 last,
                 (self.indptr[first : last + 1] - start).astype(np.int32),
-                np.load(self.indices, mmap_mode="c", allow_pickle=False)[start:stop],
-                np.load(self.data, mmap_mode="c", allow_pickle=False)[start:stop],
+                self.indices.map("c")[start:stop],
+                self.data.map("c")[start:stop],
             )
             first = last
 
@@ -232,9 +228,7 @@ class CsrPages(NamedTuple):
 class DensePages(NamedTuple):
     """A matrix of codes on disk: 0 where a pair was never observed, else 1 + its positive count."""
 
-    path: Path
-    n_rows: int
-    n_columns: int
+    codes: PagedArray[np.uint8]
 
     @classmethod
     def write(cls, batches: Iterator[Batch], n_rows: int, n_columns: int, path: Path) -> Self:
@@ -242,13 +236,10 @@ class DensePages(NamedTuple):
 
         Counts must not be above `MOST_POSITIVES` (`CountFacts.most_positives` tells).
         """
-        create(path, np.uint8, (n_rows, n_columns))
+        codes = PagedArray.create(path, np.uint8, (n_rows, n_columns))
         for rows, columns, counts in batches:
-            first, last = int(rows[0]), int(rows[-1]) + 1
-            codes = open_memmap(path, mode="r+")[first:last]
-            cells = (rows - first).astype(np.int64) * n_columns + columns
-            codes.reshape(-1)[cells] = counts + 1
-        return cls(path, n_rows, n_columns)
+            codes.map("r+")[rows[0] : rows[-1] + 1][rows - rows[0], columns] = counts + 1
+        return cls(codes)
 
     @classmethod
     def of_log(
@@ -273,13 +264,12 @@ class DensePages(NamedTuple):
         Raises:
             InputError: a user or a video of the log has no number.
         """
-        create(path, np.uint8, (n_rows, n_columns))
-        pages = cls(path, n_rows, n_columns)
-        slabs = list(pages.bounds(COUNTED_BYTES))
+        pages = cls(PagedArray.create(path, np.uint8, (n_rows, n_columns)))
+        slabs = list(pages.codes.slabs(COUNTED_BYTES))
         rows = positives = codes = pairs = positive_pairs = most = 0
         with TemporaryDirectory(dir=path.parent, prefix="cells-") as folder:
             for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):
-                cells = open_memmap(path, mode="r+")[first:last].reshape(-1)
+                cells = pages.codes.map("r+")[first:last].reshape(-1)
                 for met, positive in parts:
                     cells[met[cells[met] == 0]] = 1
                     # Repeated cells add up, which cells[...] += 1 would not let them.
@@ -298,26 +288,13 @@ class DensePages(NamedTuple):
             return None, None
         return pages, CountFacts(pairs, positive_pairs, most)
 
-    def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "DensePages":
-        """Write the same matrix with rows and columns exchanged, in slabs of at most ``slab_bytes`` of either."""
-        turned = DensePages(path, self.n_columns, self.n_rows)
-        create(path, np.uint8, (turned.n_rows, turned.n_columns))
-        for first, last in turned.bounds(slab_bytes):
-            slab = open_memmap(path, mode="r+")[first:last]
-            for top, bottom in self.bounds(slab_bytes):
-                slab[:, top:bottom] = self.read(top, bottom)[:, first:last].T
-        return turned
-
-    def bounds(self, slab_bytes: int) -> Iterator[tuple[int, int]]:
-        """Cuts of the rows into slabs of at most ``slab_bytes``, or of one row where that is more."""
-        height = max(slab_bytes // self.n_columns, 1)
-        cuts = [*range(0, self.n_rows, height), self.n_rows]
-        return itertools.pairwise(cuts)
+    def transpose(self, path: Path) -> "DensePages":
+        """Write the same matrix with rows and columns exchanged to ``path``."""
+        return DensePages(self.codes.transpose(path))
 
     def read(self, first: int, last: int) -> NDArray[np.uint8]:
         """Rows ``first`` to ``last`` - 1, or fewer at the end; mapped read-only while the array lives."""
-        codes: NDArray[np.uint8] = np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last]
-        return codes
+        return self.codes.map()[first:last]
 
 
 Cells = tuple[NDArray[np.int64], NDArray[np.bool_]]

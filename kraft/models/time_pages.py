@@ -10,10 +10,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from kraft.engine.pages import create
+from kraft.engine.pages import PagedArray
 
 BATCH_ROWS = 122_880
 SLAB_ROWS = 256
@@ -21,9 +20,6 @@ SLAB_ROWS = 256
 SLAB_BYTES = 3 * 1024 * 1024
 """Of the cells of a slab: where the columns are many, it has fewer rows. A constant as well."""
 LEAST_SLAB_ROWS = 16
-TURN_SIDE = 512
-"""Rows and columns of the tiles in which a matrix is turned: half a page of 4 KiB each row, so that what of either file
-is mapped at a time stays below 4 MiB."""
 
 Floats = NDArray[np.float32]
 
@@ -42,9 +38,8 @@ class Slab(NamedTuple):
 class TimePages(NamedTuple):
     """One side's matrix of log watch times."""
 
-    path: Path
-    n_rows: int
-    n_columns: int
+    matrix: PagedArray[np.float32]
+    """Shape (n_rows, n_columns): the cell less the mean of all cells; NaN where the pair never met."""
     mean: float
     """Of all cells that are not NaN [log s]."""
     cells: int
@@ -73,11 +68,11 @@ class TimePages(NamedTuple):
         place = np.full(int(videos.max(initial=-1)) + 1, -1, np.int32)
         place[videos] = np.arange(len(videos), dtype=np.int32)
         mean = total / 1e6 / max(cells, 1)
-        by_user = cls(folder / "users.npy", n_users, len(videos), mean, cells)
-        create(by_user.path, np.float32, (n_users, len(videos)))
+        matrix = PagedArray.create(folder / "users.npy", np.float32, (n_users, len(videos)))
+        by_user = cls(matrix, mean, cells)
         # Here and below, opened for one part only: pages that were touched stay resident while they are mapped.
         for first, last in by_user.slabs():
-            open_memmap(by_user.path, mode="r+")[first:last] = np.nan
+            matrix.map("r+")[first:last] = np.nan
         names = ("user_index", "video_index", "log_time")
         batches = frame.select(names).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming")
         for batch in batches:
@@ -85,19 +80,19 @@ class TimePages(NamedTuple):
                 continue
             rows, columns, times = (batch[name].to_numpy() for name in names)
             first, last = int(rows[0]), int(rows[-1]) + 1
-            open_memmap(by_user.path, mode="r+")[first:last][rows - first, place[columns]] = times - mean
-        return by_user, by_user._turned(folder / "videos.npy"), videos.astype(np.int32)
+            matrix.map("r+")[first:last][rows - first, place[columns]] = times - mean
+        by_video = cls(matrix.transpose(folder / "videos.npy"), mean, cells)
+        return by_user, by_video, videos.astype(np.int32)
 
-    def _turned(self, path: Path) -> Self:
-        """The same matrix with rows and columns exchanged, written to ``path``."""
-        turned = self._replace(path=path, n_rows=self.n_columns, n_columns=self.n_rows)
-        create(path, np.float32, (turned.n_rows, turned.n_columns))
-        for top in range(0, self.n_rows, TURN_SIDE):
-            for left in range(0, self.n_columns, TURN_SIDE):
-                rows, columns = slice(top, top + TURN_SIDE), slice(left, left + TURN_SIDE)
-                source = np.load(self.path, mmap_mode="r", allow_pickle=False)
-                open_memmap(path, mode="r+")[columns, rows] = source[rows, columns].T
-        return turned
+    @property
+    def n_rows(self) -> int:
+        """Users, or videos with a history."""
+        return self.matrix.shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """The other ones."""
+        return self.matrix.shape[1]
 
     def slabs(self) -> Iterator[tuple[int, int]]:
         """Cuts of the rows into slabs of `SLAB_ROWS`, or of as many as `SLAB_BYTES` hold."""
@@ -107,7 +102,7 @@ class TimePages(NamedTuple):
 
     def read(self, first: int, last: int) -> Slab:
         """One slab, as copies: no page stays mapped."""
-        cells = np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[first:last])
+        cells = np.array(self.matrix.map()[first:last])
         met = ~np.isnan(cells)
         np.nan_to_num(cells, copy=False, nan=0.0)
         return Slab(first, last, met.astype(np.float32), cells)

@@ -13,6 +13,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from kraft.engine.pages import PagedArray
 from kraft.engine.progress import QUIET, Progress
 from kraft.errors import InputError, KraftError
 from kraft.models import als, dense_als
@@ -206,7 +207,7 @@ def test_dense_rounds_no_worse_than_implicit(log, tables, tmp_path):
 def test_dense_does_not_depend_on_threads_or_pages(tables, tmp_path, monkeypatch):
     one = fit(tables, tmp_path / "one", threads=1, solver="dense")
     two = fit(tables, tmp_path / "two", threads=2, solver="dense")
-    monkeypatch.setattr(DensePages, "transpose", partialmethod(DensePages.transpose, slab_bytes=1000))
+    monkeypatch.setattr(PagedArray, "transpose", partialmethod(PagedArray.transpose, slab_bytes=1000))
     cut = fit(tables, tmp_path / "cut", threads=2, solver="dense")
     for other in (two, cut):
         assert np.array_equal(one.user, other.user)
@@ -257,6 +258,7 @@ def test_a_fresh_process_limits_implicits_own_blas_too(tables, tmp_path):
     # scipy's BLAS is loaded with implicit, after NumPy's; implicit warns where it may use several threads.
     code = f"""
 from pathlib import Path
+from kraft.engine.pages import PagedArray
 from kraft.engine.progress import Progress
 from kraft.models.als import fit
 from kraft.settings import AlsSettings

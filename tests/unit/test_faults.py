@@ -5,12 +5,10 @@ import os
 
 import duckdb
 import lightgbm
-import numpy as np
 import polars as pl
 import pytest
 
 from kraft.engine.faults import explained
-from kraft.engine.pages import create
 from kraft.errors import InputError, MachineError
 
 SPACE = "Free some disk space, or give a --work folder on a larger disk. Nothing was published."
@@ -63,24 +61,3 @@ def test_a_defect_stays_one(error):
 def test_an_error_of_krafts_own_stays_what_it_is():
     error = InputError("a.csv: no")
     assert explained(error) is error
-
-
-def test_pages_have_their_room_before_they_are_filled(tmp_path):
-    create(tmp_path / "pages.npy", np.float32, (300, 1000))
-    state = (tmp_path / "pages.npy").stat()
-    assert state.st_blocks * 512 >= 300 * 1000 * 4
-    assert not np.load(tmp_path / "pages.npy").any()
-
-
-def test_pages_that_find_no_room_say_so(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", refuse)
-    with pytest.raises(OSError, match=r"No space left on device: '.*pages\.npy'"):
-        create(tmp_path / "pages.npy", np.float32, (300, 1000))
-
-
-def test_pages_without_a_cell(tmp_path):
-    create(tmp_path / "pages.npy", np.int32, (0, 7))
-    assert np.load(tmp_path / "pages.npy").shape == (0, 7)

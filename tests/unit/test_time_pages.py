@@ -20,14 +20,13 @@ def time_matrices(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90), turn_side=st.integers(1, 10))
-def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows, turn_side):
+@given(times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90))
+def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows):
     folder = tmp_path_factory.mktemp("pages")
     video_index = 3 * np.arange(times.shape[1]) + 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time_pages, "SLAB_ROWS", slab_rows)
         patch.setattr(time_pages, "BATCH_ROWS", batch_rows)
-        patch.setattr(time_pages, "TURN_SIDE", turn_side)
         by_user, by_video, columns = write_pages(folder, times, video_index)
     assert np.array_equal(columns, video_index)
     assert columns.dtype == np.int32
@@ -35,8 +34,8 @@ def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, ba
     assert by_user.mean == by_video.mean == pytest.approx(np.nanmean(times), abs=1e-6)
     assert (by_user.n_rows, by_user.n_columns) == times.shape == (by_video.n_columns, by_video.n_rows)
     expected = (times - by_user.mean).astype(np.float32)
-    assert np.array_equal(np.load(by_user.path), expected, equal_nan=True)
-    assert np.array_equal(np.load(by_video.path), expected.T, equal_nan=True)
+    assert np.array_equal(np.load(by_user.matrix.path), expected, equal_nan=True)
+    assert np.array_equal(np.load(by_video.matrix.path), expected.T, equal_nan=True)
 
 
 def test_slabs_cover_the_rows_in_order_and_say_who_met(tmp_path, monkeypatch):
@@ -56,10 +55,10 @@ def test_slabs_cover_the_rows_in_order_and_say_who_met(tmp_path, monkeypatch):
 
 def test_what_was_read_is_a_copy(tmp_path):
     pages, *_ = write_pages(tmp_path, np.ones((4, 3)))
-    before = pages.path.read_bytes()
+    before = pages.matrix.path.read_bytes()
     slab = pages.read(0, 4)
     slab.times[:] += 1
-    assert pages.path.read_bytes() == before
+    assert pages.matrix.path.read_bytes() == before
 
 
 def test_a_user_without_history_is_a_row_of_nothing(tmp_path):

@@ -38,5 +38,9 @@ class MachineError(KraftError):
     """The disk, the memory or a permission failed the job. Exit code 1."""
 
 
+class EngineError(KraftError):
+    """DuckDB failed by itself, by an assertion of its own or a fatal error; its session is lost. Exit code 1."""
+
+
 class QueryError(KraftError):
     """A file of `sql/` and the code that runs it disagree: a defect of the project. Exit code 1."""

@@ -23,7 +23,7 @@ from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
 from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
-from kraft.errors import InputError
+from kraft.errors import EngineError, InputError
 from kraft.settings import PRESETS, Settings
 
 BASE_TABLES = (
@@ -83,6 +83,10 @@ def build(
 ) -> dict[str, Any]:
     """Check the raw files and bring every table up to date (a stage: arguments and result are JSON).
 
+    Where DuckDB fails by itself, it is asked once more, in a new session, from the tables on that are finished: 2.0.1
+    does so, rarely, where a CSV file of gigabytes is sorted while it is read (a block of the file is gone from memory
+    in the moment in which a thread goes on to it).
+
     For the preset kraft, the same files of `sql/` then run once more in the folder `fit` of the work folder, with the
     train period for the whole log: it is cut again in time, and what follows the second cut are the rows that the
     ranker learns from. Nothing of their time, and nothing of the test period, is there to be read.
@@ -101,6 +105,22 @@ def build(
         file -> rows set aside), `catalog` (path).
     """
     settings = Settings.model_validate(arguments["settings"])
+    once = partial(_build, settings, arguments, builder, resolve, tell)
+    try:
+        return once()
+    except EngineError as error:
+        Progress(settings.verbosity).say(f"{error.problem}: once more, in a new session")
+        return once()
+
+
+def _build(
+    settings: Settings,
+    arguments: Mapping[str, Any],
+    builder: Callable[..., Builder],
+    resolve: Resolve,
+    tell: Callable[[str], object],
+) -> dict[str, Any]:
+    """One attempt of `build`."""
     if settings.raw is None:
         raise InputError("--raw is required here")
     budget = Budget(settings.memory_limit)

@@ -61,10 +61,13 @@ class Budget:
 
     @property
     def duckdb(self) -> int:
-        """DuckDB's memory_limit, in bytes: half, or less where the limit is narrow. It bounds the buffer manager only;
-        Parquet writers, results and the libraries stand beside it (duckdb issues 10066 and 16482).
+        """DuckDB's memory_limit, in bytes: five eighths, or less where the limit is narrow. It bounds the buffer
+        manager only; Parquet writers, results and the libraries stand beside it (duckdb issues 10066 and 16482).
+
+        >>> [Budget(limit * MIB).duckdb // MIB for limit in (384, 512, 1024, 4096)]
+        [144, 272, 640, 2560]
         """
-        return min(self.limit // 2, self.limit - LEAST_BESIDE_DUCKDB)
+        return min(self.limit * 5 // 8, self.limit - LEAST_BESIDE_DUCKDB)
 
     def training_rows(self, features: int) -> int:
         """How many rows of so many features the ranker has room for.

@@ -18,7 +18,7 @@ from kraft.engine.session import Connection, loses_order, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.spans import cuts, rows_of
 from kraft.engine.store import Recipe, Store
-from kraft.errors import InputError, MachineError, QueryError
+from kraft.errors import EngineError, InputError, MachineError, QueryError
 from kraft.settings import MIB
 
 ROW_GROUP = 65_536
@@ -38,6 +38,7 @@ class Builder:
     Raises (from `ensure`):
         InputError: a raw file breaks its contract, or a check found offending rows; the table and what
             depends on it keep their last complete state.
+        EngineError: DuckDB failed by itself; the session is of no more use.
     """
 
     connection: Connection
@@ -310,7 +311,7 @@ class Builder:
             return MachineError(f"table {query.name}: {first}", "Nothing was written.")
         if isinstance(error, duckdb.InternalException | duckdb.FatalException):
             # Its further lines are a stack trace.
-            return QueryError(
+            return EngineError(
                 f"table {query.name}: DuckDB failed by itself: {first}",
                 "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
             )

@@ -63,7 +63,7 @@ def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[...,
             sources offer, or a list holds a video twice, one that is not in the catalogue, or ranks other than
             1, 2, 3 and so on.
 
-    Memory: DuckDB's half of the limit, and 2 bytes a user and resample.
+    Memory: DuckDB's share of the limit, and 2 bytes a user and resample.
     """
     settings = Settings.model_validate(arguments["settings"])
     lists = {name: list_file(Path(path)) for name, path in arguments["lists"].items()}

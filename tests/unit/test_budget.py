@@ -8,8 +8,9 @@ from kraft.errors import InputError
 from kraft.settings import MIB
 
 
-def test_duckdb_gets_half():
-    assert Budget(1024 * MIB).duckdb == 512 * MIB
+def test_duckdb_gets_five_eighths_or_leaves_what_stands_beside_it():
+    assert Budget(1024 * MIB).duckdb == 640 * MIB
+    assert Budget(LEAST_LIMIT).duckdb == 144 * MIB
 
 
 def test_least_limit_is_accepted():

@@ -11,6 +11,7 @@ from small_log import Row, log_rows, log_text, run_build, write_raw
 from sql_schemas import schema_of
 
 from kraft.data.contracts import resolve
+from kraft.data.tables import BASE_TABLES, SEED_TABLES
 from kraft.engine import builder as builder_module
 from kraft.engine import queries
 from kraft.engine import store as store_module
@@ -18,7 +19,7 @@ from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries
 from kraft.engine.store import Store
-from kraft.errors import InputError, MachineError, QueryError
+from kraft.errors import EngineError, InputError, MachineError, QueryError
 from kraft.settings import Settings
 
 DOWN_FROM_TRAIN = {
@@ -368,8 +369,33 @@ def test_a_failure_of_duckdb_itself_is_one_line_and_no_stack_trace(bench, monkey
         "table user_counts: DuckDB failed by itself: INTERNAL Error: Attempted to access index 3\n"
         "       Run the job again: it goes on from the tables that are finished. If it fails again, report this line."
     )
-    with pytest.raises(QueryError, match=exactly(message)):
+    with pytest.raises(EngineError, match=exactly(message)):
         bench.ensure("user_counts")
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_where_duckdb_fails_by_itself_a_new_session_is_asked_once(raw, work, monkeypatch, capsys, failures):
+    write, sessions = Builder._write, []  # noqa: SLF001 - as above
+
+    def write_or_fail(builder, select, parameters, target):
+        if target.stem == "user_counts":
+            sessions.append(builder.connection)
+            if len(sessions) <= failures:
+                raise duckdb.InternalException("INTERNAL Error: a pointer that is not set\n\nStack Trace:\n")
+        return write(builder, select, parameters, target)
+
+    monkeypatch.setattr(Builder, "_write", write_or_fail)
+    if failures == 1:
+        done = run_build(raw, work, quiet=False)
+        assert {"interactions", "interactions_train"} <= set(done["reused"])
+        assert set(done["built"]) == {*BASE_TABLES, *SEED_TABLES} - set(done["reused"])
+    else:
+        with pytest.raises(EngineError, match="table user_counts: DuckDB failed by itself"):
+            run_build(raw, work, quiet=False)
+    assert len(set(map(id, sessions))) == len(sessions) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if "once more" in line]
+    problem = "table user_counts: DuckDB failed by itself: INTERNAL Error: a pointer that is not set"
+    assert told == [f"{problem}: once more, in a new session"]
 
 
 def test_rows_of_tables_and_files(bench):

@@ -15,7 +15,7 @@ def setting(connection, name):
 
 def test_limits_are_set_together(tmp_path):
     with open_session(Budget(1024 * MIB), threads=2, spill_parent=tmp_path / "tmp") as connection:
-        assert setting(connection, "memory_limit") == "512.0 MiB"
+        assert setting(connection, "memory_limit") == "640.0 MiB"
         assert setting(connection, "threads") == 2
         # Freed memory is not kept beside the limit.
         assert setting(connection, "allocator_flush_threshold") == "32MiB"

@@ -6,24 +6,27 @@ kernel counted for it.
 
 A stage takes some time even where there is next to nothing to do: libraries are loaded, and the side tables have
 their full size. That is measured too, on a twin of `BASE_USERS` users, and the exponent that counts is that of the
-seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares.
+seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares. The base and the
+smallest scale take least, so what else the machine does weighs most there, and bends the whole line: both are run
+`REPEATS` times, and the median of each stage's seconds is taken (and its highest peak).
 """
 
 import math
 import shutil
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from kraft.benchmark.outside import Measured, measure, module
 from kraft.benchmark.report import Cell, Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import BUILD, EVALUATING, RECOMMENDING, STAGES, TRAINING, Until
-from kraft.engine.budget import mib
 from kraft.engine.isolation import run_stage
 from kraft.engine.progress import QUIET
 from kraft.settings import MIB
 
 BASE_USERS = 20
+REPEATS = 3
 LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
 MOST_PEAK_GROWTH = 1.1
 """Times the peak of the smallest scale that a stage may take at the largest."""
@@ -139,29 +142,59 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
     made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET})
     rows = made["rows"]["small_matrix"]
     here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
-    options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
+    walks: list[Measured] = []
     try:
-        walk = module("kraft.benchmark.walk", *options)
-        # Without a base there is nothing to fit: where that fails, so does the benchmark.
-        measured = measure(walk, threads=setup.threads, folder=work, check=not scale)
+        for _ in range(REPEATS if scale <= min(plan.scales) else 1):
+            options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
+            walk = module("kraft.benchmark.walk", *options)
+            # Without a base there is nothing to fit: where that fails, so does the benchmark.
+            walks.append(measure(walk, threads=setup.threads, folder=work, check=not scale))
+            if walks[-1].code:
+                break
+            shutil.rmtree(work / "work")
     finally:
         for folder in (raw, work):
             shutil.rmtree(folder)
-    stages = measured.answer() if measured.stdout else {}
-    failed = _error_of(measured) if measured.code else None
-    if failed is None:
+    told = _combined(walks)
+    name = f"scale {scale}" if scale else f"base, {users} users"
+    failed = f"  FAILED: {told['failed']}" if told["failed"] else ""
+    setup.progress.say(
+        f"  {form:<7} {name:<14} {rows:>12,} rows  {told['seconds']:8.1f} s  peak {told['peak_mib']:,.0f} MiB{failed}"
+    )
+    return {"scale": scale, "users": users * (scale or 1), "rows": rows, **told}
+
+
+def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
+    """The last of several walks over one twin, with the medians of their seconds and the highest of their peaks."""
+    stages = [_stages(walk) for walk in walks]
+    # Where a walk fails, it is the last, and has no stages that the others lack.
+    combined = {
+        name: told
+        | {
+            "seconds": round(median(one[name]["seconds"] for one in stages), 3),
+            "peak_bytes": max(one[name]["peak_bytes"] for one in stages),
+        }
+        for name, told in stages[-1].items()
+    }
+    figures = [walk.figures() for walk in walks]
+    return {
+        "stages": combined,
+        "failed": _error_of(walks[-1]) if walks[-1].code else None,
+        **{name: median(one[name] for one in figures) for name in ("seconds", "cpu_seconds")},
+        "peak_mib": max(one["peak_mib"] for one in figures),
+    }
+
+
+def _stages(walk: Measured) -> dict[str, dict[str, Any]]:
+    """Of one walk: stage -> what it told, and "all" of them together where it ran to its end."""
+    stages: dict[str, dict[str, Any]] = walk.answer() if walk.stdout else {}
+    if not walk.code:
         stages["all"] = {
             "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
             # From outside: of every process, also of those that only wait for the stages.
-            "peak_bytes": measured.peak_bytes,
+            "peak_bytes": walk.peak_bytes,
         }
-    name = f"scale {scale}" if scale else f"base, {users} users"
-    setup.progress.say(
-        f"  {form:<7} {name:<14} {rows:>12,} rows  {measured.seconds:8.1f} s  peak {mib(measured.peak_bytes)}"
-        f"{f'  FAILED: {failed}' if failed else ''}"
-    )
-    known = {"scale": scale, "users": users * (scale or 1), "rows": rows}
-    return {**known, "stages": stages, "failed": failed, **measured.figures()}
+    return stages
 
 
 def _error_of(measured: Measured) -> str:

@@ -1,12 +1,14 @@
 """`kraft.benchmark.growth`, `stages` and `floors`: what is made of seconds and peaks; all three over a tiny twin."""
 
 import doctest
+import json
 import math
 
 import pytest
 
 from kraft.benchmark import floors, growth, stages
 from kraft.benchmark.growth import Plan, exponent, fit
+from kraft.benchmark.outside import Measured
 from kraft.benchmark.setup import Setup
 from kraft.data.twin import synthesize
 from kraft.engine.progress import QUIET, Progress
@@ -97,13 +99,13 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     real = growth.measure
 
     def measure(command, **options):
-        """Runs everything; at scale 2, the third run, the second step is said to have failed."""
+        """Runs everything; at scale 2, the last run, the second step is said to have failed."""
         run = real(command, **options)
         build, _ = run.stdout.splitlines()
         failed = {"code": 1, "stdout": build, "stderr": "kraft.errors.MachineError: no room\n       Raise it."}
-        return run._replace(**(failed if next(turns) == 2 else {}))
+        return run._replace(**(failed if next(turns) == 2 * growth.REPEATS else {}))
 
-    turns = iter(range(3))
+    turns = iter(range(2 * growth.REPEATS + 1))
     monkeypatch.setattr(growth, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
@@ -115,6 +117,27 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in report.tables[-1].rows
     assert "FAILED" in report.headline
     assert " - " in str(report.tables[0])
+
+
+def test_the_smallest_are_run_several_times_and_their_medians_and_highest_peaks_told(tmp_path, monkeypatch):
+    seconds = iter([3.0, 1.0, 2.0, 30.0, 10.0, 20.0, 40.0])
+
+    def measure(_command, *, folder, **_):
+        (folder / "work").mkdir()
+        took = next(seconds)
+        peak = int(1000 - took) * MIB
+        stages = {"build": {"seconds": took, "peak_bytes": peak}, "als": {"seconds": 5.0, "peak_bytes": 3 * MIB}}
+        return Measured(took, 2 * took, peak, 0, json.dumps(stages), "")
+
+    monkeypatch.setattr(growth, "measure", measure)
+    setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
+    report = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
+    base, one, two = report.data["runs"]["csv"]
+    assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 40.0]
+    assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 45.0]
+    assert [run["peak_mib"] for run in (base, one, two)] == [999.0, 990.0, 960.0]
+    assert one["stages"]["build"]["peak_bytes"] == one["stages"]["all"]["peak_bytes"] == 990 * MIB
+    assert (one["seconds"], one["cpu_seconds"]) == (20.0, 40.0)
 
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):

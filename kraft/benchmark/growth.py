@@ -142,11 +142,11 @@ def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
     made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET})
     rows = made["rows"]["small_matrix"]
     here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
+    options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
     walks: list[Measured] = []
     try:
+        walk = module("kraft.benchmark.walk", *options)
         for _ in range(REPEATS if scale <= min(plan.scales) else 1):
-            options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
-            walk = module("kraft.benchmark.walk", *options)
             # Without a base there is nothing to fit: where that fails, so does the benchmark.
             walks.append(measure(walk, threads=setup.threads, folder=work, check=not scale))
             if walks[-1].code:

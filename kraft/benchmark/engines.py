@@ -61,12 +61,12 @@ def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int |
         MachineError: Spark or Java is not installed, the master does not answer, or a run failed.
     """
     need_spark(cluster.master)
-    setup.warm(matrix)
     runs: Runs = {engine: [] for engine in ENGINES}
     rows = []
     for number in range(repeats):
         # Each engine begins in turn.
         for engine in ENGINES if number % 2 == 0 else reversed(ENGINES):
+            setup.warm(matrix)
             work = setup.fresh(f"engines-{engine}")
             runs[engine].append(_run(setup, cluster, work, engine, preset=preset, rounds=rounds, matrix=matrix))
             shutil.rmtree(work)

@@ -47,7 +47,6 @@ def run(
     Tables that every row goes into and factors have to be the same at every limit; what comes after the ranker, at
     those limits where it learned from the same rows: a narrow limit holds fewer.
     """
-    setup.warm(matrix)
     chosen = {"matrix": matrix, "rounds": rounds, "preset": preset}
     runs = [_run(setup, limit, until, chosen) for limit in limits]
     rows = [
@@ -87,6 +86,7 @@ def same_results(runs: Sequence[dict[str, Any]]) -> bool:
 def _run(setup: Setup, limit: int, until: Until, chosen: dict[str, Any]) -> dict[str, Any]:
     folder = setup.fresh(f"limit-{limit // MIB}")
     work = folder / "work"
+    setup.warm(chosen["matrix"])
     options = setup.options(work, memory_limit=f"{limit}B", **chosen)
     with SpillWatch(work) as spill:
         measured = measure(module(*COMMANDS[until], *options), threads=setup.threads, folder=folder, check=False)

@@ -63,7 +63,6 @@ def run(setup: Setup, repeats: int, rounds: int | None, matrix: str = "small") -
         MachineError: pandas is not installed, or a side failed.
     """
     need_pandas()
-    setup.warm(matrix)
     most = rounds or PRESETS["seed"].ranker.rounds
     runs: Runs = {side: [] for side in SIDES}
     agreement: Agreement | None = None
@@ -88,6 +87,7 @@ def run(setup: Setup, repeats: int, rounds: int | None, matrix: str = "small") -
 def _peer(setup: Setup, out: Path, matrix: str, rounds: int) -> dict[str, Any]:
     where = ("--raw", setup.raw, "--out", out, "--matrix", matrix)
     command = module("kraft.benchmark.peer", *where, "--threads", setup.threads, "--rounds", rounds)
+    setup.warm(matrix)
     measured = measure(command, threads=setup.threads, folder=setup.folder)
     answer = measured.answer()
     stages: dict[str, float] = {"start Python": measured.seconds - sum(answer["stages"].values()), **answer["stages"]}
@@ -108,6 +108,7 @@ def _kraft(setup: Setup, work: Path, matrix: str, preset: str, rounds: int | Non
     options = setup.options(work, matrix=matrix, preset=preset, rounds=rounds)
     parts: dict[str, Any] = {}
     for part, job in COMMANDS.items():
+        setup.warm(matrix)
         measured = measure(module(*job, *options), threads=setup.threads, folder=setup.folder)
         parts[part] = measured.figures()
     parts[ALL] = {

@@ -31,7 +31,6 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
         MachineError: pandas is not installed, or a side failed.
     """
     need_pandas()
-    setup.warm(matrix)
     sides = (KRAFT, *STYLES)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     agreements: dict[str, Agreement] = {}
@@ -39,6 +38,7 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
         work = setup.fresh("kraft")
         # Who goes first changes, because whoever comes later finds the machine warm.
         for side in sides if number % 2 == 0 else sides[::-1]:
+            setup.warm(matrix)
             out = work if side == KRAFT else setup.fresh(f"peer-{STYLES[side]}")
             figures = _kraft(setup, work, matrix) if side == KRAFT else _peer(setup, out, matrix, STYLES[side])
             runs[side].append(figures)

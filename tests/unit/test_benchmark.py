@@ -11,12 +11,17 @@ import pytest
 from kraft.benchmark import agreement, limit, outside, pages, variants
 from kraft.benchmark.invariance import VARIANTS, _line, _metrics, same_rows
 from kraft.benchmark.report import Report, Table, machine, median_of, ratio_of
-from kraft.benchmark.setup import Setup, raw_folder
+from kraft.benchmark.setup import Setup, library_files, raw_folder
 from kraft.engine.progress import QUIET, Progress
 from kraft.errors import InputError, MachineError
 
 MIB = 1024**2
 ALLOCATE = "import sys; block = b'x' * (200 * 1024**2); print(len(block))"
+LOAD = """
+import sys
+import duckdb, lightgbm, polars, pyarrow.parquet, scipy.sparse
+print(*(getattr(module, "__file__", "") for module in list(sys.modules.values())), sep="\\n")
+"""
 
 
 def test_medians_and_ratios():
@@ -31,6 +36,14 @@ def test_medians_and_ratios():
 def test_runs_without_a_partner_have_no_ratio():
     with pytest.raises(ValueError, match="shorter"):
         ratio_of([{"seconds": 1}, {"seconds": 2}], [{"seconds": 1}], "seconds")
+
+
+def test_the_libraries_that_a_run_loads_are_warmed_with_the_data():
+    loaded = subprocess.run([sys.executable, "-c", LOAD], check=True, capture_output=True, text=True).stdout
+
+    compiled = {Path(name) for name in loaded.splitlines() if ".so" in name and "site-packages" in name}
+    assert compiled
+    assert compiled <= set(library_files())
 
 
 def test_outside_sees_what_a_process_allocates(tmp_path):

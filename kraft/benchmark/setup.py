@@ -1,6 +1,7 @@
 """What every benchmark is given: raw data, a folder to work in, and the limits that KRAFT runs under."""
 
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -53,10 +54,11 @@ class Setup:
         return ["--quiet", *(word for pair in words for word in pair)]
 
     def warm(self, matrix: str) -> None:
-        """Read the log, the side tables and the libraries, so that every run finds them in memory: to be called before
-        each. Some systems put out what nobody read for a minute, which is shorter than a run of the other side, and
-        reading a library back took eight seconds.
+        """Write out what the run before left to be written, and read the log, the side tables and the libraries: to be
+        called before each run, so that none pays for another. Some systems put out what nobody read for a minute, which
+        is shorter than a run of the other side, and reading one library back took eight seconds.
         """
+        os.sync()
         for path in (*self._read(matrix), *library_files()):
             with path.open("rb") as file:
                 while file.read(CHUNK):

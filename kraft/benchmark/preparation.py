@@ -36,7 +36,7 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
     agreements: dict[str, Agreement] = {}
     for number in range(repeats):
         work = setup.fresh("kraft")
-        # Who goes first changes, because whoever comes later finds the machine warm.
+        # Who goes first changes, so that an hour that gets slower or faster weighs on every side alike.
         for side in sides if number % 2 == 0 else sides[::-1]:
             setup.warm(matrix)
             out = work if side == KRAFT else setup.fresh(f"peer-{STYLES[side]}")

@@ -9,14 +9,14 @@ The algorithm is implicit's `least_squares_cg`: three steps of conjugate gradien
 (Takács, Pilászy, Tikk 2011, doi 10.1145/2043932.2043987) on the weighted least squares of Hu, Koren,
 Volinsky 2008, doi 10.1109/ICDM.2008.22. Only the order of the sums differs, so factors differ by rounding.
 
-A cell of code k (`interactions.DensePages`) has the weight |k - 1| and the weighted preference max(k - 1, 0):
-1 and 0 where the pair was never observed (k = 0), 0 and 0 for a stored zero (k = 1), c and c for c positives
-(k = 1 + c). These are the numbers that implicit derives from the stored value c.
+A cell of code k (`interactions.DensePages`) has the weight |k - 1|, and the preference 1 where k > 0: weight 1 and
+preference 0 where the pair was never observed (k = 0), no weight for a stored zero (k = 1), weight c and preference 1
+for c positives (k = 1 + c). These are the numbers that implicit derives from the stored value c.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ CG_TOLERANCE = 1e-20
 """A row with a smaller squared residual is solved. Both numbers are implicit's."""
 
 Real = TypeVar("Real", np.float32, np.float64)
-
-
+Tile = tuple[slice, NDArray[Real], NDArray[Real]]
+"""Columns of the matrix, the factors of what they stand for, and these transposed."""
 ReadCodes = Callable[[int, int], NDArray[np.uint8]]
 """Rows ``first`` to ``last`` - 1 of a matrix of codes, from any thread."""
 
@@ -71,39 +71,63 @@ def solve_rows(read: ReadCodes, x: NDArray[Real], y: NDArray[Real], regularizati
         pass
 
 
-def _solve_block(
-    codes: NDArray[np.uint8],
-    x: NDArray[Real],
-    tiles: list[tuple[slice, NDArray[Real], NDArray[Real]]],
-    regularization: float,
-) -> None:
-    rows, kind = len(x), x.dtype.type
+class _Block(Generic[Real]):
+    """Some rows of the matrix, for products with the other side's factors: a tile of columns at a time."""
+
+    def __init__(self, codes: NDArray[np.uint8], tiles: list[Tile[Real]], kind: type[Real]) -> None:
+        self._codes = codes
+        self._tiles: list[Tile[Real]] = tiles
+        self._kind: type[Real] = kind
+        self._product: NDArray[Real] = np.empty(len(codes) * TILE_COLUMNS, kind)
+        self._kept: list[NDArray[Real]] = [_weights(codes[:, columns], kind) for columns, _, _ in tiles[:KEPT_TILES]]
+
+    def misfit(self, x: NDArray[Real]) -> NDArray[Real]:
+        """Over all columns, the sum of weight x (preference - ``x`` times factors) times their factors."""
+        total = np.zeros_like(x)
+        for columns, factors, weights, product in self._products(x):
+            np.subtract(self._codes[:, columns] != 0, product, out=product)
+            np.multiply(product, weights, out=product)
+            total += product @ factors
+        return total
+
+    def image(self, vectors: NDArray[Real]) -> NDArray[Real]:
+        """Over all columns, the sum of weight x (``vectors`` times factors) times their factors."""
+        total = np.zeros_like(vectors)
+        for _, factors, weights, product in self._products(vectors):
+            np.multiply(product, weights, out=product)
+            total += product @ factors
+        return total
+
+    def squares(self, vectors: NDArray[Real]) -> NDArray[Real]:
+        """The dot products of ``vectors`` and their images, at half the price of these."""
+        total = np.zeros(len(vectors), self._kind)
+        for _, _, weights, product in self._products(vectors):
+            np.square(product, out=product)
+            total += _row_dots(product, weights)
+        return total
+
+    def _products(self, vectors: NDArray[Real]) -> Iterator[tuple[slice, NDArray[Real], NDArray[Real], NDArray[Real]]]:
+        """Of each tile its columns, factors and weights, and ``vectors`` times the factors, which may be written to."""
+        for number, (columns, factors, transposed) in enumerate(self._tiles):
+            product = self._product[: len(vectors) * len(factors)].reshape(len(vectors), len(factors))
+            np.matmul(vectors, transposed, out=product)
+            kept = number < KEPT_TILES
+            weights = self._kept[number] if kept else _weights(self._codes[:, columns], self._kind)
+            yield columns, factors, weights, product
+
+
+def _solve_block(codes: NDArray[np.uint8], x: NDArray[Real], tiles: list[Tile[Real]], regularization: float) -> None:
+    kind = x.dtype.type
     ridge = kind(regularization)
     observed = codes.any(axis=1)
     x[~observed] = 0
-    products = np.empty(rows * TILE_COLUMNS, kind)
-    weights = [_weights(codes[:, columns], kind) for columns, _, _ in tiles[:KEPT_TILES]]
-
-    def sum_tiles(start: NDArray[Real], vectors: NDArray[Real], *, misfit: bool = False) -> NDArray[Real]:
-        """``start`` plus, over all columns, weight x (``vectors`` times factors) times their factors; or with
-        ``misfit``, what that product lacks of the weighted preference.
-        """
-        for number, (columns, tile, transposed) in enumerate(tiles):
-            product = products[: rows * len(tile)].reshape(rows, len(tile))
-            np.matmul(vectors, transposed, out=product)
-            product *= weights[number] if number < KEPT_TILES else _weights(codes[:, columns], kind)
-            if misfit:
-                # Weighted preferences, while they are bytes.
-                np.subtract(np.maximum(codes[:, columns], 1) - 1, product, out=product)
-            start += product @ tile
-        return start
-
-    residual = sum_tiles(-ridge * x, x, misfit=True)
+    block = _Block(codes, tiles, kind)
+    residual = block.misfit(x) - ridge * x
     direction = residual.copy()
     norm = _row_dots(residual, residual)
     live = observed & (norm >= CG_TOLERANCE)
-    for _ in range(CG_STEPS):
-        image = sum_tiles(ridge * direction, direction)
+    for _ in range(CG_STEPS - 1):
+        image = block.image(direction) + ridge * direction
         step = _ratio(norm, _row_dots(direction, image), live)
         x += step * direction
         residual -= step * image
@@ -111,6 +135,9 @@ def _solve_block(
         live &= norm >= CG_TOLERANCE
         direction *= _ratio(norm, last, live)
         direction += residual
+    # Nothing follows on the last step: of its image only the length is needed.
+    curvature = block.squares(direction) + ridge * _row_dots(direction, direction)
+    x += _ratio(norm, curvature, live) * direction
 
 
 def _weights(codes: NDArray[np.uint8], kind: type[Real]) -> NDArray[Real]:

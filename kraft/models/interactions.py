@@ -272,8 +272,9 @@ class DensePages(NamedTuple):
                 cells = pages.codes.map("r+")[first:last].reshape(-1)
                 for met, positive in parts:
                     cells[met[cells[met] == 0]] = 1
-                    # Repeated cells add up, which cells[...] += 1 would not let them.
-                    np.add.at(cells, met[positive], 1)
+                    # Repeated cells add up, which cells[...] += would not let them. Of a number instead of an array of
+                    # bytes, NumPy takes five times as long.
+                    np.add.at(cells, met, positive.view(np.uint8))
                     rows, positives = rows + len(met), positives + int(positive.sum())
                 codes += int(cells.sum(dtype=np.int64))
                 pairs += int(np.count_nonzero(cells))

@@ -239,7 +239,7 @@ class Builder:
         """Whether neighbours in the sorted file are alike in all that it is sorted by."""
         Parquet(written).register(self.connection, query.name)
         # Only an order that is kept lets a row be laid beside the next one.
-        prepare(self.connection, 1, kept=True, raw=False)
+        prepare(self.connection, self.threads, kept=True, raw=False)
         # The last two columns tell nearly all neighbours apart, and cost the least.
         return all(self._neighbours_alike(query.name, keys) for keys in (query.sorted_by[-2:], query.sorted_by))
 

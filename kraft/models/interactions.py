@@ -12,9 +12,10 @@ Pages are opened for some rows at a time and closed after it, since mapped pages
 as resident memory of the process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
@@ -34,6 +35,8 @@ SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 8 * 1024 * 1024
 """Of a dense matrix while a log is counted into it. Results do not depend on it."""
+LARGEST_LOOKUP = 1024 * 1024
+"""Ids below this are looked up in an array of all of them, 8 MiB at most. Results do not depend on it."""
 MOST_POSITIVES = 254
 """The largest count that a code of one byte can hold."""
 
@@ -67,17 +70,35 @@ class Log:
         """Of some interactions at a time, in any order: the cells user_index * ``n_items`` + item_index, and whether
         each was positive. Interactions of users or videos without a number are left out.
         """
-        frame = (
-            pl.scan_parquet(self.rows)
-            .select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
-            .join(pl.scan_parquet(self.users), on=USER_ID)
-            .join(pl.scan_parquet(self.items), on=ITEM_ID)
-            .select(
-                (pl.col(USER_INDEX).cast(pl.Int64) * n_items + pl.col(ITEM_INDEX)).alias("cell"), POSITIVE_INTERACTION
-            )
-        )
+        user_number = numbering(self.users, USER_ID, USER_INDEX)
+        item_number = numbering(self.items, ITEM_ID, ITEM_INDEX)
+        frame = pl.scan_parquet(self.rows).select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
         for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False, engine="streaming"):
-            yield batch["cell"].to_numpy(), batch[POSITIVE_INTERACTION].to_numpy()
+            users = user_number(batch[USER_ID].to_numpy())
+            items = item_number(batch[ITEM_ID].to_numpy())
+            cells, positive = users * n_items + items, batch[POSITIVE_INTERACTION].to_numpy()
+            known = (users >= 0) & (items >= 0)
+            yield (cells, positive) if known.all() else (cells[known], positive[known])
+
+
+def numbering(table: Path, id_name: str, number_name: str) -> Callable[[NDArray[np.int32]], NDArray[np.int64]]:
+    """What gives ids, from 0 on, their numbers, or -1: looked up in half the time of a join, or where they are sparse,
+    searched for.
+    """
+    frame = pl.read_parquet(table).sort(id_name)
+    ids, numbers = frame[id_name].to_numpy(), frame[number_name].to_numpy().astype(np.int64)
+    if len(ids) and ids[-1] < LARGEST_LOOKUP:
+        # The last place is that of all larger ids.
+        places = np.full(ids[-1] + 2, -1, np.int64)
+        places[ids] = numbers
+        return partial(places.take, mode="clip")
+
+    def search(wanted: NDArray[np.int32]) -> NDArray[np.int64]:
+        places = np.searchsorted(ids, wanted)
+        found = np.append(ids, -1)[places] == wanted
+        return np.where(found, np.append(numbers, -1)[places], -1)
+
+    return search
 
 
 class Batch(NamedTuple):

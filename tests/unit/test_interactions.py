@@ -144,8 +144,9 @@ def write_log(folder, pairs, n_users, n_items):
     pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=80),
     store_zeros=st.booleans(),
     counted=st.sampled_from([1, 7, 14, 20, 35]),
+    looked_up=st.sampled_from([0, 10**6]),
 )
-def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, store_zeros, counted):
+def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, store_zeros, counted, looked_up):
     folder = tmp_path_factory.mktemp("log")
     counts = dict.fromkeys(((user, item) for user, item, _ in pairs), 0)
     for user, item, positive in pairs:
@@ -158,6 +159,7 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
     with pytest.MonkeyPatch.context() as patch:
         # Slabs of one, two or all five rows.
         patch.setattr(interactions, "COUNTED_BYTES", counted)
+        patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
         pages, facts = DensePages.of_log(log, 5, 7, folder / "codes.npy", store_zeros=store_zeros)
     assert np.array_equal(np.load(pages.codes.path), expected)
     assert facts == CountFacts(len(counts), sum(map(bool, counts.values())), max(counts.values()))
@@ -174,8 +176,26 @@ def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positive
     assert facts == (CountFacts(3, 2, 254) if fits else None)
 
 
-def test_interactions_without_an_index_are_refused(tmp_path):
-    log = write_log(tmp_path, [(0, 0, True), (2, 1, True), (1, 1, False)], 2, 3)
+@settings(max_examples=60, deadline=None)
+@given(
+    ids=st.lists(st.integers(0, 60) | st.integers(2**31 - 9, 2**31 - 1), min_size=1, max_size=9, unique=True),
+    wanted=st.lists(st.integers(0, 70) | st.integers(2**31 - 9, 2**31 - 1)),
+    looked_up=st.sampled_from([0, 50, 10**6]),
+)
+def test_ids_get_their_numbers_and_unknown_ones_none(tmp_path_factory, ids, wanted, looked_up):
+    table = tmp_path_factory.mktemp("ids") / "user_index.parquet"
+    numbers = {one: number for number, one in enumerate(ids)}
+    schema = {"user_id": pl.Int32, "user_index": pl.Int32}
+    pl.DataFrame(list(numbers.items()), schema, orient="row").write_parquet(table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
+        number_of = interactions.numbering(table, "user_id", "user_index")
+    assert number_of(np.array(wanted, np.int32)).tolist() == [numbers.get(one, -1) for one in wanted]
+
+
+@pytest.mark.parametrize("stray", [(2, 1), (0, 3)])
+def test_interactions_without_an_index_are_refused(tmp_path, stray):
+    log = write_log(tmp_path, [(0, 0, True), (*stray, True), (1, 1, False)], 2, 3)
     with pytest.raises(InputError, match="1 rows of users or items without an index"):
         DensePages.of_log(log, 2, 3, tmp_path / "codes.npy", store_zeros=True)
 

@@ -10,13 +10,21 @@
 --   interaction_count     interactions of the pair in the test period [rows]
 --   positive_interaction  whether any of them was positive
 --   timestamp             the first of them, unix time [s]; NULL where the log has none
-with kept as (
-    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day
-    from interactions
-    where $null_timestamps = 'last' or timestamp is not null
-),
-cut as (
+with cut as (
     select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
+),
+-- What has the cut's time or a later one, or none: of a log that is sorted, the rest need not be read.
+near as (
+    select log.*, log.timestamp as moment
+    from interactions as log
+    join split on log.timestamp >= split.cut_timestamp
+    union all
+    select *, 1e300 as moment
+    from interactions
+    where timestamp is null and $null_timestamps = 'last'
+),
+kept as (
+    select *, coalesce(date, 2147483647) as day from near
 ),
 later as (
     select kept.user_id, kept.item_id, kept.positive_interaction, kept.timestamp

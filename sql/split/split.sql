@@ -41,14 +41,21 @@ cut_hour as (
     cross join total
     where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
 ),
+-- The hour, with a second on both sides: of a log that is sorted, the rest need not be read.
+near as (
+    select log.* from interactions as log
+    join cut_hour on log.timestamp >= 3600 * cut_hour.hour - 1 and log.timestamp <= 3600 * cut_hour.hour + 3601
+    union all
+    select log.* from interactions as log
+    cross join cut_hour
+    where log.timestamp is null and cut_hour.hour = 1e18
+),
 ranked as (
     select
-        log.*,
-        row_number() over (
-            order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date
-        ) as place
-    from interactions as log
-    semi join cut_hour on coalesce(floor(log.timestamp / 3600), 1e18) = cut_hour.hour
+        near.*,
+        row_number() over (order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date) as place
+    from near
+    semi join cut_hour on coalesce(floor(near.timestamp / 3600), 1e18) = cut_hour.hour
 ),
 final as (
     select

@@ -15,16 +15,14 @@ with cut as (
 ),
 -- What has the cut's time or a later one, or none: of a log that is sorted, the rest need not be read.
 near as (
-    select log.*, log.timestamp as moment
-    from interactions as log
+    select log.* from interactions as log
     join split on log.timestamp >= split.cut_timestamp
     union all
-    select *, 1e300 as moment
-    from interactions
+    select * from interactions
     where timestamp is null and $null_timestamps = 'last'
 ),
 kept as (
-    select *, coalesce(date, 2147483647) as day from near
+    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day from near
 ),
 later as (
     select kept.user_id, kept.item_id, kept.positive_interaction, kept.timestamp

@@ -100,10 +100,12 @@ def numbering(table: Path, id_name: str, number_name: str) -> Callable[[NDArray[
         places[ids] = numbers
         return partial(places.take, mode="clip")
 
+    # Whatever is larger than all ids is found behind them.
+    padded_ids, padded_numbers = np.append(ids, -1), np.append(numbers, -1)
+
     def search(wanted: NDArray[np.int32]) -> NDArray[np.int64]:
         places = np.searchsorted(ids, wanted)
-        found = np.append(ids, -1)[places] == wanted
-        return np.where(found, np.append(numbers, -1)[places], -1)
+        return np.where(padded_ids[places] == wanted, padded_numbers[places], -1)
 
     return search
 

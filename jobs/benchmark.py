@@ -92,7 +92,7 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides (invariance has its own). Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, peers, rounds, recommend, candidates, pages, engines: runs of each side."""
+    """preparation, peers, rounds, growth, recommend, candidates, pages, engines: runs of each side, or size."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     scales: str = "1,2,4"
@@ -197,6 +197,7 @@ def _plan(options: Options) -> growth.Plan:
         options.preset or "kraft",
         options.until or "recommend",
         options.rounds,
+        options.repeats,
     )
 
 

@@ -1,19 +1,20 @@
 """How seconds and peak memory grow with the rows: every stage, from raw files to recommendations, at several scales.
 
-For each format and scale a twin of small_matrix is made (users and rows grow with the scale, the videos stay), every
-stage runs over it from scratch, and both are deleted. Each stage is a process of its own, whose peak is what the
-kernel counted for it.
+For each format a twin of small_matrix is made at every scale (users and rows grow with it, the videos stay). Every
+stage runs over each of them from scratch, in a process of its own, whose peak is what the kernel counted for it. The
+twins take turns, `Plan.repeats` of them, and of each stage the median of its seconds is taken (and its highest peak): an
+hour in which the machine does something else weighs on all sizes alike, and not on the one that was its turn.
 
 A stage takes some time even where there is next to nothing to do: libraries are loaded, and the side tables have
 their full size. That is measured too, on a twin of `BASE_USERS` users, and the exponent that counts is that of the
-seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares. The base and the
-smallest scale take least, so what else the machine does weighs most there, and bends the whole line: both are run
-`REPEATS` times, and the median of each stage's seconds is taken (and its highest peak).
+seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares.
 """
 
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -26,7 +27,6 @@ from kraft.engine.progress import QUIET
 from kraft.settings import MIB
 
 BASE_USERS = 20
-REPEATS = 3
 LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
 MOST_PEAK_GROWTH = 1.1
 """Times the peak of the smallest scale that a stage may take at the largest."""
@@ -54,16 +54,27 @@ class Plan(NamedTuple):
     until: Until
     rounds: int | None
     """Of the ranker; None for the preset's."""
+    repeats: int
+    """Turns."""
+
+
+class Twin(NamedTuple):
+    """Of one scale."""
+
+    scale: int
+    """0: the base."""
+    users: int
+    rows: int
 
 
 def run(setup: Setup, plan: Plan) -> Report:
-    """Measure every scale in every format, one after the other.
+    """Measure every scale by turns, one format after the other.
 
     Args:
-        setup: folder, limit and threads; its data is not used.
+        setup: folder, with room for the twins of all scales, limit and threads; its data is not used.
         plan: what grows.
     """
-    found = {form: [_measure(setup, plan, form, scale) for scale in (0, *plan.scales)] for form in plan.formats}
+    found = {form: _measured(setup, plan, form) for form in plan.formats}
     fits = {form: {stage: fit(runs, stage) for stage in stages_of(runs)} for form, runs in found.items()}
     demands = [line for form, runs in found.items() for line in _demands(setup, form, runs, fits[form])]
     tables = [table for form, runs in found.items() for table in _tables(plan, form, runs, fits[form])]
@@ -134,34 +145,48 @@ def _rows(run: dict[str, Any], stage: str) -> int:
     return int((told["train_rows"] + told["validation_rows"]) * told["rounds_run"])
 
 
-def _measure(setup: Setup, plan: Plan, form: str, scale: int) -> dict[str, Any]:
-    """Make the twin of one scale (0: the base), run every stage over it, delete both."""
-    raw, work = setup.fresh("growth-twin"), setup.fresh("growth")
-    users = plan.users if scale else min(BASE_USERS, plan.users)
-    twin = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.seed, "file_format": form}
-    made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_big": False, "verbosity": QUIET})
-    rows = made["rows"]["small_matrix"]
-    here = Setup(raw, setup.folder, setup.memory_limit, setup.threads, setup.progress)
-    options = here.options(work / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
-    walks: list[Measured] = []
+def _measured(setup: Setup, plan: Plan, form: str) -> list[dict[str, Any]]:
+    """Make the twins of the base and of all scales, run every stage over each of them by turns, delete all."""
+    twins, work = setup.fresh("growth-twins"), setup.fresh("growth")
     try:
-        walk = module("kraft.benchmark.walk", *options)
-        for _ in range(REPEATS if scale <= min(plan.scales) else 1):
-            # Without a base there is nothing to fit: where that fails, so does the benchmark.
-            walks.append(measure(walk, threads=setup.threads, folder=work, check=not scale))
-            if walks[-1].code:
-                break
-            shutil.rmtree(work / "work")
+        made = [_make(plan, form, scale, twins / f"x{scale}") for scale in (0, *plan.scales)]
+        walks: list[list[Measured]] = [[] for _ in made]
+        for number in range(plan.repeats):
+            for twin, told in zip(made, walks, strict=True):
+                # What fails would fail again.
+                if not (told and told[-1].code):
+                    here = replace(setup, raw=twins / f"x{twin.scale}")
+                    # Without a base there is nothing to fit: where that fails, so does the benchmark.
+                    told.append(_walk(here, plan, work, check=not twin.scale))
+                    setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(twin, told[-1])}")
     finally:
-        for folder in (raw, work):
+        for folder in (twins, work):
             shutil.rmtree(folder)
-    told = _combined(walks)
-    name = f"scale {scale}" if scale else f"base, {users} users"
-    failed = f"  FAILED: {told['failed']}" if told["failed"] else ""
-    setup.progress.say(
-        f"  {form:<7} {name:<14} {rows:>12,} rows  {told['seconds']:8.1f} s  peak {told['peak_mib']:,.0f} MiB{failed}"
-    )
-    return {"scale": scale, "users": users * (scale or 1), "rows": rows, **told}
+    return [twin._asdict() | _combined(told) for twin, told in zip(made, walks, strict=True)]
+
+
+def _make(plan: Plan, form: str, scale: int, raw: Path) -> Twin:
+    users = plan.users if scale else min(BASE_USERS, plan.users)
+    options = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.seed, "file_format": form}
+    # In a process of its own: what it takes must not stand in the way of the measured ones.
+    made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **options, "with_big": False, "verbosity": QUIET})
+    return Twin(scale, users * (scale or 1), made["rows"]["small_matrix"])
+
+
+def _walk(setup: Setup, plan: Plan, folder: Path, *, check: bool) -> Measured:
+    options = setup.options(folder / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
+    setup.warm("small")
+    walk = measure(module("kraft.benchmark.walk", *options), threads=setup.threads, folder=folder, check=check)
+    # One that fails may have made nothing.
+    shutil.rmtree(folder / "work", ignore_errors=bool(walk.code))
+    return walk
+
+
+def _line(twin: Twin, walk: Measured) -> str:
+    name = f"scale {twin.scale}" if twin.scale else f"base, {twin.users} users"
+    failed = f"  FAILED: {_error_of(walk)}" if walk.code else ""
+    peak = walk.peak_bytes / MIB
+    return f"{name:<14} {twin.rows:>12,} rows  {walk.seconds:8.1f} s  peak {peak:,.0f} MiB{failed}"
 
 
 def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
@@ -176,12 +201,12 @@ def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
         }
         for name, told in stages[-1].items()
     }
-    figures = [walk.figures() for walk in walks]
     return {
         "stages": combined,
         "failed": _error_of(walks[-1]) if walks[-1].code else None,
-        **{name: median(one[name] for one in figures) for name in ("seconds", "cpu_seconds")},
-        "peak_mib": max(one["peak_mib"] for one in figures),
+        "seconds": round(median(walk.seconds for walk in walks), 3),
+        "cpu_seconds": round(median(walk.cpu_seconds for walk in walks), 3),
+        "peak_bytes": max(walk.peak_bytes for walk in walks),
     }
 
 
@@ -208,7 +233,7 @@ def _demands(
 ) -> list[tuple[str, str, str, str]]:
     """What has to be shown: found, asked, verdict."""
     _, *scales = runs
-    peak = max(run["peak_mib"] for run in scales)
+    peak = max(run["peak_bytes"] for run in scales) / MIB
     limit = setup.memory_limit / MIB
     through = [f"x{run['scale']}" for run in scales if not run["failed"]]
     asked = ", ".join(f"x{run['scale']}" for run in scales)
@@ -261,11 +286,13 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
     rows = ", ".join(f"{run['rows']:,}" for run in scales)
     return [
         Table(
-            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): seconds",
+            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): medians of {plan.repeats} [s]",
             (*headings, "exponent", "beyond base", "rows a second"),
             seconds,
         ),
-        Table(f"{form}: peak of the stage's process [MiB]", (*headings, "largest / smallest"), peaks),
+        Table(
+            f"{form}: peak of the stage's process [MiB], highest of all turns", (*headings, "largest / smallest"), peaks
+        ),
     ]
 
 
@@ -275,7 +302,7 @@ def _headline(setup: Setup, found: dict[str, list[dict[str, Any]]], fits: dict[s
         largest = runs[-1]
         slopes = [one.beyond for one in fits[form].values() if one.beyond is not None]
         span = f"exponents {min(slopes):.2f} to {max(slopes):.2f}" if slopes else "no exponent"
-        peak = max(run["peak_mib"] for run in runs)
+        peak = max(run["peak_bytes"] for run in runs) / MIB
         took = f"FAILED after {largest['seconds']:,.0f} s" if largest["failed"] else f"{largest['seconds']:,.0f} s"
         told.append(
             f"{form} up to {largest['rows']:,} interactions: {took}, {span}, "

@@ -3,6 +3,7 @@
 import doctest
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from kraft.data.twin import synthesize
 from kraft.engine.progress import QUIET, Progress
 
 MIB = 1024**2
-PLAN = Plan([1, 4], ["csv"], 20, 50, seed=3, preset="kraft", until="recommend", rounds=None)
+PLAN = Plan([1, 4], ["csv"], 20, 50, seed=3, preset="kraft", until="recommend", rounds=None, repeats=3)
 
 
 def run_of(rows, seconds, peak, ranker=None):
@@ -36,7 +37,7 @@ def run_of(rows, seconds, peak, ranker=None):
         "rows": rows,
         "stages": made,
         "failed": None,
-        "peak_mib": 4.0 * peak,
+        "peak_bytes": 4 * peak * MIB,
         "seconds": 2 * seconds + 2.0,
     }
 
@@ -69,7 +70,7 @@ def test_what_takes_next_to_no_time_has_no_exponent():
             run_of(4_000_000, 12.0, 100),
             [f"csv: exponent of time, {stage}" for stage in ("build", "als", "all")],
         ),
-        (run_of(4_000_000, 9.0, 109) | {"peak_mib": 1025.0}, ["csv: peak of the largest process [MiB]"]),
+        (run_of(4_000_000, 9.0, 109) | {"peak_bytes": 1025 * MIB}, ["csv: peak of the largest process [MiB]"]),
         (
             run_of(4_000_000, 9.0, 257),
             [
@@ -99,13 +100,14 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     real = growth.measure
 
     def measure(command, **options):
-        """Runs everything; at scale 2, the last run, the second step is said to have failed."""
+        """Runs everything; at scale 2, the last of the first turn, the second step is said to have failed."""
         run = real(command, **options)
         build, _ = run.stdout.splitlines()
         failed = {"code": 1, "stdout": build, "stderr": "kraft.errors.MachineError: no room\n       Raise it."}
-        return run._replace(**(failed if next(turns) == 2 * growth.REPEATS else {}))
+        return run._replace(**(failed if next(walks) == 2 else {}))
 
-    turns = iter(range(2 * growth.REPEATS + 1))
+    # The base, 1 and 2; after that scale 2 is left out, in two turns.
+    walks = iter(range(3 + 2 + 2))
     monkeypatch.setattr(growth, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
@@ -117,39 +119,47 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in report.tables[-1].rows
     assert "FAILED" in report.headline
     assert " - " in str(report.tables[0])
+    assert next(walks, None) is None
 
 
-def test_the_smallest_are_run_several_times_and_their_medians_and_highest_peaks_told(tmp_path, monkeypatch):
-    seconds = iter([3.0, 1.0, 2.0, 30.0, 10.0, 20.0, 40.0])
+def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monkeypatch):
+    # Of the base, scale 1 and scale 2 in each of three turns.
+    seconds = iter([3.0, 30.0, 40.0, 1.0, 10.0, 70.0, 2.0, 20.0, 50.0])
+    scales = []
 
-    def measure(_command, *, folder, **_):
+    def measure(command, *, folder, **_):
+        scales.append(Path(command[command.index("--raw") + 1]).name)
         (folder / "work").mkdir()
         took = next(seconds)
         peak = int(1000 - took) * MIB
         stages = {"build": {"seconds": took, "peak_bytes": peak}, "als": {"seconds": 5.0, "peak_bytes": 3 * MIB}}
         return Measured(took, 2 * took, peak, 0, json.dumps(stages), "")
 
+    warmed = []
+    monkeypatch.setattr(Setup, "warm", lambda setup, _matrix: warmed.append(setup.raw.name))
     monkeypatch.setattr(growth, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
+    assert scales == ["x0", "x1", "x2"] * 3
+    assert warmed == scales
     base, one, two = report.data["runs"]["csv"]
-    assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 40.0]
-    assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 45.0]
-    assert [run["peak_mib"] for run in (base, one, two)] == [999.0, 990.0, 960.0]
+    assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 50.0]
+    assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 55.0]
+    assert [run["peak_bytes"] for run in (base, one, two)] == [999 * MIB, 990 * MIB, 960 * MIB]
     assert one["stages"]["build"]["peak_bytes"] == one["stages"]["all"]["peak_bytes"] == 990 * MIB
     assert (one["seconds"], one["cpu_seconds"]) == (20.0, 40.0)
 
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="seed")
+    plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="seed", repeats=1)
     report = growth.run(setup, plan)
     base, one, two = report.data["runs"]["parquet"]
     assert (base["users"], one["users"], two["users"]) == (20, 30, 60)
     assert base["rows"] < one["rows"] < two["rows"]
     assert list(two["stages"]) == ["build", "als", "all"]
     assert two["stages"]["all"]["peak_bytes"] >= max(two["stages"][name]["peak_bytes"] for name in ("build", "als"))
-    assert not (tmp_path / "growth-twin").exists()
+    assert not list(tmp_path.iterdir())
     assert "preset seed" in str(report)
 
 

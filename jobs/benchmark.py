@@ -86,7 +86,7 @@ class Options(BaseModel):
     out: Path | None = None
     """JSON file for every figure. Default: benchmark-WHAT.json in the work folder."""
     matrix: Literal["small", "big"] = "small"
-    """The interaction log."""
+    """The interaction log (growth, quality and candidates make their own)."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
     """KRAFT's limit (limit and invariance have their own)."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
@@ -136,7 +136,7 @@ def main(options: Options) -> int:
     folder = work / "benchmark"
     raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "twin", progress)
     folder.mkdir(parents=True, exist_ok=True)
-    setup = Setup(raw, folder, options.memory_limit, options.threads, progress)
+    setup = Setup(raw, folder, options.memory_limit, options.threads, progress, options.matrix)
     report = _measure(options, setup, limits, plan)
     out = options.out or work / f"benchmark-{options.what}.json"
     text = json.dumps(report.as_json(), indent=2) + "\n"
@@ -150,28 +150,27 @@ def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Pla
     twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
     until, preset = options.until or "score", options.preset or "seed"
     runs = {
-        "preparation": lambda: preparation.run(setup, options.repeats, options.matrix),
-        "peers": lambda: peers.run(setup, options.repeats, options.rounds, options.matrix),
-        "limit": lambda: limit.run(setup, limits, until, options.rounds, options.matrix, preset),
+        "preparation": lambda: preparation.run(setup, options.repeats),
+        "peers": lambda: peers.run(setup, options.repeats, options.rounds),
+        "limit": lambda: limit.run(setup, limits, until, options.rounds, preset),
         "growth": lambda: growth.run(setup, plan),
-        "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS, options.matrix),
-        "invariance": lambda: invariance.run(setup, until, options.rounds, options.matrix),
+        "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS),
+        "invariance": lambda: invariance.run(setup, until, options.rounds),
         "quality": lambda: quality.run(setup, twin, options.rounds),
         "ablation": lambda: trials.run(setup, "ablation", trials.ABLATION),
         "als": lambda: trials.run_als(setup),
         "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
-        "recommend": lambda: recommend.run(setup, options.repeats, options.matrix),
+        "recommend": lambda: recommend.run(setup, options.repeats),
         "candidates": lambda: candidates.run(setup, options.repeats),
-        "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds, options.matrix),
+        "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds),
         "engines": lambda: engines.run(
             setup,
             engines.Cluster(options.master, options.driver_memory),
             options.preset or "kraft",
             options.repeats,
             options.rounds,
-            options.matrix,
         ),
-        "pages": lambda: pages.run(setup, options.repeats, options.matrix),
+        "pages": lambda: pages.run(setup, options.repeats),
     }
     return runs[options.what]()
 

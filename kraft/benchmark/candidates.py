@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.settings import MIB
@@ -40,7 +40,7 @@ def run(
         for side in SIDES if number % 2 == 0 else reversed(SIDES):
             options = ("--factors", made, "--out", drafts / f"{side}.npy", "--candidates", candidates)
             command = module("kraft.benchmark.candidates_contestant", side, *options, "--threads", setup.threads)
-            measured = measure(command, threads=setup.threads, folder=setup.folder)
+            measured = setup.measure(command)
             figures = measured.figures() | measured.answer()
             runs[side].append(figures)
             setup.progress.say(f"  {number + 1}/{repeats} {side:<6} {figures['rate']:,.0f} users a second")

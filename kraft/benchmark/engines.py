@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from kraft.benchmark.outside import Measured, measure, module
+from kraft.benchmark.outside import Measured, module
 from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import EVALUATING, SESSION
@@ -45,7 +45,7 @@ class Cluster(NamedTuple):
         return {} if SUBMIT in os.environ else {SUBMIT: f"--driver-memory {self.driver_memory // MIB}m pyspark-shell"}
 
 
-def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int | None, matrix: str = "small") -> Report:
+def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int | None) -> Report:
     """Run every stage up to the metrics ``repeats`` times by each engine, by turns.
 
     Args:
@@ -54,7 +54,6 @@ def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int |
         preset: of the models.
         repeats: of each engine.
         rounds: of the ranker; None for the preset's.
-        matrix: the interaction log.
 
     Raises:
         InputError: the master's URL is none.
@@ -66,9 +65,8 @@ def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int |
     for number in range(repeats):
         # Each engine begins in turn.
         for engine in ENGINES if number % 2 == 0 else reversed(ENGINES):
-            setup.warm(matrix)
             work = setup.fresh(f"engines-{engine}")
-            runs[engine].append(_run(setup, cluster, work, engine, preset=preset, rounds=rounds, matrix=matrix))
+            runs[engine].append(_run(setup, cluster, work, engine, preset=preset, rounds=rounds))
             shutil.rmtree(work)
             setup.progress.say(f"  {number + 1}/{repeats} {engine:<6} {runs[engine][-1][ALL]['seconds']:9.1f} s")
         rows.append(_one_row(setup, cluster))
@@ -113,7 +111,7 @@ def _has(package: str) -> bool:
 def _run(setup: Setup, cluster: Cluster, work: Path, engine: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of options
     words = setup.options(work, until="evaluate", engine=engine, master=cluster.master, **options)
     command = module("kraft.benchmark.walk", *words, "--no-baselines")
-    run = measure(command, threads=setup.threads, folder=setup.folder, follow=True, variables=cluster.variables())
+    run = setup.measure(command, follow=True, variables=cluster.variables())
     stages = run.answer()
     stages[SESSION] = stages.get(SESSION, {"seconds": 0.0})
     return {"stages": stages, ALL: run.figures() | _peaks(run, engine), "metrics": stages[EVALUATING].pop("metrics")}
@@ -134,7 +132,7 @@ def _peaks(run: Measured, engine: str) -> dict[str, float]:
 
 def _one_row(setup: Setup, cluster: Cluster) -> dict[str, Any]:
     command = module("kraft.benchmark.one_row", cluster.master)
-    run = measure(command, threads=setup.threads, folder=setup.folder, variables=cluster.variables())
+    run = setup.measure(command, variables=cluster.variables())
     return run.figures() | run.answer()
 
 

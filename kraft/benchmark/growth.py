@@ -2,8 +2,8 @@
 
 For each format a twin of small_matrix is made at every scale (users and rows grow with it, the videos stay). Every
 stage runs over each of them from scratch, in a process of its own, whose peak is what the kernel counted for it. The
-twins take turns, `Plan.repeats` of them, and of each stage the median of its seconds is taken (and its highest peak): an
-hour in which the machine does something else weighs on all sizes alike, and not on the one that was its turn.
+twins take turns, `Plan.repeats` times, and of each stage the median of its seconds is taken (and its highest peak): an
+hour in which the machine does something else weighs on all sizes alike, and not on the one that is running.
 
 A stage takes some time even where there is next to nothing to do: libraries are loaded, and the side tables have
 their full size. That is measured too, on a twin of `BASE_USERS` users, and the exponent that counts is that of the
@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import Measured, measure, module
+from kraft.benchmark.outside import Measured, module
 from kraft.benchmark.report import Cell, Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import BUILD, EVALUATING, RECOMMENDING, STAGES, TRAINING, Until
@@ -155,7 +155,7 @@ def _measured(setup: Setup, plan: Plan, form: str) -> list[dict[str, Any]]:
             for twin, told in zip(made, walks, strict=True):
                 # What fails would fail again.
                 if not (told and told[-1].code):
-                    here = replace(setup, raw=twins / f"x{twin.scale}")
+                    here = replace(setup, raw=twins / f"x{twin.scale}", matrix="small")
                     # Without a base there is nothing to fit: where that fails, so does the benchmark.
                     told.append(_walk(here, plan, work, check=not twin.scale))
                     setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(twin, told[-1])}")
@@ -175,8 +175,7 @@ def _make(plan: Plan, form: str, scale: int, raw: Path) -> Twin:
 
 def _walk(setup: Setup, plan: Plan, folder: Path, *, check: bool) -> Measured:
     options = setup.options(folder / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
-    setup.warm("small")
-    walk = measure(module("kraft.benchmark.walk", *options), threads=setup.threads, folder=folder, check=check)
+    walk = setup.measure(module("kraft.benchmark.walk", *options), folder=folder, check=check)
     # One that fails may have made nothing.
     shutil.rmtree(folder / "work", ignore_errors=bool(walk.code))
     return walk

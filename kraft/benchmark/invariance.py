@@ -12,7 +12,7 @@ import polars as pl
 
 from kraft.benchmark import variants
 from kraft.benchmark.limit import COMMANDS, digest
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.rounds import trees
 from kraft.benchmark.setup import Setup
@@ -54,14 +54,13 @@ VARIANTS = (
 """The first is what the others are compared with."""
 
 
-def run(setup: Setup, until: Until, rounds: int | None, matrix: str = "small") -> Report:
+def run(setup: Setup, until: Until, rounds: int | None) -> Report:
     """Run each variant from scratch and compare table files, factors, trees and metrics with the first's.
 
     Args:
         setup: data and folder; threads and limit are the variants'.
         until: build, als or score, the last stage that runs; score goes on to the metrics.
         rounds: of the ranker; None for the preset's.
-        matrix: the interaction log.
 
     Raises:
         InputError: ``until`` is another stage.
@@ -69,7 +68,7 @@ def run(setup: Setup, until: Until, rounds: int | None, matrix: str = "small") -
     if until not in {"build", "als", "score"}:
         raise InputError(f"--until {until}: invariance goes to build, als or score", "score includes the metrics.")
     kept = setup.fresh("invariance-first")
-    results = [_run(setup, variant, until, rounds, matrix, kept) for variant in VARIANTS]
+    results = [_run(setup, variant, until, rounds, kept) for variant in VARIANTS]
     shutil.rmtree(kept)
     first = results[0]
     lines = [_line(result, first) for result in results]
@@ -84,20 +83,20 @@ def run(setup: Setup, until: Until, rounds: int | None, matrix: str = "small") -
     return Report("invariance", f"invariance  {outcome}", [table], data, passed=not broken)
 
 
-def _run(setup: Setup, variant: Variant, until: Until, rounds: int | None, matrix: str, kept: Path) -> dict[str, Any]:
+def _run(setup: Setup, variant: Variant, until: Until, rounds: int | None, kept: Path) -> dict[str, Any]:
     """Run one variant. The first one's tables are moved to ``kept``, the others' compared with them."""
     here = replace(setup, threads=variant.threads, memory_limit=variant.limit)
     folder = here.fresh("variant")
     if variant.data is not None:
         raw = folder / "raw"
         raw.mkdir()
-        variant.data(setup.raw, raw, matrix)
+        variant.data(setup.raw, raw, setup.matrix)
         here = replace(here, raw=raw)
     work = folder / "work"
-    options = here.options(work, matrix=matrix, rounds=rounds, train_rows=ALL_ROWS)
+    options = here.options(work, rounds=rounds, train_rows=ALL_ROWS)
     with_ranker = until == "score" and variant.with_ranker
     job = ("jobs.evaluate",) if with_ranker else COMMANDS["als" if until == "score" else until]
-    measured = measure(module(*job, *options), threads=variant.threads, folder=folder)
+    measured = here.measure(module(*job, *options), folder=folder)
     setup.progress.say(f"  {variant.name:<18} {measured.seconds:7.1f} s")
     tables = {name: work / "tables" / f"{name}.parquet" for name in TABLES["seed"]}
     result = {

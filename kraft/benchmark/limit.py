@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.spill import SpillWatch
@@ -26,14 +26,7 @@ COMMANDS: dict[Until, tuple[str, ...]] = {
 FAILED = "failed"
 
 
-def run(
-    setup: Setup,
-    limits: Sequence[int],
-    until: Until,
-    rounds: int | None,
-    matrix: str = "small",
-    preset: str = "seed",
-) -> Report:
+def run(setup: Setup, limits: Sequence[int], until: Until, rounds: int | None, preset: str = "seed") -> Report:
     """Run everything up to ``until`` once at each limit.
 
     Args:
@@ -41,13 +34,12 @@ def run(
         limits: in bytes.
         until: the last stage that runs.
         rounds: of the ranker; None for the preset's.
-        matrix: the interaction log.
         preset: of the models.
 
     Tables that every row goes into and factors have to be the same at every limit; what comes after the ranker, at
     those limits where it learned from the same rows: a narrow limit holds fewer.
     """
-    chosen = {"matrix": matrix, "rounds": rounds, "preset": preset}
+    chosen = {"rounds": rounds, "preset": preset}
     runs = [_run(setup, limit, until, chosen) for limit in limits]
     rows = [
         (
@@ -72,7 +64,15 @@ def run(
     held = sum(run["verdict"] == "held" for run in runs)
     same = same_results(runs)
     headline = f"limit  held {held} of {len(runs)}; {'the same results' if same else 'THE RESULTS DIFFER'}"
-    data = {"until": until, "raw": str(setup.raw), "threads": setup.threads, **chosen, "same": same, "runs": runs}
+    data = {
+        "until": until,
+        "raw": str(setup.raw),
+        "matrix": setup.matrix,
+        "threads": setup.threads,
+        **chosen,
+        "same": same,
+        "runs": runs,
+    }
     return Report("limit", headline, [table], data, passed=same and held == len(runs))
 
 
@@ -86,10 +86,9 @@ def same_results(runs: Sequence[dict[str, Any]]) -> bool:
 def _run(setup: Setup, limit: int, until: Until, chosen: dict[str, Any]) -> dict[str, Any]:
     folder = setup.fresh(f"limit-{limit // MIB}")
     work = folder / "work"
-    setup.warm(chosen["matrix"])
     options = setup.options(work, memory_limit=f"{limit}B", **chosen)
     with SpillWatch(work) as spill:
-        measured = measure(module(*COMMANDS[until], *options), threads=setup.threads, folder=folder, check=False)
+        measured = setup.measure(module(*COMMANDS[until], *options), folder=folder, check=False)
     if measured.code != 0:
         last = (measured.stderr or measured.stdout).strip().splitlines()[-1:]
         setup.progress.say(f"  at {mib(limit)}: exit {measured.code} {' '.join(last)}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table, median_of
 from kraft.benchmark.setup import Setup
 from kraft.settings import MIB
@@ -23,10 +23,10 @@ MOST_SECONDS, MOST_PEAK_MIB, MOST_PAGE_MIB = 60.0, 512.0, 5.0
 Run = dict[str, Any]
 
 
-def run(setup: Setup, repeats: int, matrix: str = "small", preset: str = "kraft") -> Report:
+def run(setup: Setup, repeats: int, preset: str = "kraft") -> Report:
     """Make both pages ``repeats`` times, and look at what was written."""
     work = setup.folder / "pages"
-    options = setup.options(work, matrix=matrix, preset=preset)
+    options = setup.options(work, preset=preset)
     drafts = setup.fresh("pages-made")
     setup.progress.say("  scoring, unless all is up to date")
     for page in COMMANDS:
@@ -42,7 +42,7 @@ def run(setup: Setup, repeats: int, matrix: str = "small", preset: str = "kraft"
 def _make(page: str, folder: Path, options: Sequence[str], setup: Setup) -> Run:
     job, out = COMMANDS[page]
     file = folder / f"{page}.html"
-    measured = measure(module(job, out, file, *options), threads=setup.threads, folder=folder)
+    measured = setup.measure(module(job, out, file, *options), folder=folder)
     return {**measured.figures(), "page_mib": file.stat().st_size / MIB}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kraft.benchmark.agreement import Agreement, compare
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.preparation import need_pandas
 from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
@@ -50,14 +50,13 @@ SHOWN = {
 Runs = dict[str, list[dict[str, Any]]]
 
 
-def run(setup: Setup, repeats: int, rounds: int | None, matrix: str = "small") -> Report:
+def run(setup: Setup, repeats: int, rounds: int | None) -> Report:
     """Run each side ``repeats`` times by turns.
 
     Args:
         setup: data, folder, limit and threads.
         repeats: of each side.
         rounds: of the documented ranker, on both sides, at most; None for its 1,000. The preset kraft has its own.
-        matrix: the interaction log.
 
     Raises:
         MachineError: pandas is not installed, or a side failed.
@@ -72,9 +71,9 @@ def run(setup: Setup, repeats: int, rounds: int | None, matrix: str = "small") -
         turn = number % len(SIDES)
         for side in (*SIDES[turn:], *SIDES[:turn]):
             if side == PEER:
-                found = _peer(setup, folders[side], matrix, most)
+                found = _peer(setup, folders[side], most)
             else:
-                found = _kraft(setup, folders[side], matrix, side, most if side == SEED else None)
+                found = _kraft(setup, folders[side], side, most if side == SEED else None)
             runs[side].append(found)
             setup.progress.say(f"  {number + 1}/{repeats} {side:<13} {found[ALL]['seconds']:9.1f} s")
         agreement = agreement or compare(Store(folders[SEED]), folders[PEER], runs[PEER][-1]["answer"])
@@ -84,11 +83,10 @@ def run(setup: Setup, repeats: int, rounds: int | None, matrix: str = "small") -
     return _report(setup, runs, agreement, {"rounds": most, "raw": str(setup.raw)})
 
 
-def _peer(setup: Setup, out: Path, matrix: str, rounds: int) -> dict[str, Any]:
-    where = ("--raw", setup.raw, "--out", out, "--matrix", matrix)
+def _peer(setup: Setup, out: Path, rounds: int) -> dict[str, Any]:
+    where = ("--raw", setup.raw, "--out", out, "--matrix", setup.matrix)
     command = module("kraft.benchmark.peer", *where, "--threads", setup.threads, "--rounds", rounds)
-    setup.warm(matrix)
-    measured = measure(command, threads=setup.threads, folder=setup.folder)
+    measured = setup.measure(command)
     answer = measured.answer()
     stages: dict[str, float] = {"start Python": measured.seconds - sum(answer["stages"].values()), **answer["stages"]}
     seconds = dict.fromkeys((PREPARE, TRAIN, JUDGE), 0.0)
@@ -104,12 +102,11 @@ def _peer(setup: Setup, out: Path, matrix: str, rounds: int) -> dict[str, Any]:
     return {**parts, ALL: measured.figures(), "metrics": metrics, "trees": answer["trees"], "answer": answer}
 
 
-def _kraft(setup: Setup, work: Path, matrix: str, preset: str, rounds: int | None) -> dict[str, Any]:
-    options = setup.options(work, matrix=matrix, preset=preset, rounds=rounds)
+def _kraft(setup: Setup, work: Path, preset: str, rounds: int | None) -> dict[str, Any]:
+    options = setup.options(work, preset=preset, rounds=rounds)
     parts: dict[str, Any] = {}
     for part, job in COMMANDS.items():
-        setup.warm(matrix)
-        measured = measure(module(*job, *options), threads=setup.threads, folder=setup.folder)
+        measured = setup.measure(module(*job, *options))
         parts[part] = measured.figures()
     parts[ALL] = {
         name: (max if name == "peak_mib" else sum)(parts[part][name] for part in COMMANDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kraft.benchmark.agreement import Agreement, compare
-from kraft.benchmark.outside import Measured, measure, module
+from kraft.benchmark.outside import Measured, module
 from kraft.benchmark.report import Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.engine.store import Store
@@ -24,7 +24,7 @@ SHOWN_TABLES = 6
 FIGURES = {"seconds": "seconds", "cpu_seconds": "CPU seconds", "peak_mib": "peak MiB"}
 
 
-def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
+def run(setup: Setup, repeats: int) -> Report:
     """Run each side ``repeats`` times by turns and compare time, memory and results.
 
     Raises:
@@ -38,9 +38,8 @@ def run(setup: Setup, repeats: int, matrix: str = "small") -> Report:
         work = setup.fresh("kraft")
         # Who goes first changes, so that an hour that gets slower or faster weighs on every side alike.
         for side in sides if number % 2 == 0 else sides[::-1]:
-            setup.warm(matrix)
             out = work if side == KRAFT else setup.fresh(f"peer-{STYLES[side]}")
-            figures = _kraft(setup, work, matrix) if side == KRAFT else _peer(setup, out, matrix, STYLES[side])
+            figures = _kraft(setup, work) if side == KRAFT else _peer(setup, out, STYLES[side])
             runs[side].append(figures)
             setup.progress.say(f"  {number + 1}/{repeats} {side:<18} {figures['seconds']:7.2f} s")
         for side, style in STYLES.items():
@@ -72,9 +71,9 @@ def _has_pandas() -> bool:
         return False
 
 
-def _kraft(setup: Setup, work: Path, matrix: str) -> dict[str, Any]:
-    command = module("jobs.train", "--only-als", *setup.options(work, matrix=matrix))
-    measured = measure(command, threads=setup.threads, folder=setup.folder)
+def _kraft(setup: Setup, work: Path) -> dict[str, Any]:
+    command = module("jobs.train", "--only-als", *setup.options(work))
+    measured = setup.measure(command)
     return measured.figures() | {"stages": _kraft_stages(measured, Store(work))}
 
 
@@ -94,10 +93,10 @@ def _kraft_stages(measured: Measured, store: Store) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in stages.items()}
 
 
-def _peer(setup: Setup, out: Path, matrix: str, style: str) -> dict[str, Any]:
-    where = ("--raw", setup.raw, "--out", out, "--matrix", matrix)
+def _peer(setup: Setup, out: Path, style: str) -> dict[str, Any]:
+    where = ("--raw", setup.raw, "--out", out, "--matrix", setup.matrix)
     command = module("kraft.benchmark.peer", *where, "--threads", setup.threads, "--style", style)
-    measured = measure(command, threads=setup.threads, folder=setup.folder)
+    measured = setup.measure(command)
     answer = measured.answer()
     stages = dict(answer["stages"])
     stages["starting Python"] = round(measured.seconds - sum(stages.values()), 3)

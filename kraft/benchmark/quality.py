@@ -5,10 +5,11 @@ can do better than they do. Both presets run from the raw files to the scores, o
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.engine.budget import Budget
@@ -43,14 +44,15 @@ def run(setup: Setup, twin: dict[str, int], rounds: int | None) -> Report:
     raw = setup.fresh("quality-twin")
     # In a process of its own: what it takes must not stand in the way of the measured ones.
     run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_oracle": True, "verbosity": QUIET})
+    here = replace(setup, raw=raw, matrix="small")
     work = setup.fresh("quality")
     runs: dict[str, dict[str, Any]] = {}
     for preset in (KRAFT, SEED):
-        changed = {"raw": raw, "preset": preset, "rounds": rounds if preset == SEED else None}
+        changed = {"preset": preset, "rounds": rounds if preset == SEED else None}
         # Its own tables, so that neither finds what the other has built.
         own = work / preset
-        command = module("jobs.score", "--out", own / "scores.parquet", *setup.options(own, **changed))
-        measured = measure(command, threads=setup.threads, folder=setup.folder)
+        command = module("jobs.score", "--out", own / "scores.parquet", *here.options(own, **changed))
+        measured = here.measure(command)
         record = json.loads((own / "models" / f"ranker_{preset}" / "ranker.json").read_text(encoding="utf-8"))
         runs[preset] = measured.figures() | {name: record[name] for name in ("validation_auc", "best_iteration")}
         setup.progress.say(f"  {preset:<6} {measured.seconds:8.1f} s  peak {runs[preset]['peak_mib']:,.0f} MiB")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.columns import ITEM_ID
@@ -24,12 +24,12 @@ MOST_LOSS, MOST_TIME = 0.02, 0.25
 """Of NDCG and of seconds, as shares of those of every video, where lists come from the whole catalogue."""
 
 
-def run(setup: Setup, repeats: int, matrix: str = "small", preset: str = "kraft") -> Report:
+def run(setup: Setup, repeats: int, preset: str = "kraft") -> Report:
     """Make the lists ``repeats`` times on each side, by turns, and judge them once."""
     work = setup.folder / "recommend"
-    options = setup.options(work, matrix=matrix, preset=preset)
+    options = setup.options(work, preset=preset)
     setup.progress.say("  training, unless the models are up to date")
-    measure(module("jobs.train", *options), threads=setup.threads, folder=setup.folder)
+    setup.measure(module("jobs.train", *options))
     drafts = setup.fresh("recommend-lists")
     runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
     judged: dict[str, dict[str, Any]] = {}
@@ -42,12 +42,12 @@ def run(setup: Setup, repeats: int, matrix: str = "small", preset: str = "kraft"
             for side in SIDES if number % 2 == 0 else reversed(SIDES):
                 candidates = CANDIDATES if side == CHOSEN else "all"
                 command = module("jobs.recommend", "--candidates", candidates, *asked)
-                measured = measure(command, threads=setup.threads, folder=setup.folder)
+                measured = setup.measure(command)
                 runs[name][side].append(measured.figures())
                 setup.progress.say(f"  {number + 1}/{repeats} {name}, {side:<15} {measured.seconds:7.1f} s")
         out = drafts / "judged.json"
         command = module("jobs.recommend", "--candidates", CANDIDATES, "--evaluate", "--json-out", out, *asked)
-        measure(command, threads=setup.threads, folder=setup.folder)
+        setup.measure(command)
         judged[name] = json.loads(out.read_text(encoding="utf-8"))
     return _report(setup, runs, judged)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 
@@ -19,12 +19,12 @@ FIGURES = {
 }
 
 
-def run(setup: Setup, repeats: int, rounds: int, matrix: str = "small") -> Report:
+def run(setup: Setup, repeats: int, rounds: int) -> Report:
     """Train ``rounds`` rounds ``repeats`` times on each side, by turns, on the same tables and factors."""
     work = setup.folder / "rounds"
     setup.progress.say("  building tables and factors, unless they are up to date")
-    command = module("jobs.train", "--only-als", *setup.options(work, matrix=matrix))
-    measure(command, threads=setup.threads, folder=setup.folder)
+    command = module("jobs.train", "--only-als", *setup.options(work))
+    setup.measure(command)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     models: dict[str, str] = {}
     drafts = setup.fresh("rounds-models")
@@ -34,9 +34,7 @@ def run(setup: Setup, repeats: int, rounds: int, matrix: str = "small") -> Repor
         for side in (*SIDES[turn:], *SIDES[:turn]):
             model = drafts / f"{side}.txt"
             options = ("--work", work, "--model", model, "--rounds", rounds, "--threads", setup.threads)
-            measured = measure(
-                module("kraft.benchmark.contestant", side, *options), threads=setup.threads, folder=setup.folder
-            )
+            measured = setup.measure(module("kraft.benchmark.contestant", side, *options))
             figures = measured.figures() | measured.answer()
             runs[side].append(figures)
             models[side] = trees(model)

@@ -3,11 +3,12 @@
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kraft.benchmark import outside
 from kraft.benchmark.report import LIBRARIES
 from kraft.data.places import find_folder
 from kraft.engine.isolation import run_stage
@@ -31,6 +32,8 @@ class Setup:
     """In bytes."""
     threads: int
     progress: Progress
+    matrix: str = "small"
+    """The interaction log."""
 
     def fresh(self, name: str) -> Path:
         """An empty folder; what a former run left there is deleted."""
@@ -43,6 +46,7 @@ class Setup:
         """Command-line options of a KRAFT job that works in ``work``; ``changed`` replaces or adds some."""
         options = {
             "raw": self.raw,
+            "matrix": self.matrix,
             "work": work,
             "memory_limit": f"{self.memory_limit}B",
             "threads": self.threads,
@@ -53,20 +57,47 @@ class Setup:
         words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
         return ["--quiet", *(word for pair in words for word in pair)]
 
-    def warm(self, matrix: str) -> None:
-        """Write out what the run before left to be written, and read the log, the side tables and the libraries: to be
-        called before each run, so that none pays for another. Some systems put out what nobody read for a minute, which
-        is shorter than a run of the other side, and reading one library back took eight seconds.
+    def measure(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path | None = None,
+        check: bool = True,
+        follow: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> outside.Measured:
+        """`warm`, then run ``command`` and measure it: `outside.measure`, on `threads` and in ``folder``.
+
+        Args:
+            command: a program and its arguments.
+            folder: where it runs. Default: that of the benchmark.
+            check: whether a command that fails is an error.
+            follow: whether to look at all its processes as they run.
+            variables: further ones of its environment.
+
+        Raises:
+            MachineError: ``check``, and the command failed.
+        """
+        self.warm()
+        where = folder or self.folder
+        return outside.measure(
+            command, threads=self.threads, folder=where, check=check, follow=follow, variables=variables
+        )
+
+    def warm(self) -> None:
+        """Write out what the run before left to be written, and read the log, the side tables and the libraries, so
+        that no run pays for another. Some systems put out what nobody read for a minute, which is shorter than a run
+        of the other side, and reading one library back took eight seconds.
         """
         os.sync()
-        for path in (*self._read(matrix), *library_files()):
+        for path in (*self._read(), *library_files()):
             with path.open("rb") as file:
                 while file.read(CHUNK):
                     pass
 
-    def _read(self, matrix: str) -> Iterator[Path]:
+    def _read(self) -> Iterator[Path]:
         for path in self.raw.iterdir():
-            is_other_log = path.stem.endswith("_matrix") and path.stem != f"{matrix}_matrix"
+            is_other_log = path.stem.endswith("_matrix") and path.stem != f"{self.matrix}_matrix"
             if path.is_file() and path.suffix in {".csv", ".parquet"} and not is_other_log:
                 yield path
 

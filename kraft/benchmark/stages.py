@@ -10,27 +10,25 @@ Every stage of a preset runs once over a full-size twin. Then each floor is meas
 A stage cannot do with less; what it takes beyond is its own work (sorting, joining, writing), or to be gained.
 """
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.settings import Settings
 
 
-def run(setup: Setup, preset: str, rounds: int | None, matrix: str = "small") -> Report:
+def run(setup: Setup, preset: str, rounds: int | None) -> Report:
     """Run every stage up to the scores, and measure the floors on the same data and machine.
 
     Args:
         setup: data, folder, limit and threads.
         preset: of the models.
         rounds: of the ranker; None for the preset's.
-        matrix: the interaction log.
     """
-    setup.warm(matrix)
     work = setup.fresh("stages") / "work"
-    options = setup.options(work, preset=preset, rounds=rounds, matrix=matrix, until="score")
-    told = measure(module("kraft.benchmark.walk", *options), threads=setup.threads, folder=setup.folder).answer()
+    options = setup.options(work, preset=preset, rounds=rounds, until="score")
+    told = setup.measure(module("kraft.benchmark.walk", *options)).answer()
     settings = Settings.model_validate(
-        {"raw": setup.raw, "work": work, "preset": preset, "matrix": matrix, "threads": setup.threads}
+        {"raw": setup.raw, "work": work, "preset": preset, "matrix": setup.matrix, "threads": setup.threads}
         | {"memory_limit": setup.memory_limit, "quiet": True}
     )
     setup.progress.say("  the stages are through; now their floors")

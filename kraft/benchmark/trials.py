@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kraft.benchmark.outside import measure, module
+from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.columns import PAIR_FEATURE_GROUPS, WATCH_TIME
@@ -105,9 +105,10 @@ def _built(setup: Setup) -> dict[str, Any]:
     work = setup.folder / "trials"
     setup.progress.say("  building tables and models of the preset kraft, unless they are up to date")
     ready = module("jobs.train", *setup.options(work, preset="kraft"))
-    measure(ready, threads=setup.threads, folder=setup.folder)
-    return Settings(
-        raw=setup.raw, work=work, memory_limit=setup.memory_limit, threads=setup.threads, preset="kraft", quiet=True
+    setup.measure(ready)
+    return Settings.model_validate(
+        {"raw": setup.raw, "work": work, "matrix": setup.matrix, "preset": "kraft", "threads": setup.threads}
+        | {"memory_limit": setup.memory_limit, "quiet": True}
     ).model_dump(mode="json")
 
 

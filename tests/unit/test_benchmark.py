@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kraft.benchmark import agreement, limit, outside, pages, variants
+from kraft.benchmark import agreement, limit, outside, pages, trials, variants
 from kraft.benchmark.invariance import VARIANTS, _line, _metrics, same_rows
 from kraft.benchmark.report import Report, Table, machine, median_of, ratio_of
 from kraft.benchmark.setup import Setup, library_files, raw_folder
@@ -44,6 +44,26 @@ def test_the_libraries_that_a_run_loads_are_warmed_with_the_data():
     compiled = {Path(name) for name in loaded.splitlines() if ".so" in name and "site-packages" in name}
     assert compiled
     assert compiled <= set(library_files())
+
+
+def test_the_data_is_read_before_each_run(tmp_path, monkeypatch):
+    for name in ("small_matrix.csv", "big_matrix.csv", "user_features.parquet", "notes.txt"):
+        (tmp_path / name).write_text("as it is")
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 1, Progress(QUIET), "big")
+    opened = []
+    real = Path.open
+
+    def open_(path, *arguments, **options):
+        opened.append(path.name)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
+    for _ in range(2):
+        opened.clear()
+        run = setup.measure([sys.executable, "-S", "-c", "print('{}')"])
+        assert run.answer() == {}
+        read = {name for name in opened if (tmp_path / name).exists()}
+        assert read == {"big_matrix.csv", "user_features.parquet"}
 
 
 def test_outside_sees_what_a_process_allocates(tmp_path):
@@ -229,13 +249,23 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
 
 
 def test_options_of_a_job(tmp_path):
-    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET))
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET), "big")
 
     words = setup.options(tmp_path / "w", threads=1, rounds=None)
     assert words[0] == "--quiet"
+    assert words[words.index("--matrix") + 1] == "big"
     assert words[words.index("--threads") + 1] == "1"
     assert words[words.index("--memory-limit") + 1] == f"{512 * MIB}B"
     assert "--rounds" not in words
+
+
+def test_trials_train_on_the_log_that_was_asked_for(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(Setup, "measure", lambda _, command: trained.append(command))
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET), "big")
+    settings = trials._built(setup)  # noqa: SLF001 - what all trials go by
+    (command,) = trained
+    assert settings["matrix"] == command[command.index("--matrix") + 1] == "big"
 
 
 def test_fresh_folders_are_empty(tmp_path):

@@ -3,7 +3,6 @@
 import doctest
 import json
 import math
-from pathlib import Path
 
 import pytest
 
@@ -97,18 +96,18 @@ def test_what_is_asked_of_the_growth(tmp_path, large, broken):
 
 
 def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path, monkeypatch):
-    real = growth.measure
+    real = Setup.measure
 
-    def measure(command, **options):
+    def measure(setup, command, **options):
         """Runs everything; at scale 2, the last of the first turn, the second step is said to have failed."""
-        run = real(command, **options)
+        run = real(setup, command, **options)
         build, _ = run.stdout.splitlines()
         failed = {"code": 1, "stdout": build, "stderr": "kraft.errors.MachineError: no room\n       Raise it."}
         return run._replace(**(failed if next(walks) == 2 else {}))
 
     # The base, 1 and 2; after that scale 2 is left out, in two turns.
     walks = iter(range(3 + 2 + 2))
-    monkeypatch.setattr(growth, "measure", measure)
+    monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
     *_, one, two = report.data["runs"]["csv"]
@@ -127,21 +126,19 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
     seconds = iter([3.0, 30.0, 40.0, 1.0, 10.0, 70.0, 2.0, 20.0, 50.0])
     scales = []
 
-    def measure(command, *, folder, **_):
-        scales.append(Path(command[command.index("--raw") + 1]).name)
+    def measure(setup, command, *, folder, check):
+        scales.append((setup.raw.name, check))
+        assert command[command.index("--raw") + 1] == str(setup.raw)
         (folder / "work").mkdir()
         took = next(seconds)
         peak = int(1000 - took) * MIB
         stages = {"build": {"seconds": took, "peak_bytes": peak}, "als": {"seconds": 5.0, "peak_bytes": 3 * MIB}}
         return Measured(took, 2 * took, peak, 0, json.dumps(stages), "")
 
-    warmed = []
-    monkeypatch.setattr(Setup, "warm", lambda setup, _matrix: warmed.append(setup.raw.name))
-    monkeypatch.setattr(growth, "measure", measure)
+    monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
-    assert scales == ["x0", "x1", "x2"] * 3
-    assert warmed == scales
+    assert scales == [("x0", True), ("x1", False), ("x2", False)] * 3
     base, one, two = report.data["runs"]["csv"]
     assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 50.0]
     assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 55.0]

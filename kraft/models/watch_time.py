@@ -94,7 +94,7 @@ def fit(
     user_scale, video_scale = np.full(rank + 1, _START), np.full(rank + 1, _START)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         noise = max(_squared_residuals(by_user, None, None, pool.map) / by_user.cells, _LEAST)
-        no_prior = np.zeros((by_user.n_rows, rank + 1))
+        no_prior = np.broadcast_to(0.0, (by_user.n_rows, rank + 1))
         with progress.task("watch times", settings.sweeps, "sweeps") as task:
             for sweep in range(settings.sweeps):
                 user_freedom = _solve(by_user, users, videos, no_prior, user_scale, noise, pool.map)

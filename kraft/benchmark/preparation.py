@@ -88,7 +88,7 @@ def _kraft_stages(measured: Measured, store: Store) -> dict[str, float]:
     largest = sorted(tables.items(), key=lambda item: -item[1])[:SHOWN_TABLES]
     stages = {"tables": told.get("tables", sum(tables.values()))}
     stages |= {f"  {name}": seconds for name, seconds in largest}
-    stages["ALS"] = told.get("als", 0.0)
+    stages["ALS"] = told["als"]
     stages["the whole job"] = measured.seconds
     return {name: round(seconds, 3) for name, seconds in stages.items()}
 

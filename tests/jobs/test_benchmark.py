@@ -150,7 +150,8 @@ def test_preparation(raw, tmp_path):
     assert "preparation  " in done.stdout, done.stderr
     found = json.loads((tmp_path / "work" / "benchmark-preparation.json").read_text())
     kraft = found["runs"]["kraft"][0]
-    assert kraft["stages"]["ALS"] > 0
+    # As the job prints it, to a tenth of a second, which here is more than it takes.
+    assert 0 <= kraft["stages"]["ALS"] < kraft["stages"]["the whole job"]
     for side in ("plain pandas", "careful pandas"):
         assert found["ratios"][side].keys() == {"seconds", "cpu_seconds", "peak_mib"}
         pandas = found["runs"][side][0]

@@ -17,7 +17,6 @@ from kraft.engine.isolation import run_stage
 from kraft.engine.progress import QUIET
 from kraft.engine.session import open_session
 from kraft.engine.store import Store
-from kraft.settings import Settings
 
 KRAFT, SEED, ORACLE = "kraft", "seed", "oracle"
 SHOWN = {
@@ -58,8 +57,8 @@ def run(setup: Setup, twin: dict[str, int], rounds: int | None) -> Report:
         setup.progress.say(f"  {preset:<6} {measured.seconds:8.1f} s  peak {runs[preset]['peak_mib']:,.0f} MiB")
     scores = {preset: str(work / preset / "scores.parquet") for preset in (KRAFT, SEED)}
     scores[ORACLE] = str(_oracle_scores(setup, raw, work))
-    settings = Settings(raw=raw, work=work / KRAFT, memory_limit=setup.memory_limit, threads=setup.threads, quiet=True)
-    stage = {"settings": settings.model_dump(mode="json"), "scores": scores, "baselines": True}
+    settings = here.settings(work / KRAFT, KRAFT).model_dump(mode="json")
+    stage = {"settings": settings, "scores": scores, "baselines": True}
     judged = run_stage("kraft.evaluation.stage:judge", stage)["report"]
     sets = {one["name"]: one for one in judged["score_sets"]}
     table = {

@@ -14,6 +14,7 @@ from kraft.data.places import find_folder
 from kraft.engine.isolation import run_stage
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
+from kraft.settings import Settings
 
 CHUNK = 1 << 24
 LOADED = (*LIBRARIES, "polars-runtime-32", "pydantic-core", "scipy")
@@ -56,6 +57,13 @@ class Setup:
         }
         words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
         return ["--quiet", *(word for pair in words for word in pair)]
+
+    def settings(self, work: Path, preset: str) -> Settings:
+        """Settings of KRAFT's stages over this data in ``work``, for what a benchmark runs without a job."""
+        return Settings.model_validate(
+            {"raw": self.raw, "work": work, "matrix": self.matrix, "preset": preset, "threads": self.threads}
+            | {"memory_limit": self.memory_limit, "quiet": True}
+        )
 
     def measure(
         self,

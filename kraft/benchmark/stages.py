@@ -13,7 +13,6 @@ A stage cannot do with less; what it takes beyond is its own work (sorting, join
 from kraft.benchmark.outside import module
 from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
-from kraft.settings import Settings
 
 
 def run(setup: Setup, preset: str, rounds: int | None) -> Report:
@@ -27,10 +26,7 @@ def run(setup: Setup, preset: str, rounds: int | None) -> Report:
     work = setup.fresh("stages") / "work"
     options = setup.options(work, preset=preset, rounds=rounds, until="score")
     told = setup.measure(module("kraft.benchmark.walk", *options)).answer()
-    settings = Settings.model_validate(
-        {"raw": setup.raw, "work": work, "preset": preset, "matrix": setup.matrix, "threads": setup.threads}
-        | {"memory_limit": setup.memory_limit, "quiet": True}
-    )
+    settings = setup.settings(work, preset)
     setup.progress.say("  the stages are through; now their floors")
     from kraft.benchmark import floors as least  # noqa: PLC0415 - loads LightGBM, which the benchmark else does without
 

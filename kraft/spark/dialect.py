@@ -6,17 +6,15 @@ NAME.spark.sql stands beside NAME.sql. Three things are added. Rows that are ali
 sorted by. And what Spark counts in 32 bits (places in a window, the length of a list) is widened to DuckDB's 64.
 """
 
-import re
 from functools import cache
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
-from kraft.engine.queries import Query, all_queries
+from kraft.engine.queries import Query, all_queries, sort_of
 from kraft.errors import QueryError
 
 SPARK = "spark"
-_SORTED_BY = re.compile(r"\border by\s+([^()]+)$")
 
 
 def spark_sql(query: Query) -> str:
@@ -47,8 +45,7 @@ def order_keys(query: Query) -> list[str]:
     """
     if query.order:
         return order_keys(all_queries()[query.order[0]])
-    found = _SORTED_BY.search(query.whole.strip())
-    return [key.strip() for key in found[1].split(",")] if found else []
+    return sort_of(query.whole)
 
 
 def _column_of(key: str) -> str:

@@ -40,7 +40,7 @@ bounds as (
     cross join (select sum(n) as total from steps) as counted
 ),
 -- The log is read a second time, which costs less than a copy of its rows.
-final as (
+sorted as (
     select
         user_index.user_id,
         videos.item_id,
@@ -50,15 +50,24 @@ final as (
         cast(cast(
             least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) - ln(1e3) as decimal(18, 9)
         ) as double)                                                      as log_time,
-        1                                                                 as interactions,
-        case when train.positive_interaction then 1 else 0 end            as positives,
-        train.timestamp                                                   as first_time,
-        train.timestamp                                                   as last_time,
-        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer)       as ratio_millis
+        train.positive_interaction,
+        train.timestamp,
+        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as smallint)      as ratio_millis
     from interactions_train as train
     join videos on train.item_id = videos.item_id
     join user_index on train.user_id = user_index.user_id
     cross join bounds
+    order by user_index, video_index
 )
-select * from final
-order by user_index, video_index
+select
+    user_id,
+    item_id,
+    user_index,
+    video_index,
+    log_time,
+    1                                                as interactions,
+    case when positive_interaction then 1 else 0 end  as positives,
+    timestamp                                        as first_time,
+    timestamp                                        as last_time,
+    cast(ratio_millis as integer)                    as ratio_millis
+from sorted

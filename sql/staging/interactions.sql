@@ -26,12 +26,12 @@ with raw as (
         date
     from raw_interactions
 ),
-final as (
-    select
-        *,
-        coalesce(watch_ratio >= $positive_threshold, false)  as positive_interaction,
-        1                                                    as copies
-    from raw
+sorted as (
+    select * from raw
+    order by timestamp nulls last, user_id, item_id
 )
-select * from final
-order by timestamp nulls last, user_id, item_id
+select
+    *,
+    coalesce(watch_ratio >= $positive_threshold, false)  as positive_interaction,
+    1                                                    as copies
+from sorted

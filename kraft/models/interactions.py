@@ -25,12 +25,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kraft.columns import ITEM_ID, ITEM_INDEX, POSITIVE_INTERACTION, USER_ID, USER_INDEX
+from kraft.engine.heap import give_back
 from kraft.engine.pages import PagedArray
 from kraft.errors import InputError
 
 POSITIVE_COUNT = "positive_count"
-BATCH_ROWS = 122_880
-"""Rows of the counts in memory at a time, 1.4 MiB: a row group as DuckDB writes it. Results do not depend on it."""
+BATCH_ROWS = 65_536
+"""Rows of the log or of the counts in memory at a time: a row group of the tables. Results do not depend on it."""
 SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 6 * 1024 * 1024
@@ -301,9 +302,9 @@ class DensePages(NamedTuple):
             for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):
                 cells = pages.codes.map("r+")[first:last].reshape(-1)
                 for met, positive in parts:
-                    cells[met[cells[met] == 0]] = 1
                     # Repeated cells add up, which cells[...] += would not let them. Of a number instead of an array of
                     # bytes, NumPy takes five times as long.
+                    np.maximum.at(cells, met, np.ones(len(met), np.uint8))
                     np.add.at(cells, met, positive.view(np.uint8))
                     rows, positives = rows + len(met), positives + int(positive.sum())
                 codes += int(cells.sum(dtype=np.int64))
@@ -311,7 +312,8 @@ class DensePages(NamedTuple):
                 positive_pairs += int(np.count_nonzero(cells > 1))
                 most = max(most, int(cells.max(initial=0)) - 1)
                 if not store_zeros:
-                    cells[cells == 1] = 0
+                    # A third of the time of an assignment where they are.
+                    np.subtract(cells, cells == 1, out=cells)
         if unknown := log.n_rows() - rows:
             raise InputError(f"{log.rows}: {unknown:,} rows of users or items without an index", _REBUILD)
         # A count that ran over its byte is 256 short in the sum, and at most one in the pairs.
@@ -352,7 +354,10 @@ def _by_slab(log: Log, slabs: list[tuple[int, int]], n_columns: int, folder: Pat
             ends = np.cumsum(np.bincount(slab, minlength=len(slabs)))[:-1]
             for file, part in zip(files, np.split(told[order], ends), strict=True):
                 file.write(part.data)
+    # The memory of either part would stay beside what comes after it: 5 to 10 MiB.
+    give_back()
     yield from (_told(folder / str(number)) for number in range(len(slabs)))
+    give_back()
 
 
 def _told(path: Path) -> Iterator[Cells]:

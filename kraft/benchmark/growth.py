@@ -34,6 +34,8 @@ FILLING = frozenset((BUILD, TRAINING, EVALUATING, RECOMMENDING))
 """Stages that take what the limit gives them: DuckDB spills when its share of it is full, and the ranker learns from as
 many rows as have room. What is small enough at the smallest scale fills no share there, so they cannot be flat; of each
 of them it is asked that it stays below the limit. A lower limit shows what they need."""
+SHOWN_SHARE = 0.02
+"""Of the seconds of the largest build: tables that take less are not listed."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
 HELD, OVER = "held", "OVER"
@@ -200,6 +202,11 @@ def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
         }
         for name, told in stages[-1].items()
     }
+    for told in combined.values():
+        if tables := told.get("tables"):
+            told["tables"] = {
+                table: round(median(one[BUILD]["tables"][table] for one in stages), 3) for table in tables
+            }
     return {
         "stages": combined,
         "failed": _error_of(walks[-1]) if walks[-1].code else None,
@@ -292,7 +299,20 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
         Table(
             f"{form}: peak of the stage's process [MiB], highest of all turns", (*headings, "largest / smallest"), peaks
         ),
+        *_table_seconds(form, headings, runs),
     ]
+
+
+def _table_seconds(form: str, headings: tuple[str, ...], runs: Sequence[dict[str, Any]]) -> list[Table]:
+    """Where the build's seconds go; nothing where no scale was built."""
+    built = [run["stages"].get(BUILD, {}).get("tables", {}) for run in runs]
+    largest = built[-1]
+    shown = sorted(
+        (name for name, seconds in largest.items() if seconds >= SHOWN_SHARE * sum(largest.values())),
+        key=lambda name: -largest[name],
+    )
+    lines: list[tuple[Cell, ...]] = [(name, *(tables.get(name, "-") for tables in built)) for name in shown]
+    return [Table(f"{form}: seconds of the tables that take most, medians", headings, lines)] if lines else []
 
 
 def _headline(setup: Setup, found: dict[str, list[dict[str, Any]]], fits: dict[str, dict[str, Fit]]) -> str:

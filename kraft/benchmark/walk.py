@@ -3,8 +3,9 @@
     python -m kraft.benchmark.walk --raw DIR --work DIR --until recommend --memory-limit 1073741824 --threads 2
 
 Each line of stdout is a JSON object, written when a step is done, of all stages so far: stage -> seconds (of its
-process, from its start), peak_bytes (as the kernel counted it for that process), of the ranker the rows it learned from
-and the rounds it ran, and of evaluate the metrics. So the last line says what was measured, also where a step fails.
+process, from its start), peak_bytes (as the kernel counted it for that process), of the tables the seconds of each, of
+the ranker the rows it learned from and the rounds it ran, and of evaluate the metrics. So the last line says what was
+measured, also where a step fails.
 With --engine spark its session is opened first of all, and told as a stage of its own: its peak is that of this process
 up to then, as are the peaks of all stages that Spark runs.
 """
@@ -96,6 +97,8 @@ def _told(results: dict[str, dict[str, Any]], settings: Settings, step: Until) -
                 "seconds": round(sum(one["seconds"] for one in ran), 3),
                 "peak_bytes": max(one["peak_bytes"] for one in ran),
             }
+    if step == "build":
+        told[BUILD]["tables"] = {name: facts["seconds"] for name, facts in results["build"]["built"].items()}
     if ranker := results.get(named(RANKER, settings)):
         used = ("train_rows", "validation_rows", "label_rows", "rounds_run", "best_iteration")
         told[TRAINING] |= {name: ranker[name] for name in used}

@@ -132,7 +132,11 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
         (folder / "work").mkdir()
         took = next(seconds)
         peak = int(1000 - took) * MIB
-        stages = {"build": {"seconds": took, "peak_bytes": peak}, "als": {"seconds": 5.0, "peak_bytes": 3 * MIB}}
+        tables = {"split": 0.9 * took, "friends": 0.001 * took}
+        stages = {
+            "build": {"seconds": took, "peak_bytes": peak, "tables": tables},
+            "als": {"seconds": 5.0, "peak_bytes": 3 * MIB},
+        }
         return Measured(took, 2 * took, peak, 0, json.dumps(stages), "")
 
     monkeypatch.setattr(Setup, "measure", measure)
@@ -145,6 +149,10 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
     assert [run["peak_bytes"] for run in (base, one, two)] == [999 * MIB, 990 * MIB, 960 * MIB]
     assert one["stages"]["build"]["peak_bytes"] == one["stages"]["all"]["peak_bytes"] == 990 * MIB
     assert (one["seconds"], one["cpu_seconds"]) == (20.0, 40.0)
+    assert one["stages"]["build"]["tables"] == {"split": 18.0, "friends": 0.02}
+    # Of the tables, those that take a share of the time.
+    (table,) = (table for table in report.tables if "tables that take most" in table.title)
+    assert table.rows == [("split", 1.8, 18.0, 45.0)]
 
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):
@@ -155,6 +163,7 @@ def test_growth_measures_every_stage_in_every_format(tmp_path):
     assert (base["users"], one["users"], two["users"]) == (20, 30, 60)
     assert base["rows"] < one["rows"] < two["rows"]
     assert list(two["stages"]) == ["build", "als", "all"]
+    assert 0 < two["stages"]["build"]["tables"]["interactions"] < two["stages"]["build"]["seconds"]
     assert two["stages"]["all"]["peak_bytes"] >= max(two["stages"][name]["peak_bytes"] for name in ("build", "als"))
     assert not list(tmp_path.iterdir())
     assert "preset seed" in str(report)

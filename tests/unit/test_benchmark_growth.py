@@ -103,10 +103,10 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
         run = real(setup, command, **options)
         build, _ = run.stdout.splitlines()
         failed = {"code": 1, "stdout": build, "stderr": "kraft.errors.MachineError: no room\n       Raise it."}
-        return run._replace(**(failed if next(walks) == 2 else {}))
+        return run._replace(**(failed if next(walks) == 2 * growth.SMALL_RUNS else {}))
 
     # The base, 1 and 2; after that scale 2 is left out, in two turns.
-    walks = iter(range(3 + 2 + 2))
+    walks = iter(range(3 * 2 * growth.SMALL_RUNS + 1))
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
@@ -123,7 +123,12 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
 
 def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monkeypatch):
     # Of the base, scale 1 and scale 2 in each of three turns.
-    seconds = iter([3.0, 30.0, 40.0, 1.0, 10.0, 70.0, 2.0, 20.0, 50.0])
+    turns = [
+        ([3.0, 3.0, 3.0], [30.0, 30.0, 30.0], [40.0]),
+        ([1.0, 2.0, 1.0], [10.0, 20.0, 10.0], [70.0]),
+        ([2.0, 2.0, 2.0], [20.0, 20.0, 20.0], [50.0]),
+    ]
+    seconds = iter([took for turn in turns for runs in turn for took in runs])
     scales = []
 
     def measure(setup, command, *, folder, check):
@@ -142,7 +147,7 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     report = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
-    assert scales == [("x0", True), ("x1", False), ("x2", False)] * 3
+    assert scales == [*[("x0", True)] * 3, *[("x1", False)] * 3, ("x2", False)] * 3
     base, one, two = report.data["runs"]["csv"]
     assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 50.0]
     assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 55.0]

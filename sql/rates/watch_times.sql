@@ -65,9 +65,9 @@ select
     user_index,
     video_index,
     log_time,
-    1                                                as interactions,
+    1                                                 as interactions,
     case when positive_interaction then 1 else 0 end  as positives,
-    timestamp                                        as first_time,
-    timestamp                                        as last_time,
-    cast(ratio_millis as integer)                    as ratio_millis
+    timestamp                                         as first_time,
+    timestamp                                         as last_time,
+    cast(ratio_millis as integer)                     as ratio_millis
 from sorted

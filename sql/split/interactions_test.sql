@@ -42,7 +42,7 @@ final as (
     select
         user_id,
         item_id,
-        1  as interaction_count,
+        1 as interaction_count,
         positive_interaction,
         timestamp
     from later

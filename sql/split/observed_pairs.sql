@@ -19,7 +19,7 @@ final as (
     select
         met.user_id,
         met.item_id,
-        1  as interaction_count,
+        1 as interaction_count,
         met.positive_interaction,
         met.timestamp
     from met

@@ -42,7 +42,6 @@ SHOWN_SHARE = 0.02
 """Of the seconds of the largest build: tables that take less are not listed."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
-HELD, OVER = "held", "OVER"
 
 
 class Plan(NamedTuple):
@@ -157,15 +156,19 @@ def _measured(setup: Setup, plan: Plan, form: str) -> list[dict[str, Any]]:
     try:
         made = [_make(plan, form, scale, twins / f"x{scale}") for scale in (0, *plan.scales)]
         walks: list[list[Measured]] = [[] for _ in made]
+        turn = [
+            (twin, told)
+            for twin, told in zip(made, walks, strict=True)
+            for _ in range(SMALL_RUNS if twin.scale <= plan.scales[0] else 1)
+        ]
         for number in range(plan.repeats):
-            for twin, told in zip(made, walks, strict=True):
-                here = replace(setup, raw=twins / f"x{twin.scale}", matrix="small")
-                for _ in range(SMALL_RUNS if twin.scale <= plan.scales[0] else 1):
-                    # What fails would fail again.
-                    if not (told and told[-1].code):
-                        # Without a base there is nothing to fit: where that fails, so does the benchmark.
-                        told.append(_walk(here, plan, work, check=not twin.scale))
-                        setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(twin, told[-1])}")
+            for twin, told in turn:
+                # What fails would fail again.
+                if not (told and told[-1].code):
+                    here = replace(setup, raw=twins / f"x{twin.scale}", matrix="small")
+                    # Without a base there is nothing to fit: where that fails, so does the benchmark.
+                    told.append(_walk(here, plan, work, check=not twin.scale))
+                    setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(twin, told[-1])}")
     finally:
         for folder in (twins, work):
             shutil.rmtree(folder)
@@ -207,11 +210,10 @@ def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
         }
         for name, told in stages[-1].items()
     }
-    for told in combined.values():
-        if tables := told.get("tables"):
-            told["tables"] = {
-                table: round(median(one[BUILD]["tables"][table] for one in stages), 3) for table in tables
-            }
+    if tables := combined.get(BUILD, {}).get("tables"):
+        combined[BUILD]["tables"] = {
+            name: round(median(one[BUILD]["tables"][name] for one in stages), 3) for name in tables
+        }
     return {
         "stages": combined,
         "failed": _error_of(walks[-1]) if walks[-1].code else None,
@@ -309,7 +311,7 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
 
 
 def _table_seconds(form: str, headings: tuple[str, ...], runs: Sequence[dict[str, Any]]) -> list[Table]:
-    """Where the build's seconds go; nothing where no scale was built."""
+    """Where the build's seconds go; nothing where the largest was not built."""
     built = [run["stages"].get(BUILD, {}).get("tables", {}) for run in runs]
     largest = built[-1]
     shown = sorted(

@@ -312,7 +312,7 @@ class DensePages(NamedTuple):
                 positive_pairs += int(np.count_nonzero(cells > 1))
                 most = max(most, int(cells.max(initial=0)) - 1)
                 if not store_zeros:
-                    # A third of the time of an assignment where they are.
+                    # A tenth of the time of an assignment where they are.
                     np.subtract(cells, cells == 1, out=cells)
         if unknown := log.n_rows() - rows:
             raise InputError(f"{log.rows}: {unknown:,} rows of users or items without an index", _REBUILD)

@@ -12,17 +12,14 @@
 --   interaction_count     interactions of the pair [rows]
 --   positive_interaction  whether any of them was positive
 --   timestamp             the first of them, unix time [s]; NULL where the log has none
-with met as (
-    select user_id, item_id, positive_interaction, timestamp from observed_interactions
-),
-final as (
+with final as (
     select
         met.user_id,
         met.item_id,
         1 as interaction_count,
         met.positive_interaction,
         met.timestamp
-    from met
+    from observed_interactions as met
     semi join user_index on met.user_id = user_index.user_id
 )
 select * from final

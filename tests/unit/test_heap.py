@@ -1,8 +1,11 @@
 import ctypes
+import os
 import subprocess
 import sys
 
 import pytest
+
+from kraft.engine.isolation import ENVIRONMENT
 
 HELD = """
 import re
@@ -26,10 +29,14 @@ print(full, before, resident())
 def test_what_was_freed_goes_back_to_the_system():
     if not hasattr(ctypes.CDLL(None), "malloc_trim"):
         pytest.skip("another C library than glibc")
-    # As a stage sets them: nothing goes back by itself.
-    environment = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+    # As of a stage: nothing goes back by itself.
     ran = subprocess.run(
-        [sys.executable, "-c", HELD], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", HELD],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     full, before, after = map(int, ran.stdout.split())
     assert before > full - 20

@@ -42,6 +42,9 @@ SHOWN_SHARE = 0.02
 """Of the seconds of the largest build: tables that take less are not listed."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
+LEAST_SPREAD = 1.5
+"""Times the fewest rows that the most have to be. With less, as of a ranker that has room for as many at any scale,
+the seconds differ by chance, and so would the exponent."""
 
 
 class Plan(NamedTuple):
@@ -120,12 +123,16 @@ def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float | None:
-    """The slope of log y over log x by least squares; None for fewer than two points, or where a y is next to nothing.
+    """The slope of log y over log x by least squares; None where the x hardly differ, or a y is next to nothing.
+
+    Args:
+        points: one or more.
 
     >>> exponent([(1, 3), (2, 6), (4, 12)])
     1.0
     """
-    if len({x for x, _ in points}) < 2 or min(y for _, y in points) < LEAST_SECONDS:  # noqa: PLR2004 - a line
+    xs, ys = zip(*points, strict=True)
+    if max(xs) < LEAST_SPREAD * min(xs) or min(ys) < LEAST_SECONDS:
         return None
     logs = [(math.log(x), math.log(y)) for x, y in points]
     middle = math.fsum(x for x, _ in logs) / len(logs)

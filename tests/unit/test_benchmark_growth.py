@@ -60,6 +60,12 @@ def test_what_takes_next_to_no_time_has_no_exponent():
     assert exponent([(1, 1.0)]) is None
 
 
+def test_rows_that_hardly_differ_make_no_line():
+    # Of the ranker, where memory has room for as many rows at either scale: its rounds and seconds differ a little.
+    assert exponent([(127e6, 15.3), (102e6, 14.3)]) is None
+    assert exponent([(100, 1.0), (200, 2.0)]) == 1.0
+
+
 @pytest.mark.parametrize(
     ("large", "broken"),
     [

@@ -306,7 +306,8 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
     rows = ", ".join(f"{run['rows']:,}" for run in scales)
     return [
         Table(
-            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): medians of {plan.repeats} [s]",
+            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): "
+            f"medians of {plan.repeats} turns [s]",
             (*headings, "exponent", "beyond base", "rows a second"),
             seconds,
         ),

@@ -1,7 +1,7 @@
 """Build every table from the raw files: `python -m jobs.build_features`."""
 
 from jobs._command import run
-from kraft.pipeline import Pipeline
+from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 
 
@@ -15,10 +15,9 @@ class Options(Settings):
 
 def main(options: Options) -> None:
     with Pipeline(options) as pipeline:
-        pipeline.build()
-        result = pipeline.results["build"]
-        tables = len(result["built"]) + len(result["reused"])
-        outcome = f"{result['interactions']:,} interactions -> {tables} tables in {options.work / 'tables'}"
+        made = pipeline.build()
+        tables = len(made.built) + len(made.reused)
+        outcome = f"{made.interactions:,} interactions -> {tables} tables in {options.work / 'tables'}"
         query = f"python -m jobs.train   or query   duckdb {options.work / 'kraft.duckdb'}"
         print(pipeline.summary("build_features", outcome, query))
 

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from jobs._command import run
-from kraft.data.tables import CANDIDATE_TABLES, PAGE_TABLES
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
-from kraft.pipeline import Pipeline
-from kraft.recommending import show
+from kraft.formatting import counted
+from kraft.pipeline.pipeline import Pipeline
+from kraft.report.examples import draw_examples
 from kraft.report.place import Format, check_place
-from kraft.report.words import counted
-from kraft.settings import MIB, PRESETS, Settings
+from kraft.report.stages import MakeScoresPage, PageMade, make_scores_page
+from kraft.settings import MIB, Settings
+from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS
 
 
 class Options(Settings):
@@ -45,27 +46,39 @@ def main(options: Options) -> None:
         check_place("--html", options.html)
     out = options.json_out or options.work / ("comparison.json" if options.compare else "evaluation.json")
     with Pipeline(options) as pipeline:
-        shown: dict[str, Any] = {}
+        if options.html:
+            pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
         if options.compare:
             result = pipeline.compare(*options.compare)
-        elif options.html:
-            pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
-            result = pipeline.evaluate(baselines=options.baselines, meanwhile=lambda models: shown.update(show(models)))
         else:
             result = pipeline.evaluate(baselines=options.baselines)
-        text = json.dumps(result["report"], indent=2) + "\n"
+        text = json.dumps(result.report, indent=2) + "\n"
         write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
-        page, next_step = None, f"duckdb {options.work / 'kraft.duckdb'}"
+        outcome, next_step = (
+            f"{result.report['pairs']:,} test pairs -> {out}",
+            f"duckdb {options.work / 'kraft.duckdb'}",
+        )
         if options.html:
-            stage, content = "kraft.report.evaluation.stage:evaluation", {"report": result["report"], **shown}
-            pipeline.run("page", stage, **content, out=str(options.html), format=options.format)
-            page, next_step = pipeline.results["page"], f"open {options.html}"
-        print(result["table"])
+            page = _make_page(pipeline, result.report, options.html, options.format)
+            outcome += f"; {counted(page.figures, 'figure')}, {page.bytes / MIB:.1f} MiB -> {options.html}"
+            next_step = f"open {options.html}"
+        print(result.table)
         print()
-        outcome = f"{result['report']['pairs']:,} test pairs -> {out}"
-        if page:
-            outcome += f"; {counted(page['figures'], 'figure')}, {page['bytes'] / MIB:.1f} MiB -> {options.html}"
         print(pipeline.summary("evaluate", outcome, next_step))
+
+
+def _make_page(pipeline: Pipeline, report: dict[str, Any], out: Path, form: Format) -> PageMade:
+    """The page, with recommendations and examples that are made for it."""
+    examples = draw_examples(pipeline)
+    asked = MakeScoresPage(
+        settings=pipeline.settings,
+        out=out,
+        format=form,
+        report=report,
+        recommendations=examples.recommendations,
+        users=examples.users,
+    )
+    return pipeline.run(make_scores_page, asked)
 
 
 if __name__ == "__main__":

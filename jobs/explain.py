@@ -9,8 +9,8 @@ from pydantic import Field
 from jobs._command import run
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
-from kraft.pipeline import Pipeline
-from kraft.recommending import listed
+from kraft.pipeline.pipeline import Pipeline
+from kraft.pipeline.recommend import best_of
 from kraft.settings import Settings
 
 MOST_ID = 2**31 - 1
@@ -42,15 +42,15 @@ def main(options: Options) -> None:
         pairs = chosen(pipeline, options)
         result = pipeline.explain(
             [(user, item) for user, item, _ in pairs],
-            sources=[sources for _, _, sources in pairs],
+            sources=tuple(sources for _, _, sources in pairs),
             features=options.features,
         )
         outcome = f"{len(pairs):,} score{'s' if len(pairs) > 1 else ''} of user {options.user}"
         if options.json_out:
-            text = json.dumps({"explanations": result["explanations"]}, indent=2, allow_nan=False) + "\n"
+            text = json.dumps({"explanations": result.explanations}, indent=2, allow_nan=False) + "\n"
             write_whole(options.json_out, lambda draft: draft.write_text(text, encoding="utf-8"))
             outcome += f" -> {options.json_out}"
-        print(result["table"])
+        print(result.table)
         print()
         print(pipeline.summary("explain", outcome, "python -m jobs.recommend --out recommendations.parquet"))
 
@@ -64,7 +64,7 @@ def chosen(pipeline: Pipeline, options: Options) -> list[tuple[int, int, str]]:
     if options.item is not None:
         pipeline.train()
         return [(options.user, options.item, "")]
-    found = listed(pipeline, options.user, options.top or 1)
+    found = best_of(pipeline, options.user, options.top or 1)
     if not found:
         raise InputError(
             f"--user {options.user}: no video is left to recommend", "Give --item for one that the user has seen."

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from jobs._command import run
-from kraft.data.tables import PAGE_TABLES
-from kraft.pipeline import Pipeline
+from kraft.formatting import counted
+from kraft.pipeline.pipeline import Pipeline
 from kraft.report.place import ENDINGS, Format, check_place
-from kraft.report.words import counted
+from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import MIB, Settings
+from kraft.stages.preset import PAGE_TABLES
 
 
 class Options(Settings):
@@ -29,9 +30,8 @@ def main(options: Options) -> None:
     check_place("--out", out)
     with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:
         pipeline.build()
-        pipeline.run("explore", "kraft.report.exploration.stage:explore", out=str(out), format=options.format)
-        made = pipeline.results["explore"]
-        outcome = f"{counted(made['figures'], 'figure')}, {made['bytes'] / MIB:.1f} MiB -> {out}"
+        made = pipeline.run(make_data_page, MakeDataPage(settings=pipeline.settings, out=out, format=options.format))
+        outcome = f"{counted(made.figures, 'figure')}, {made.bytes / MIB:.1f} MiB -> {out}"
         print(pipeline.summary("explore", outcome, f"open {out}"))
 
 

@@ -9,9 +9,9 @@ from pydantic import Field
 from jobs._command import check_out, run
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
-from kraft.pipeline import Pipeline
-from kraft.recommending import Request, judge, recommend
-from kraft.report.words import counted
+from kraft.formatting import counted
+from kraft.pipeline.pipeline import Pipeline
+from kraft.pipeline.recommend import Request, evaluate, recommend
 from kraft.settings import Settings, Url
 
 
@@ -61,16 +61,15 @@ def main(options: Options) -> None:
             exclude_seen=not options.include_seen,
             diversity=options.diversity,
         )
-        recommend(pipeline, request, options.out)
+        made = recommend(pipeline, request, options.out)
         if options.evaluate:
-            result = judge(pipeline, request, Path(options.out))
+            result = evaluate(pipeline, request, Path(options.out))
             out = options.json_out or options.work / "recommendations.json"
-            text = json.dumps(result["report"], indent=2) + "\n"
+            text = json.dumps(result.report, indent=2) + "\n"
             write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
-            print(result["table"])
+            print(result.table)
             print()
-        made = pipeline.results["recommend"]
-        outcome = f"{made['rows']:,} videos for {counted(made['users'], 'user')} -> {options.out}"
+        outcome = f"{made.rows:,} videos for {counted(made.users, 'user')} -> {options.out}"
         print(pipeline.summary("recommend", outcome, _next(options)))
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from jobs._command import check_out, run
+from kraft.artifacts import SCORES
 from kraft.errors import InputError
-from kraft.models.recipes import SCORES, named
-from kraft.pipeline import Pipeline
+from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings, Url
 
 
@@ -30,11 +30,10 @@ def main(options: Options) -> None:
     with Pipeline(options) as pipeline:
         if options.pairs is None:
             pipeline.export(options.out)
-            rows = pipeline.store.manifest()[named(SCORES, options)]["rows"]
+            rows = pipeline.store.manifest()[pipeline.preset.artifact(SCORES)]["rows"]
             outcome, following = f"{rows:,} test pairs -> {options.out}", "python -m jobs.evaluate"
         else:
-            pipeline.score_pairs(options.pairs, options.out)
-            rows = pipeline.results["pairs"]["rows"]
+            rows = pipeline.score_pairs(options.pairs, options.out).rows
             outcome, following = f"{rows:,} pairs of {options.pairs} -> {options.out}", "python -m jobs.evaluate"
         print(pipeline.summary("score", outcome, following))
 

@@ -1,8 +1,8 @@
 """Fit the factors and train the ranker: `python -m jobs.train`."""
 
 from jobs._command import run
-from kraft.models.recipes import ALS, named
-from kraft.pipeline import Pipeline
+from kraft.artifacts import ALS
+from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 
 
@@ -20,7 +20,7 @@ def main(options: Options) -> None:
     with Pipeline(options) as pipeline:
         if options.only_als:
             pipeline.fit_als()
-            factors = pipeline.store.model(named(ALS, options))
+            factors = pipeline.store.model(pipeline.preset.artifact(ALS))
             print(pipeline.summary("train", f"factors in {factors}", "python -m jobs.train"))
             return
         pipeline.train()

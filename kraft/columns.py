@@ -120,7 +120,3 @@ def pair_features(without: Collection[str] = ()) -> tuple[str, ...]:
     """
     groups = {WATCH_TIME: WATCH_TIME_FEATURES, **PAIR_FEATURE_GROUPS}
     return tuple(name for group, names in groups.items() if group not in without for name in names)
-
-
-LABEL_SAMPLE: Final = "label_sample"
-"""Table of the pairs that the ranker learns from, where they are not all."""

@@ -1,12 +1,13 @@
 """Every setting of the pipeline in one frozen record, with its unit and its default.
 
 A job reads its options from, in this order: the command line, `kraft.toml` in the current folder, the
-defaults below. A preset gives the values of the models' settings that are not set anywhere else.
+defaults below. A preset gives the values of the models' settings that are not set anywhere else
+(`kraft.stages.preset`).
 """
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
@@ -91,71 +92,6 @@ class StackingSettings(BaseModel):
 
 FeatureGroup = Literal["watch-time", "length", "user", "item", "video", "categories", "daily", "taste", "friends"]
 """Groups of the preset kraft's features (`kraft.columns`)."""
-
-
-class Preset(NamedTuple):
-    als: AlsSettings
-    ranker: RankerSettings
-    watch_time: WatchTimeSettings | None = None
-    stacking: StackingSettings | None = None
-
-
-PRESETS: dict[str, Preset] = {
-    # The documented pipeline, reproduced as it is. bagging_freq 0: its `subsample` was given without
-    # `subsample_freq`, so LightGBM never bagged.
-    "seed": Preset(
-        AlsSettings(factors=64, regularization=0.01, iterations=20, seed=42, store_zeros=True),
-        RankerSettings(
-            objective="binary",
-            metric=("auc",),
-            rounds=1000,
-            early_stopping=50,
-            learning_rate=0.05,
-            num_leaves=31,
-            max_bin=128,
-            feature_fraction=0.8,
-            bagging_fraction=0.8,
-            bagging_freq=0,
-            lambda_l1=0.1,
-            lambda_l2=0.1,
-            seed=42,
-            bin_construct_sample_cnt=50_000,
-            # LightGBM's own default.
-            min_data_in_leaf=20,
-            data_sample_strategy="bagging",
-            use_quantized_grad=False,
-            validation="random",
-            validation_fraction=0.2,
-        ),
-    ),
-    "kraft": Preset(
-        AlsSettings(factors=16, regularization=20, iterations=10, seed=42, store_zeros=False),
-        RankerSettings(
-            objective="binary",
-            # AUC does not see whether the scores are probabilities.
-            metric=("binary_logloss", "auc"),
-            rounds=400,
-            early_stopping=30,
-            learning_rate=0.1,
-            num_leaves=15,
-            max_bin=127,
-            feature_fraction=0.8,
-            bagging_fraction=1.0,
-            bagging_freq=0,
-            lambda_l1=0.0,
-            lambda_l2=10.0,
-            seed=42,
-            bin_construct_sample_cnt=50_000,
-            min_data_in_leaf=500,
-            data_sample_strategy="bagging",
-            use_quantized_grad=False,
-            validation="latest",
-            validation_fraction=0.2,
-        ),
-        WatchTimeSettings(rank=12, sweeps=8, seed=42),
-        StackingSettings(history_fraction=0.6, held_out_share=0.3),
-    ),
-}
 
 
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://")]
@@ -243,24 +179,3 @@ class Settings(BaseModel):
     @property
     def verbosity(self) -> int:
         return -1 if self.quiet else int(self.verbose)
-
-    @property
-    def als(self) -> AlsSettings:
-        """The preset's ALS settings with what the user set instead."""
-        chosen = {
-            "factors": self.factors,
-            "regularization": self.regularization,
-            "iterations": self.iterations,
-            "store_zeros": self.store_zeros,
-        }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return PRESETS[self.preset].als.model_copy(update=given)
-
-    @property
-    def ranker(self) -> RankerSettings:
-        """The preset's ranker settings with what the user set instead."""
-        chosen = {"rounds": self.rounds, "objective": self.objective}
-        given: dict[str, object] = {name: value for name, value in chosen.items() if value is not None}
-        if self.objective == "lambdarank":
-            given["metric"] = ("auc",)
-        return PRESETS[self.preset].ranker.model_copy(update=given)

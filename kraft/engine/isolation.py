@@ -2,7 +2,7 @@
 
 What one stage loaded or left behind (DuckDB's buffers, LightGBM's bins, imported libraries) can never add
 to the peak of the next, and the limit is checked against what the kernel counted for that process alone.
-Settings and results cross as JSON, never as pickle.
+Arguments and results cross as JSON, never as pickle, and only here.
 
 A stage ends with its job. Signals from the keyboard reach the job alone, which then kills the stage wherever it is; and
 where the job itself is killed, the stage sees the end of its stdin, which the job held open, and kills itself.
@@ -19,16 +19,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
-from types import MappingProxyType, ModuleType
-from typing import Any, Final, Protocol, Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 from kraft import errors
 from kraft.engine.budget import peak_bytes
 from kraft.engine.faults import explained
+from kraft.engine.stage import A, Measured, P, R, Stage
 from kraft.errors import KraftError, MachineError
 from kraft.settings import MIB
 
-Stage = Callable[[dict[str, Any]], dict[str, Any]]
+if TYPE_CHECKING:
+    import resource
 
 ENVIRONMENT = {
     # Threads that wait go to sleep: with another busy process on 2 cores, spinning ones trained in 316 s
@@ -45,24 +47,6 @@ ENVIRONMENT = {
 }
 """What the libraries of a stage find in their environment, unless the user set it."""
 
-THRIFTY = {
-    # Large blocks come from the system and go back to it at once, for Arrow too: 40 MiB less at the peak of the
-    # ranker. Whoever allocates much and often pays in page faults (a fifth more time for tables and ALS).
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
-"""The same for a stage that is short of memory rather than of time."""
-
-ONE_READER = {
-    # Batches that Polars reads ahead of what is computed of them: with a thread a core, and several row groups at once,
-    # 30 to 130 MiB more at the peak of ALS, for not a second less.
-    "POLARS_MAX_THREADS": "1",
-    "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
-}
-"""The same for the stages of a job, where Polars reads batch after batch; a twin is written with all threads."""
-
-
 KILLED_FOR: Final = {
     signal.SIGKILL: "Where that was the kernel for want of memory, lower --memory-limit.",
     signal.SIGBUS: "A mapped file could not grow, or was cut short: free some disk space.",
@@ -70,203 +54,82 @@ KILLED_FOR: Final = {
 """What may have been the reason of a signal, and what to do."""
 
 
-def run_stage(
-    stage: str,
-    arguments: dict[str, Any],
-    *,
-    environment: Mapping[str, str] = MappingProxyType({}),
-    lock: int | None = None,
-) -> dict[str, Any]:
-    """Call ``stage`` ("package.module:function") with ``arguments`` in a new process, and wait for it.
-
-    Returns, raises: as `RunningStage.result`.
-    """
-    with RunningStage(stage, arguments, environment=environment, lock=lock) as running:
-        return running.result()
-
-
-class Running(Protocol):
-    """A stage that was started, wherever it runs; a context manager."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def begin(self, arguments: dict[str, Any]) -> None:
-        """Let a stage work that was started without arguments."""
-
-    def wait_for(self, news: str) -> bool:
-        """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
-
-    def result(self) -> dict[str, Any]:
-        """Wait for the end: what the stage returned, its `peak_bytes` and `seconds`."""
-
-
-class RunningStage:
-    """A stage in a process of its own; a context manager, at whose end no process is left.
+def run(stage: Stage[A, P, R], arguments: A, *, lock: int | None = None) -> Measured[R]:
+    """Run ``stage`` in a new process, and wait for it.
 
     Args:
-        stage: the function to call, as "package.module:function".
-        arguments: its argument, as JSON can hold it. None: it loads its libraries, and waits for `begin`.
-        environment: variables beyond `ENVIRONMENT`, unless the user set them.
+        stage: the stage.
+        arguments: its arguments.
         lock: an open file, locked by this process (`kraft.engine.locks.hold`), that stays locked until the stage ends
             too.
+
+    Returns:
+        Its result, the seconds from start to end, and the peak of its process.
+
+    Raises:
+        KraftError: as the stage raised it.
+        MachineError: the process was killed, for example by the kernel for want of memory.
     """
+    started = time.monotonic()
+    answer, usage = _answer_of(stage.module, stage.name, stage.environment, arguments.model_dump_json(), lock)
+    result = stage.result.model_validate(answer)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Measured(result, time.monotonic() - started, peak)
 
-    def __init__(
-        self,
-        stage: str,
-        arguments: dict[str, Any] | None = None,
-        *,
-        environment: Mapping[str, str] = MappingProxyType({}),
-        lock: int | None = None,
-    ) -> None:
-        self._name = stage.split(":", maxsplit=1)[0]
-        self._answer = ""
-        with _interrupts_held():
-            process = subprocess.Popen(
-                [sys.executable, "-m", __name__, stage],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**ENVIRONMENT, **environment, **os.environ},
-                text=True,
-                pass_fds=() if lock is None else (lock,),
-            )
-        assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
-        assert process.stdout is not None  # noqa: S101
-        self._process, self._asked, self._told = process, process.stdin, process.stdout
-        if arguments is not None:
-            try:
-                self.begin(arguments)
-            except BaseException:
-                self._kill()
-                raise
 
-    def begin(self, arguments: dict[str, Any]) -> None:
-        """Let a stage work that was started without arguments."""
-        # The clock is one for all processes of a machine.
-        asked = json.dumps({"begun": time.monotonic(), "arguments": arguments})
-        # A process that died at once reads nothing; how it ended is told by `result`. Its stdin stays open until it has
-        # ended.
+def _answer_of(
+    module: str, name: str, environment: Mapping[str, str], arguments: str, lock: int | None
+) -> "tuple[dict[str, Any], resource.struct_rusage]":
+    """What the process of a stage prints last, and what it used."""
+    with _interrupts_held():
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, module, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**ENVIRONMENT, **environment, **os.environ},
+            text=True,
+            pass_fds=() if lock is None else (lock,),
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    last = ""
+    try:
+        # A process that died at once reads nothing; how it ended is told below. Its stdin stays open until it has ended.
         with suppress(BrokenPipeError):
-            self._asked.write(asked + "\n")
-            self._asked.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._kill()
-
-    def _kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-            self._process.wait()
-        self._told.close()
+            process.stdin.write(arguments + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            last = line
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
         # What was not written, because it had died, is not tried again.
         with suppress(BrokenPipeError):
-            self._asked.close()
-
-    def wait_for(self, news: str) -> bool:
-        """Wait until the stage tells ``news`` (`tell`); False if it ended without."""
-        return any(line == _telling(news) for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        """What the stage prints on stdout; the last line that is no news is its answer."""
-        for line in self._told:
-            if not line.startswith('{"news": '):
-                self._answer = line
-            yield line
-
-    def result(self) -> dict[str, Any]:
-        """Wait for the end.
-
-        Returns:
-            The function's result with `peak_bytes` (of the process) and `seconds` (from `begin` on) added.
-
-        Raises:
-            KraftError: as the stage raised it.
-            MachineError: the process was killed, for example by the kernel for want of memory.
-        """
-        for _ in self._lines():
-            pass
-        _, status, usage = os.wait4(self._process.pid, 0)
-        self._process.returncode = code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            killer = signal.Signals(-code)
-            raise MachineError(
-                f"stage {self._name} was killed by {killer.name} at {usage.ru_maxrss / 1024:,.0f} MiB",
-                KILLED_FOR.get(killer, ""),
-            )
-        if code != 0 or not self._answer:
-            # A defect: its traceback is already on stderr.
-            raise MachineError(f"stage {self._name} failed (exit {code})")
-        result: dict[str, Any] = json.loads(self._answer)
-        if "error" in result:
-            kind = getattr(errors, result["error"], KraftError)
-            raise kind(result["problem"], result["remedy"])
-        result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return result
+            process.stdin.close()
+    if process.returncode < 0:
+        killer = signal.Signals(-process.returncode)
+        raise MachineError(
+            f"stage {name} was killed by {killer.name} at {usage.ru_maxrss / 1024:,.0f} MiB", KILLED_FOR.get(killer, "")
+        )
+    if process.returncode != 0 or not last:
+        # A defect: its traceback is already on stderr.
+        raise MachineError(f"stage {name} failed (exit {process.returncode})")
+    answer: dict[str, Any] = json.loads(last)
+    if "error" in answer:
+        kind = getattr(errors, answer["error"], KraftError)
+        raise kind(answer["problem"], answer["remedy"])
+    return answer["result"], usage
 
 
-class StageHere:
-    """A stage in the job's own process, for an engine that computes in processes of its own; else as `RunningStage`.
-
-    It runs when its result is asked for.
-
-    Args:
-        stage: the function to call, as "package.module:function".
-        arguments: its argument. None: it waits for `begin`.
-    """
-
-    def __init__(self, stage: str, arguments: dict[str, Any] | None = None) -> None:
-        self._stage, self._arguments = stage, arguments
-
-    def begin(self, arguments: dict[str, Any]) -> None:
-        self._arguments = arguments
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing is left behind."""
-
-    def wait_for(self, news: str) -> bool:  # noqa: ARG002 - as `Running`
-        """Nothing is told before the end."""
-        return False
-
-    def result(self) -> dict[str, Any]:
-        """Run the stage.
-
-        Returns:
-            The function's result with `peak_bytes` of this process and the `seconds` that it took.
-
-        Raises:
-            KraftError: as the stage raises it.
-            InputError: the engine is not installed.
-        """
-        started = time.monotonic()
-        module, function = self._stage.split(":")
-        try:
-            stage: Stage = getattr(importlib.import_module(module), function)
-        except ModuleNotFoundError as error:
-            if str(error.name).startswith("kraft"):
-                raise
-            raise errors.InputError(
-                f"--engine spark needs the package {error.name}", "Install it: pip install 'kraft[spark]'"
-            ) from None
-        assert self._arguments is not None  # noqa: S101 - nobody asks for the result of what was not begun
-        result = stage(self._arguments)
-        return result | {"seconds": time.monotonic() - started, "peak_bytes": peak_bytes()}
-
-
-def tell(news: str) -> None:
-    """From within a stage: let the job know of ``news`` before the end (`RunningStage.wait_for`)."""
-    print(_telling(news), end="", flush=True)
-
-
-def _telling(news: str) -> str:
-    return json.dumps({"news": news}) + "\n"
+def run_here(stage: Callable[[A], R], arguments: A) -> Measured[R]:
+    """Run a stage in this process, for an engine that computes in processes of its own; returns as `run`."""
+    started = time.monotonic()
+    result = stage(arguments)
+    return Measured(result, time.monotonic() - started, peak_bytes())
 
 
 @contextmanager
@@ -301,25 +164,21 @@ class _WithoutPandas(PathFinder):
 
 
 def _main() -> None:
-    """The other side: one stage, its arguments on stdin, its result as the last line of stdout."""
-    module, function = sys.argv[1].split(":")
+    """The other side: one stage, its arguments as a line of JSON on stdin, its result as the last line of stdout."""
+    module, name = sys.argv[1:]
     sys.meta_path = [_WithoutPandas if finder is PathFinder else finder for finder in sys.meta_path]
-    stage: Stage = getattr(importlib.import_module(module), function)
-    asked = sys.stdin.readline()
-    if not asked:
-        # The job ended before it needed this stage.
-        return
-    told = json.loads(asked)
+    stage: Stage[Any, ..., Any] = getattr(importlib.import_module(module), name)
+    arguments = sys.stdin.readline()
     threading.Thread(target=_end_with_the_job, daemon=True).start()
+    answer: dict[str, Any]
     try:
-        result = stage(told["arguments"])
+        answer = {"result": stage.answer(arguments)}
     except Exception as error:
-        known = explained(error, during=f"stage {module}")
+        known = explained(error, during=f"stage {name}")
         if known is None:
             raise
-        result = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
-    # Taken here: a parent may come for the result long after the end.
-    print(json.dumps(result | {"seconds": time.monotonic() - told["begun"]}), flush=True)
+        answer = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+    print(json.dumps(answer), flush=True)
     sys.stderr.flush()
     # All that is written is closed: the interpreter would take 0.1 s to let go of its libraries.
     os._exit(0)

@@ -16,7 +16,6 @@ from kraft import columns
 from kraft.errors import InputError
 from kraft.models.factors import gather_factors
 from kraft.models.feature_table import FeatureTable, FloatMatrix
-from kraft.models.two_sided import Side
 
 _NEEDED = (*columns.STORED_FEATURES, columns.USER_INDEX, columns.ITEM_INDEX)
 _N_LEADING = len(columns.LEADING_FEATURES)
@@ -53,28 +52,6 @@ class FeatureRows(FeatureTable[_RowGroup]):
             )
         self._factors = user_factors, item_factors
         super().__init__(table, columns.ranker_features(self.n_factors), _NEEDED)
-
-    @property
-    def of_user(self) -> npt.NDArray[np.bool_]:
-        """Which features are the user's, shape (n_features,); the others are the video's."""
-        names = {*columns.CATEGORICAL_FEATURES, *columns.NUMERICAL_FEATURES, columns.USER_INTERACTION_COUNT}
-        return np.array([name in names or name.startswith("user_factor_") for name in self.feature_names])
-
-    def sides(self, number: int) -> tuple[Side, Side]:
-        """The different users and videos of row group ``number``: those whose features differ."""
-        group = self._row_group_of(self.row_group_rows(number).start)
-        stored = np.array([name in columns.STORED_FEATURES for name in self.feature_names])
-        found = []
-        for mine, index in ((self.of_user, group.user_index), (~self.of_user, group.item_index)):
-            # Compared as bytes, which is why integers may pass for floats: a tenth of the time of comparing columns.
-            keys = np.concatenate([group.features[:, mine[stored]], index.view(np.float32)[:, None]], axis=1)
-            whole = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.itemsize * keys.shape[1])))[:, 0]
-            _, rows, place = np.unique(whole, return_index=True, return_inverse=True)
-            vectors = np.empty((len(rows), len(self.feature_names)), dtype=np.float32)
-            self._fill(vectors, group, rows)
-            vectors[:, ~mine] = 0
-            found.append(Side(vectors, place))
-        return found[0], found[1]
 
     @property
     def n_factors(self) -> int:

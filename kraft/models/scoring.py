@@ -1,7 +1,6 @@
 """Scores a ranker table of any length: row groups in, row groups out, nothing kept between them."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
 from kraft.models.feature_table import BATCH_ROWS, FeatureTable
-from kraft.models.features import FeatureRows
 from kraft.models.ranker import TrainedRanker
-from kraft.models.two_sided import TwoSided
 
 SCORES_SCHEMA = pa.schema(
     [
@@ -25,11 +22,6 @@ SCORES_SCHEMA = pa.schema(
         pa.field(columns.SCORE, pa.float64(), nullable=False),
     ]
 )
-
-LEAST_ROWS = 8_192
-"""From which reading the trees anew (`two_sided`) is worth its second."""
-MOST_VECTORS = 0.7
-"""Users and videos a row up to which it pays."""
 Scores = npt.NDArray[np.float64]
 
 
@@ -57,7 +49,7 @@ def score(
     Raises:
         InputError: the table lacks a column or a value, or its features are not those of the model.
 
-    Memory: one row group of the table and one batch, or `two_sided.ROOM` a few times, whatever the number of rows.
+    Memory: one row group of the table and one batch, whatever the number of rows.
     """
     check_features(features, ranker)
     with (
@@ -95,14 +87,10 @@ def scored(
         groups: numbers of row groups.
         threads: threads of LightGBM; the scores do not depend on them.
     """
-    with ThreadPoolExecutor(threads) as pool:
-        two_sided = _two_sided(features, ranker)
-        for group in groups:
-            ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
-            scores = two_sided(group, pool) if two_sided else None
-            if scores is None:
-                scores = _by_batches(features, group, ranker, threads)
-            yield ids.append_column(columns.SCORE, pa.array(scores)).cast(SCORES_SCHEMA)
+    for group in groups:
+        ids = features.read(group, (columns.USER_ID, columns.ITEM_ID))
+        scores = _by_batches(features, group, ranker, threads)
+        yield ids.append_column(columns.SCORE, pa.array(scores)).cast(SCORES_SCHEMA)
 
 
 def _by_batches(features: FeatureTable[Any], group: int, ranker: TrainedRanker, threads: int) -> Scores:
@@ -113,19 +101,3 @@ def _by_batches(features: FeatureTable[Any], group: int, ranker: TrainedRanker, 
         batch = features.take(np.arange(rows.start + start, min(rows.start + start + BATCH_ROWS, rows.stop)))
         scores[start : start + len(batch)] = np.asarray(ranker.booster.predict(batch, num_threads=threads))
     return scores
-
-
-def _two_sided(features: FeatureTable[Any], ranker: TrainedRanker) -> Callable[[int, Executor], Scores | None] | None:
-    """What scores a row group by its users and videos apart: None where the features or trees are not of that kind, the
-    rows are few, or, of a row group, nearly each row is of a user or video of its own.
-    """
-    if not isinstance(features, FeatureRows) or len(features) < LEAST_ROWS:
-        return None
-    model = TwoSided.of(ranker.booster, features.of_user)
-
-    def score_group(group: int, pool: Executor) -> Scores | None:
-        users, videos = features.sides(group)
-        few = len(users.vectors) + len(videos.vectors) <= MOST_VECTORS * len(features.row_group_rows(group))
-        return model.predict(users, videos, pool) if model and few else None
-
-    return score_group if model else None

@@ -13,28 +13,28 @@ Both solve the model of Hu, Koren and Volinsky (2008, doi 10.1109/ICDM.2008.22),
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811 - a name of KRAFT's too
+from pyspark.ml.recommendation import ALS as SparkALS
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from kraft.artifacts import ALS
 from kraft.columns import ITEM_INDEX, USER_INDEX
-from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.models.factors import Factors, FloatMatrix
 from kraft.models.interactions import POSITIVE_COUNT
-from kraft.models.recipes import ALS, als_recipe, named
-from kraft.settings import MIB, AlsSettings, Settings
+from kraft.settings import AlsSettings
 from kraft.spark.errors import asked
 from kraft.spark.frames import url_of
 from kraft.spark.session import spark_session
 from kraft.spark.tables import COUNTS
+from kraft.stages.fit_als import AlsFitted, FitAls, publish
+from kraft.stages.preset import als_settings
 
 CHECKPOINT_SWEEPS: Final = 2
 """Sweeps after which Spark writes factors down: else each task carries all sweeps before it, and after some ten of them
@@ -43,9 +43,10 @@ LEAST_RATING: Final = 1e-6
 """What makes a rating of no further confidence a positive one."""
 
 
-def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit the ALS factors of the train period and publish them, as `kraft.models.als_stage.fit_als` does."""
-    settings = Settings.model_validate(arguments["settings"])
+def fit_als(arguments: FitAls) -> AlsFitted:
+    """`kraft.stages.fit_als.fit_als` on Spark."""
+    settings = arguments.settings
+    chosen = als_settings(settings)
     if settings.als_solver != "auto":
         raise InputError(f"--als-solver {settings.als_solver} is one of the single machine's", "Spark has its own.")
     store, progress = Store(settings.work), Progress(settings.verbosity)
@@ -57,13 +58,11 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     with store.scratch() as folder:
         # Seen by the workers, as the tables are.
         session.sparkContext.setCheckpointDir(f"file://{folder}")
-        progress.detail(f"  ALS: {settings.als.iterations} sweeps on Spark")
-        factors = asked("ALS on Spark failed", lambda: fit(counts, len(user_ids), len(item_ids), settings.als))
+        progress.detail(f"  ALS: {chosen.iterations} sweeps on Spark")
+        factors = asked("ALS on Spark failed", lambda: fit(counts, len(user_ids), len(item_ids), chosen))
         made = folder / ALS
-        factors.save(made, user_ids, item_ids, settings.als)
-        facts = {"solver": factors.solver, "density": factors.density, "peak_mib": round(peak_bytes() / MIB)}
-        store.publish(named(ALS, settings), made, als_recipe(store, settings), facts)
-    return {"users": len(user_ids), "items": len(item_ids), "factors": settings.als.factors, **facts}
+        factors.save(made, user_ids, item_ids, chosen)
+        return publish(made, factors.solver, factors.density, (len(user_ids), len(item_ids)), settings)
 
 
 def fit(counts: DataFrame, n_users: int, n_items: int, settings: AlsSettings) -> Factors:

@@ -4,7 +4,6 @@ Catalogue and sources, with the factors in them, are sent once to each executor.
 else is served (`kraft.models.candidates.top`): so the candidates are those of the single machine.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,25 +16,25 @@ from pyspark.sql import functions as sf
 from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
-from kraft.models import candidates_stage
 from kraft.models.candidates.blocks import schema
+from kraft.models.candidates.retrieval import Choice, Users, chosen
 from kraft.models.candidates.top import block_rows
-from kraft.models.candidates_stage import Choice, Users, chosen
-from kraft.settings import Settings
 from kraft.spark.errors import asked
 from kraft.spark.frames import url_of
 from kraft.spark.parts import TASKS_A_CORE, Batches, shared_out, write_table
 from kraft.spark.session import spark_session
+from kraft.stages import retrieve_candidates as retrieve_stage
+from kraft.stages.retrieve_candidates import CandidatesRetrieved, RetrieveCandidates
 
 
-def make_candidates(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose candidates for every user; as `kraft.models.candidates_stage.make_candidates`."""
-    session = spark_session(Settings.model_validate(arguments["settings"]).master)
-    return candidates_stage.make_candidates(arguments, write=partial(write_candidates, session))
+def retrieve_candidates(arguments: RetrieveCandidates) -> CandidatesRetrieved:
+    """`kraft.stages.retrieve_candidates.retrieve_candidates` on Spark."""
+    session = spark_session(arguments.settings.master)
+    return retrieve_stage.retrieve_candidates(arguments, write=partial(write_candidates, session))
 
 
 def write_candidates(session: SparkSession, store: Store, choice: Choice, users: Users, out: Path) -> tuple[int, int]:
-    """As `kraft.models.candidates_stage.write_candidates`."""
+    """As `kraft.models.candidates.retrieval.write_candidates`."""
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     height = max(min(block_rows(len(choice.catalogue)), -(-len(users.ids) // tasks)), 1)
     pieces = -(-len(users.ids) // height)
@@ -59,7 +58,7 @@ def write_candidates(session: SparkSession, store: Store, choice: Choice, users:
         shared.unpersist()
 
 
-def _chosen(batches: Batches, *, shared: Any, store: Path, height: int) -> Batches:  # noqa: ANN401 - a broadcast
+def _chosen(batches: Batches, *, shared: Any, store: Path, height: int) -> Batches:
     """What a worker does: the candidates of the users whose block it is given the number of."""
     choice, users = shared.value
     for batch in batches:

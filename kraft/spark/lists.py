@@ -1,14 +1,13 @@
 """The second stage of recommendations on Spark: the workers rank a few users' candidates at a time.
 
-A worker does with its users what the single machine does with a block of them (`kraft.models.recommend_stage`): DuckDB
+A worker does with its users what the single machine does with a block of them (`kraft.stages.ranking`): DuckDB
 joins the features from the tables of the work folder, the ranker scores them. So the lists are the same.
 """
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,20 +17,24 @@ from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from kraft import columns
+from kraft.artifacts import RANKER
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker, scoring
-from kraft.models.preset_rows import Completing, completed, completing
 from kraft.models.ranker import TrainedRanker
-from kraft.models.recipes import RANKER, named
-from kraft.models.recommend_stage import BLOCK_PAIRS, LISTS_SCHEMA, Ranking
 from kraft.settings import MIB, Settings
 from kraft.spark.candidates import spark_schema
 from kraft.spark.errors import asked
 from kraft.spark.outputs import export
 from kraft.spark.parts import TASKS_A_CORE, Batches, shared_out, write_table
 from kraft.spark.session import spark_session
+from kraft.stages.preset import preset_of
+from kraft.stages.rank_lists import ListsRanked, RankLists
+from kraft.stages.ranking import BLOCK_PAIRS, LISTS_SCHEMA, Ranking
+
+if TYPE_CHECKING:
+    from kraft.stages.preset import CompletingModel
 
 LEAST_PAIRS: Final = 50_000
 """Candidates ranked together: a join takes half a second, however few they are."""
@@ -48,44 +51,36 @@ class _Work(NamedTuple):
     top: int
     diversity: float
     trained: TrainedRanker
-    model: Completing
+    model: "CompletingModel"
 
 
-def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Rank the candidates of every user; as `kraft.models.recommend_stage.recommend`."""
-    settings = Settings.model_validate(arguments["settings"])
+def rank_lists(arguments: RankLists) -> ListsRanked:
+    """`kraft.stages.rank_lists.rank_lists` on Spark."""
+    settings, candidates, top = arguments.settings, arguments.candidates, arguments.top
     started = time.monotonic()
     session = spark_session(settings.master)
-    store, candidates = Store(settings.work), Path(arguments["candidates"])
-    top = int(arguments["top"])
+    store, preset = Store(settings.work), preset_of(settings)
     pairs = pq.read_metadata(candidates).num_rows
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     bounds = user_bounds(candidates, min(max(-(-pairs // tasks), LEAST_PAIRS), BLOCK_PAIRS))
     Progress(settings.verbosity).detail(f"  lists: {len(bounds) - 1} blocks of users on Spark")
-    trained = ranker.load(store.trusted(named(RANKER, settings)))
+    trained = ranker.load(store.trusted(preset.artifact(RANKER)))
     work = _Work(
-        settings,
-        store.folder,
-        candidates,
-        bounds,
-        top,
-        float(arguments["diversity"]),
-        trained,
-        completing(store, settings),
+        settings, store.folder, candidates, bounds, top, arguments.diversity, trained, preset.load_model(store)
     )
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
         rows = _write(session, work, lists)
         lengths = pl.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
-        export(session, lists, arguments["out"])
-    return {
-        "users": len(lengths),
-        "rows": rows,
-        "short_lists": int((lengths < top).sum()),
-        "pairs": pairs,
-        "seconds": round(time.monotonic() - started, 3),
-        "peak_mib": round(peak_bytes() / MIB),
-    }
+        export(session, lists, arguments.out)
+    return ListsRanked(
+        users=len(lengths),
+        rows=rows,
+        short_lists=int((lengths < top).sum()),
+        pairs=pairs,
+        seconds=round(time.monotonic() - started, 3),
+        peak_mib=round(peak_bytes() / MIB),
+    )
 
 
 def _write(session: SparkSession, work: _Work, target: Path) -> int:
@@ -120,7 +115,7 @@ def user_bounds(table: Path, rows: int) -> NDArray[np.int64]:
 # --- what the workers do ----------------------------------------------------------------------
 
 
-def _listed(batches: Batches, *, shared: Any) -> Batches:  # noqa: ANN401 - a broadcast
+def _listed(batches: Batches, *, shared: Any) -> Batches:
     """The lists of the users whose block it is given the number of."""
     work: _Work = shared.value
     settings = work.settings.model_copy(update={"threads": 1, "quiet": True})
@@ -132,7 +127,7 @@ def _listed(batches: Batches, *, shared: Any) -> Batches:  # noqa: ANN401 - a br
 
 
 def _score_table(work: _Work, settings: Settings, _: Store, features: Path, target: Path, progress: Progress) -> int:
-    with completed(features, work.model, settings) as rows:
+    with preset_of(settings).rows(features, work.model, settings) as rows:
         return scoring.score(rows, work.trained, target, threads=settings.threads, progress=progress)
 
 

@@ -7,10 +7,10 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 
 from kraft.errors import InputError, MachineError
-from kraft.models import scoring_stages
 from kraft.spark.errors import asked
 from kraft.spark.frames import url_of
 from kraft.spark.remote import file_system, listed, path_of
+from kraft.stages import score
 
 
 def export(session: SparkSession, table: Path, out: str) -> None:
@@ -30,7 +30,7 @@ def export(session: SparkSession, table: Path, out: str) -> None:
         MachineError: it cannot be written.
     """
     if "://" not in out:
-        scoring_stages.export(table, Path(out))
+        score.export(table, out)
         return
     url = out.rstrip("/")
     there = listed(session, url)
@@ -45,12 +45,12 @@ def export(session: SparkSession, table: Path, out: str) -> None:
         asked(f"--out {out}", lambda: _rename(session, system, draft, url, old if there else ""))
     finally:
         for left in (draft, old):
-            system.delete(path_of(session, left), True)  # noqa: FBT003 - Java's
+            system.delete(path_of(session, left), True)
 
 
-def _rename(session: SparkSession, system: Any, draft: str, url: str, old: str) -> None:  # noqa: ANN401 - Java's
+def _rename(session: SparkSession, system: Any, draft: str, url: str, old: str) -> None:
     path = path_of(session, url)
     # An empty folder would take the draft into itself.
-    moved = system.rename(path, path_of(session, old)) if old else not system.exists(path) or system.delete(path, False)  # noqa: FBT003
+    moved = system.rename(path, path_of(session, old)) if old else not system.exists(path) or system.delete(path, False)
     if not (moved and system.rename(path_of(session, draft), path)):
         raise MachineError(f"{url}: the file system would not rename to it", "Nothing was written.")

@@ -17,11 +17,10 @@ import json
 import re
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,17 +31,20 @@ from pyspark.sql import SparkSession
 from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
-from kraft.models import ranker, ranker_stage
+from kraft.models import ranker
 from kraft.models.feature_table import FloatMatrix
-from kraft.models.preset_rows import Completing, completed, completing
 from kraft.models.ranker import RankerRecord, TrainedRanker
-from kraft.models.recipes import fit_store
 from kraft.models.trees import lightgbm
 from kraft.models.validation import SplitRows
 from kraft.settings import Settings
 from kraft.spark.errors import OF_SPARK, told_by
 from kraft.spark.parts import Batches
 from kraft.spark.session import executors, spark_session
+from kraft.stages.preset import preset_of, ranker_settings
+from kraft.stages.train_ranker import RankerTrained, TrainRanker, publish, sample_of
+
+if TYPE_CHECKING:
+    from kraft.stages.preset import CompletingModel
 
 ATTEMPTS: Final = 3
 """Times that the stage is tried: a rank may be lost, or its port taken before it listens there."""
@@ -69,7 +71,7 @@ class Lesson(NamedTuple):
 
     table: Path
     """Of the rows with labels, which driver and workers see under the same path."""
-    model: Completing
+    model: "CompletingModel"
     settings: Settings
     labels: npt.NDArray[np.bool_]
     split: SplitRows
@@ -79,43 +81,42 @@ class Lesson(NamedTuple):
     """Feature vectors that place the bins' edges."""
 
 
-def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the preset's ranker and publish it, as `kraft.models.ranker_stage.train_ranker` does."""
+def train_ranker(arguments: TrainRanker) -> RankerTrained:
+    """`kraft.stages.train_ranker.train_ranker` on Spark."""
     started = time.monotonic()
-    settings = Settings.model_validate(arguments["settings"])
+    settings = arguments.settings
     store, progress = Store(settings.work), Progress(settings.verbosity)
     session = spark_session(settings.master)
-    known = ranker_stage.sample_of(store, settings)
-    lesson, names = _lesson(store, settings, known.get("weights"))
+    known = sample_of(store, settings)
+    lesson, names = _lesson(store, settings, known.weights)
     prepared = time.monotonic()
     learned, model, ranks = _learned(session, lesson, progress)
     record = RankerRecord(
         feature_names=names,
-        category_codes=ranker_stage.category_codes(store, settings),
-        settings=settings.ranker,
+        category_codes=preset_of(settings).category_codes(store),
+        settings=ranker_settings(settings),
         train_rows=len(lesson.split.train),
         validation_rows=len(lesson.split.validation),
-        label_rows=known.get("label_rows") or len(lesson.labels),
+        label_rows=known.label_rows or len(lesson.labels),
         sampled_rows=len(lesson.labels),
         dataset_seconds=round(prepared - started + learned.pop("dataset_seconds"), 3),
         **learned,
     )
     trained = TrainedRanker(lightgbm.Booster(model_str=model), record)
-    return ranker_stage.publish(trained, store, settings) | {"ranks": ranks}
+    return publish(trained, store, settings, ranks)
 
 
 def _lesson(store: Store, settings: Settings, weights: npt.NDArray[np.float32] | None) -> tuple[Lesson, list[str]]:
     """What the ranks learn from, and the names of the features."""
-    source = store if settings.preset == "seed" else fit_store(store)
-    chosen = settings.ranker
-    with ranker_stage.label_rows(store, settings) as rows:
+    preset, chosen = preset_of(settings), ranker_settings(settings)
+    with preset.label_rows(store, settings) as rows:
         labels = rows.labels()
-        split = ranker_stage.draw_rows(rows, labels, chosen)
+        split = preset.split_rows(rows, labels, chosen)
         users = rows.column(columns.USER_ID, np.int32) if chosen.objective == "lambdarank" else None
         size = min(chosen.bin_construct_sample_cnt, len(split.train))
         drawn = np.random.default_rng(chosen.seed).choice(len(split.train), size, replace=False)
         sample = rows.take(split.train[np.sort(drawn)])
-        model = completing(source, settings)
+        model = preset.load_model(preset.label_store(store))
         return Lesson(rows.table, model, settings, labels, split, users, weights, sample), list(rows.feature_names)
 
 
@@ -148,18 +149,18 @@ def _learned(session: SparkSession, lesson: Lesson, progress: Progress) -> tuple
 # --- what the workers do ----------------------------------------------------------------------
 
 
-def _rank(batches: Batches, *, shared: Any, threads: int) -> Batches:  # noqa: ANN401 - a broadcast
+def _rank(batches: Batches, *, shared: Any, threads: int) -> Batches:
     """Train as one of several ranks; rank 0 answers with the model."""
     for _ in batches:
         pass
     context = BarrierTaskContext.get()
     lesson, rank, ranks = shared.value, context.partitionId(), len(context.getTaskInfos())
     started = time.monotonic()
-    chosen = lesson.settings.ranker
+    chosen = ranker_settings(lesson.settings)
     # Else a feature that the sample cannot split would be dropped, which depends on the number of rows.
     parameters = ranker.lightgbm_parameters(chosen, threads) | {"feature_pre_filter": False}
     split = SplitRows(share(lesson.split.train, lesson.users, rank, ranks), lesson.split.validation)
-    with completed(lesson.table, lesson.model, lesson.settings) as rows:
+    with preset_of(lesson.settings).rows(lesson.table, lesson.model, lesson.settings) as rows:
         binned = ranker.datasets(
             rows, lesson.labels, split, parameters, users=lesson.users, weights=lesson.weights, sample=lesson.sample
         )

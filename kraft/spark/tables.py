@@ -1,21 +1,21 @@
-"""`kraft.data.tables.build` on Spark."""
+"""The tables on Spark."""
 
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pyspark.sql import SparkSession
 
-from kraft.data import contracts, tables
+from kraft.data import contracts
 from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, OPTIONAL_OF_A_LOG, USERS
 from kraft.engine.sources import Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
-from kraft.settings import Settings
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.remote import RemoteLog, mirrored
 from kraft.spark.session import spark_session
+from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
 
 MIRROR: Final = "raw"
 """Folder of the work folder for copies of the small files of a --raw that is elsewhere."""
@@ -24,16 +24,15 @@ COUNTS: Final = "user_item_counts"
 Sources = Mapping[str, Source]
 
 
-def build(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring every table up to date, and `COUNTS`; arguments and result are as of `kraft.data.tables.build`."""
-    settings = Settings.model_validate(arguments["settings"])
+def build(arguments: BuildTables) -> TablesBuilt:
+    """`kraft.stages.build_tables.build_tables` on Spark, and `COUNTS`."""
+    settings = arguments.settings
     session = spark_session(settings.master)
-    more = dict.fromkeys((COUNTS, *(arguments.get("more") or ())))
-    return tables.build(
-        {**arguments, "more": list(more)},
+    more = tuple(dict.fromkeys((COUNTS, *arguments.more)))
+    return build_tables(
+        arguments.model_copy(update={"more": more}),
         builder=partial(SparkBuilder, spark=session),
         resolve=partial(resolve, session, Store(settings.work).folder / MIRROR),
-        tell=lambda _: None,
     )
 
 

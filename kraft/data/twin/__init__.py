@@ -11,6 +11,6 @@ writing.py       files, whole or not at all
 calibration.py   the finished files against KuaiRec's own statistics (statistic.py: one of them)
 """
 
-from kraft.data.twin.making import TwinSummary, make_stage, synthesize
+from kraft.data.twin.making import TwinSummary, synthesize
 
-__all__ = ["TwinSummary", "make_stage", "synthesize"]
+__all__ = ["TwinSummary", "synthesize"]

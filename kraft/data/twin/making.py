@@ -1,10 +1,9 @@
 """Makes the seven files of a twin from one seed, and on request the true probabilities beside them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -147,17 +146,6 @@ def synthesize(
             else:
                 rows[stem] = write_blocks(made(), to, stem, "parquet" if stem == ORACLE else file_format, task)
     return TwinSummary(to, rows, tuple(sources.files), time.monotonic() - started)
-
-
-def make_stage(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """`synthesize` as a stage: its arguments as JSON, `verbosity` instead of `progress`."""
-    options = dict(arguments)
-    progress = Progress(options.pop("verbosity"))
-    given = options.pop("side_tables_from", None)
-    summary = synthesize(
-        Path(options.pop("to")), **options, side_tables_from=Path(given) if given else None, progress=progress
-    )
-    return {"rows": summary.rows, "seconds": summary.seconds}
 
 
 def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: np.random.Generator) -> _Cast:

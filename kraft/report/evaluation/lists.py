@@ -3,9 +3,9 @@
 from typing import Any
 
 from kraft.evaluation.recommendation_tables import METRICS, SOURCES
+from kraft.formatting import Found, counted, figure, interval, listed, percent, told
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, lines, rows_of
-from kraft.report.words import Found, counted, figure, interval, listed, percent, told
 
 TITLE = "Recommendations from the whole catalogue"
 UNION = "union"

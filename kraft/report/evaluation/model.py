@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kraft import columns
+from kraft.formatting import counted, figure, listed, percent
 from kraft.models.explaining import meaning
 from kraft.models.feature_table import FeatureTable
 from kraft.models.ranker import RankerRecord, TrainedRanker
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import chosen_round, named_bars
-from kraft.report.words import counted, figure, listed, percent
 
 SAMPLE_ROWS, LEAST_ROWS = 2000, 100
 """Test pairs whose scores are taken apart: so many, but fewer of a long model."""

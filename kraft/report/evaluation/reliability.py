@@ -1,8 +1,8 @@
 """The section on scores as probabilities, from the report of `kraft.evaluation.stage.judge`."""
 
+from kraft.formatting import Found, figure, pairs, percent
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, diagonal
-from kraft.report.words import Found, figure, pairs, percent
 
 TITLE = "Are the scores probabilities?"
 ERROR = "expected_calibration_error"

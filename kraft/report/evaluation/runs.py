@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from kraft import __version__
+from kraft.artifacts import ALS, RANKER, SCORES
 from kraft.engine.queries import all_queries
 from kraft.engine.store import FIT, Store
+from kraft.formatting import Found, counted, listed, percent
 from kraft.models.ranker import RECORD_FILE, RankerRecord
-from kraft.models.recipes import ALS, RANKER, SCORES, fit_store
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import named_bars
-from kraft.report.words import Found, counted, listed, percent
 from kraft.settings import MIB, Settings, usable_cores
+from kraft.stages.preset import als_settings, history_store
 
 TOLD_VERSIONS: Final = ("duckdb", "lightgbm", "numpy", "polars", "pyarrow", "scikit-learn")
 SLOWEST = 12
@@ -53,7 +54,7 @@ def facts(settings: Settings, record: RankerRecord) -> dict[str, str]:
         "kraft": __version__,
         "data": str(settings.raw),
         **told,
-        "ALS": _settings_text(settings.als.model_dump()),
+        "ALS": _settings_text(als_settings(settings).model_dump()),
         "ranker": _settings_text(record.settings.model_dump()),
         "memory limit": f"{settings.memory_limit / MIB:,.0f} MiB",
         "threads": f"{settings.threads} of {counted(usable_cores(), 'core')}",
@@ -67,7 +68,7 @@ def found_steps(store: Store) -> list[Step]:
     """Every table and model of the work folder."""
     return [
         {"step": f"{prefix}{name}", "stage": _stage_of(name), **_facts_of(part, name, entry)}
-        for prefix, part in (("", store), (f"{FIT}.", fit_store(store)))
+        for prefix, part in (("", store), (f"{FIT}.", history_store(store)))
         for name, entry in part.manifest().items()
     ]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kraft.evaluation.ranking import METRICS
+from kraft.formatting import Found, counted, figure, interval, listed, pairs, percent, told
 from kraft.report.evaluation.sets import MAIN, Sets, least_of, named_values, range_of, told_of, value_of
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, Range, lines, ranges, rows_of
-from kraft.report.words import Found, counted, figure, interval, listed, pairs, percent, told
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 
 SHOWN = {
     "NDCG@10": MAIN,

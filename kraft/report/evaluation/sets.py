@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kraft.formatting import Found, figure, pairs, told
 from kraft.report.plots import Range
-from kraft.report.words import Found, figure, pairs, told
 
 MAIN = "ndcg@10"
 """The metric that score sets are ordered by."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from kraft.evaluation.judging import AUC_METRICS, LOW_ACTIVITY_AUC, LOW_ACTIVITY_NDCG
+from kraft.formatting import Found, figure, listed, percent
 from kraft.report.evaluation.sets import MAIN, Sets, least_of, named_values, range_of, told_of, value_of
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import ranges
-from kraft.report.words import Found, figure, listed, percent
 
 COLD_AUC = AUC_METRICS["cold items"]
 SUBSETS = dict(zip(AUC_METRICS, ("all videos", "warm videos", "cold videos"), strict=True))

@@ -8,16 +8,16 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kraft.engine.budget import Budget, peak_bytes
+from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet
 from kraft.engine.store import Store
 from kraft.evaluation.recommendation_tables import SOURCES
+from kraft.formatting import counted, figure, listed, minute, percent
 from kraft.report.page import Figure, Section, Table, Text
-from kraft.report.words import counted, figure, listed, minute, percent
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 
 TITLE = "Three users"
 ABSENT = Text("No recommendations were made for this page, so no examples are shown.")
@@ -29,34 +29,34 @@ UNKNOWN = "unknown"
 Row = dict[str, Any]
 
 
-def draw_users(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def draw(settings: Settings, recommended: Path, top: int) -> list[Row]:
     """A light, a median and a heavy user, the same at every call.
 
     Args:
-        arguments: `settings`; `lists`, a Parquet file of recommendations that `jobs.recommend` made for all users;
-            `top`, places of a list that are shown.
+        settings: of the job.
+        recommended: Parquet file of recommendations that `jobs.recommend` made for all users.
+        top: places of a list that are shown.
 
     Returns:
-        `users`: for each the columns of `sample_users`, `history`: the rows of `user_histories`, and `recommended`: the
-        first rows of the user's list; `peak_mib`.
+        For each the columns of `sample_users`, `history`: the rows of `user_histories`, and `recommended`: the
+        first rows of the user's list.
     """
-    settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
     sources = {name: Parquet(store.table(name)) for name in ("user_counts", "test_positives", "interactions_train")}
     users, histories = _run(settings, store, sources, "sample_users", "user_histories")
-    drawn = [("user_id", "in", [user["user_id"] for user in users]), ("rank", "<=", int(arguments["top"]))]
-    lists = pq.read_table(Path(arguments["lists"]), filters=drawn).sort_by("rank").to_pylist() if users else []
+    drawn = [("user_id", "in", [user["user_id"] for user in users]), ("rank", "<=", top)]
+    lists = pq.read_table(recommended, filters=drawn).sort_by("rank").to_pylist() if users else []
     for user in users:
         user["history"] = [row for row in histories if row["user_id"] == user["user_id"]]
         user["recommended"] = [row for row in lists if row["user_id"] == user["user_id"]]
-    return {"users": users, "peak_mib": round(peak_bytes() / MIB)}
+    return users
 
 
 def section(users: list[Row], settings: Settings) -> Section:
     """The examples; a sentence where there are none.
 
     Args:
-        users: of `draw_users`, each with `reasons`: `kraft.models.explaining.Explanation.as_json` of each
+        users: of `draw`, each with `reasons`: `kraft.models.explaining.Explanation.as_json` of each
             recommendation.
         settings: preset, work folder and raw files.
     """

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from kraft.formatting import counted, listed, minute, percent, share
 from kraft.report.exploration.tables import Exploration, Row, with_shares
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import NUMBERS, legend, named_bars, stacked
-from kraft.report.words import counted, listed, minute, percent, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,9 +140,9 @@ def _tail(found: Exploration) -> Figure:
 
 def _shape(top_tenth: float) -> str:
     """Of the videos, in words: a tenth that has little more than a tenth is no head of a tail."""
-    if top_tenth < 0.15:  # noqa: PLR2004 - half as much again as its part
+    if top_tenth < 0.15:
         return "this log has hardly a long tail, nearly every video is met equally often"
-    return "a long tail of videos shares the rest" if top_tenth > 0.5 else "the tail of the videos is moderate"  # noqa: PLR2004
+    return "a long tail of videos shares the rest" if top_tenth > 0.5 else "the tail of the videos is moderate"
 
 
 def _lorenz(found: Exploration) -> Figure:

@@ -1,9 +1,9 @@
 """Section on categories: how many a video has, how frequent each is, and how often it is liked."""
 
+from kraft.formatting import counted, listed, percent
 from kraft.report.exploration.tables import ENOUGH, Exploration, Row, with_shares
 from kraft.report.page import Figure, Section, Text
 from kraft.report.plots import named_bars, named_dots, upright_bars
-from kraft.report.words import counted, listed, percent
 
 SHOWN_CAPTIONS = 15
 

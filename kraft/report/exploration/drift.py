@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from kraft.formatting import counted, day_of, percent, share
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import legend, lengths_axis, upright_bars
-from kraft.report.words import counted, day_of, percent, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from kraft.formatting import counted, listed, percent, share
 from kraft.report.exploration.tables import ENOUGH, Exploration, Row, with_shares
 from kraft.report.page import Figure, Section
 from kraft.report.plots import legend, lengths_axis, mark, stacked, upright_bars
-from kraft.report.words import counted, listed, percent, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,10 +1,10 @@
 """Section on what the data lack, and what was rejected and why."""
 
 from kraft.engine.queries import all_queries
+from kraft.formatting import counted, listed, percent, share
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import named_bars
-from kraft.report.words import counted, listed, percent, share
 
 LACKING = {"log": "missing_in_log", "users": "missing_in_users", "videos": "missing_in_videos"}
 """Where values may be missing -> the table that counts them."""

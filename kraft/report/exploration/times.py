@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from kraft.formatting import ZONE, counted, day_of, minute, percent, share
 from kraft.report.exploration.tables import Exploration, Row, with_shares
 from kraft.report.page import Figure, Section, Text
 from kraft.report.plots import legend, mark, stacked, upright_bars
-from kraft.report.words import ZONE, counted, day_of, minute, percent, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
-"""The stage that explains scores: JSON in, JSON out, in a process of its own."""
+"""Explanations of a few pairs, made of the work folder's tables and models."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,61 +9,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kraft import columns
-from kraft.engine.budget import peak_bytes
+from kraft.artifacts import RANKER
 from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.models import ranker
 from kraft.models.explaining import Explanation, parts_of
 from kraft.models.feature_table import FeatureTable
-from kraft.models.given_pairs import write_features
-from kraft.models.preset_rows import open_rows
-from kraft.models.recipes import RANKER, named
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
+from kraft.stages.given_pairs import write_features
+from kraft.stages.preset import preset_of
 
 Pair = tuple[int, int]
 PAIRS_SCHEMA = pa.schema([(columns.USER_ID, pa.int32()), (columns.ITEM_ID, pa.int32())])
 
 
-def explain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Explain the ranker's scores of a few pairs; tables and models are up to date.
-
-    Args:
-        arguments: `settings`; `pairs`, a list of [user_id, item_id]; `features`, lines a pair with a feature each in
-            the table, by default 10; `sources`, a text a pair: what offered the video, by default nothing.
-
-    Returns:
-        `explanations` (a list of `Explanation.as_json` in the order of the pairs, with every feature), `table` (plain
-        text), `peak_mib`.
-
-    Raises:
-        InputError: a user or a video is in no table.
-    """
-    settings = Settings.model_validate(arguments["settings"])
-    store = Store(settings.work)
-    pairs: list[Pair] = [(int(user), int(item)) for user, item in arguments["pairs"]]
-    sources = arguments.get("sources") or [""] * len(pairs)
-    notes = _notes(pairs, store)
-    explained = explain_pairs(sorted(set(pairs)), store, settings)
-    explanations = []
-    for (user, item), offered_by in zip(pairs, sources, strict=True):
-        told = (*notes.get((columns.USER_ID, user), ()), *notes.get((columns.ITEM_ID, item), ()))
-        explanations.append(explained[user, item].with_context(told, offered_by))
-    most = int(arguments.get("features", 10))
-    return {
-        "explanations": [one.as_json() for one in explanations],
-        "table": "\n\n".join(one.to_text(most) for one in explanations),
-        "peak_mib": round(peak_bytes() / MIB),
-    }
-
-
 def explain_pairs(pairs: Sequence[Pair], store: Store, settings: Settings) -> dict[Pair, Explanation]:
     """Explanations of ``pairs``, distinct (user_id, item_id) sorted by both."""
+    preset = preset_of(settings)
     with store.scratch() as folder:
         asked = folder / "asked.parquet"
         users, items = (pa.array(ids, pa.int32()) for ids in zip(*pairs, strict=True))
         pq.write_table(pa.table([users, items], schema=PAIRS_SCHEMA), asked)
-        with open_rows(write_features(asked, store, settings, folder), store, settings) as rows:
-            trained = ranker.load(store.trusted(named(RANKER, settings)))
+        with preset.open_rows(write_features(asked, store, settings, folder), store, settings) as rows:
+            trained = ranker.load(store.trusted(preset.artifact(RANKER)))
             explained = explain_rows(rows, trained, settings.threads)
     return dict(zip(pairs, explained, strict=True))
 
@@ -94,7 +62,7 @@ def explain_rows(features: FeatureTable[Any], trained: ranker.TrainedRanker, thr
     ]
 
 
-def _notes(pairs: Iterable[Pair], store: Store) -> dict[tuple[str, int], list[str]]:
+def notes_on(pairs: Iterable[Pair], store: Store) -> dict[tuple[str, int], list[str]]:
     """(id's column, id) -> what is to be said of it: of those that are not in the train period.
 
     Raises:

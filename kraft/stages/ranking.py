@@ -1,13 +1,12 @@
-"""The stage that ranks candidates and writes the lists: JSON in, JSON out, in a process of its own.
+"""From candidates to lists: features, scores, and the best of each user, a block of whole users at a time.
 
 Candidates come sorted by user. A block of whole users at a time gets its features, its scores and its lists, so that
 neither memory nor the disk for features grows with the number of users.
 """
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +14,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kraft import columns
-from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models.candidates import names_of
 from kraft.models.diversity import UNKNOWN, Content, pool_size, rerank
-from kraft.models.given_pairs import write_features
-from kraft.models.scoring_stages import ScoreTable, export, score_table
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
+from kraft.stages.given_pairs import write_features
+from kraft.stages.score import ScoreTable, score_table
 
 BLOCK_PAIRS = 500_000
 """Candidate pairs ranked together, some 50 MB of features on disk. Results do not depend on it. Of 11 M pairs twice as
@@ -37,42 +35,6 @@ LISTS_SCHEMA: Final = pa.schema(
         pa.field("sources", pa.string(), nullable=False),
     ]
 )
-
-
-def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Rank the candidates of every user and write the best of them.
-
-    Args:
-        arguments: `settings`; `candidates`, Parquet as `candidates_stage` writes it; `out`, the file to write (CSV
-            where the name ends in .csv, else Parquet): user_id, rank (from 1), item_id, score, sources (names, most
-            general last), sorted by user_id and rank; `top`, videos a user; `diversity`, 0 to 1.
-
-    Returns:
-        `users`, `rows`, `short_lists` (users with fewer than `top` videos), `pairs` (candidates ranked), `seconds`.
-    """
-    settings = Settings.model_validate(arguments["settings"])
-    store, progress = Store(settings.work), Progress(settings.verbosity)
-    started = time.monotonic()
-    top, diversity = int(arguments["top"]), float(arguments["diversity"])
-    candidates = Path(arguments["candidates"])
-    facts = {"users": 0, "rows": 0, "short_lists": 0, "pairs": 0}
-    with store.scratch() as folder:
-        lists = folder / "lists.parquet"
-        ranking = Ranking(store, settings, top, diversity)
-        with (
-            progress.task("recommend", pq.read_metadata(candidates).num_rows, "pairs") as task,
-            pq.ParquetWriter(lists, LISTS_SCHEMA, compression="zstd") as writer,
-        ):
-            for block in user_blocks(candidates, BLOCK_PAIRS):
-                table, users, short = ranking.lists(block)
-                writer.write_table(table)
-                facts["users"] += users
-                facts["rows"] += len(table)
-                facts["short_lists"] += short
-                facts["pairs"] += len(block)
-                task.advance(len(block))
-        export(lists, Path(arguments["out"]))
-    return {**facts, "seconds": round(time.monotonic() - started, 3), "peak_mib": round(peak_bytes() / MIB)}
 
 
 class Ranking:

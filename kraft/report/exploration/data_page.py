@@ -1,46 +1,19 @@
-"""The stage that makes the page of the data: JSON in, one file out, in a process of its own.
+"""The page of the data.
 
 Every number comes from a file of `sql/exploration`; nothing is computed here but shares and differences of these.
 """
 
 import platform
-from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from kraft import __version__
-from kraft.engine.budget import mib, peak_bytes
+from kraft.engine.budget import mib
+from kraft.formatting import counted
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
-from kraft.report.page import Page, write
-from kraft.report.place import FIGURES
-from kraft.report.words import counted
-from kraft.settings import MIB, Settings, usable_cores
+from kraft.report.page import Page
+from kraft.settings import Settings, usable_cores
 
 TOLD_VERSIONS = ("duckdb", "jinja2", "matplotlib")
-
-
-def explore(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the page; the tables it reads (`tables.inputs`) are up to date.
-
-    Args:
-        arguments: `settings`; `out`, the file to write; `format`: html, json or markdown.
-
-    Returns:
-        `sections`, `figures` (how many), `bytes` (of the file), `peak_mib`.
-
-    Memory: DuckDB's share of the limit, then the drawing library and one figure at a time.
-    """
-    settings = Settings.model_validate(arguments["settings"])
-    out = Path(arguments["out"])
-    made = page(tables.run(settings))
-    write(made, out, format=arguments["format"], figures=out.parent / FIGURES)
-    return {
-        "sections": len(made.sections),
-        "figures": len(list(made.figures)),
-        "bytes": out.stat().st_size,
-        "peak_mib": round(peak_bytes() / MIB),
-    }
 
 
 def page(found: tables.Exploration) -> Page:

@@ -1,4 +1,4 @@
-"""The stage that builds the tables of `sql/` from the raw files."""
+"""Which tables a job builds from which raw files, and in which order."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -6,132 +6,51 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
+from kraft.artifacts import TRAINING_SAMPLE
 from kraft.data.aside import Aside, publish
-from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
-from kraft.engine.isolation import tell
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries
 from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
 from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
-from kraft.errors import EngineError, InputError
-from kraft.settings import PRESETS, Settings
+from kraft.errors import InputError
+from kraft.settings import Settings
+from kraft.stages.build_tables import BuildTables, TableBuilt, TablesBuilt
+from kraft.stages.preset import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES, history_store, preset_of
 
-BASE_TABLES = (
-    "user_features",
-    "video_metadata",
-    "interactions",
-    "split",
-    "interactions_train",
-    "user_index",
-    "item_index",
-    # What the ALS factors need ends here; they are fitted beside the rest.
-    "user_counts",
-    "item_counts",
-    "interactions_test",
-    "test_positives",
-    "sample_submission",
-)
-"""What every preset needs. The small side tables come first: if one of them is broken, nothing large has been
-read yet."""
-SEED_TABLES = ("ranker_users", "ranker_items", "ranker_train", "ranker_test")
-"""The documented features."""
-PAIR_TABLES = (
-    "watch_times",
-    "item_totals",
-    "group_rates",
-    "taste_rates",
-    "user_totals",
-    "daily_totals",
-    "item_features",
-    "pair_features",
-)
-"""The preset kraft's features, each made of a train period; built twice (`build`)."""
-DETAIL_TABLES = ("item_days", "friends", "video_details")
-"""What is known of users and videos beforehand, the same for both."""
-CANDIDATE_TABLES = ("catalogue", "user_item_counts", "recent_positives", "user_categories")
-"""What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
-PAGE_TABLES = ("item_days", "video_details", "video_texts")
-"""What pages tell of videos, by either preset; built only where a job asks for them."""
-RECENT_POSITIVES = 10
-"""Videos liked last that are kept of each user."""
+if TYPE_CHECKING:
+    from kraft.stages.build_tables import ResolveRaw
+
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
-TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES)}
-"""What a build brings up to date, by preset."""
 
 
-Resolve = Callable[[Path | str, str], tuple[Mapping[str, Source], Mapping[str, Source]]]
-"""`contracts.resolve`, or what finds raw files elsewhere."""
+def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "ResolveRaw") -> TablesBuilt:
+    """One attempt of `kraft.stages.build_tables.build_tables`.
 
-
-def build(
-    arguments: Mapping[str, Any],
-    *,
-    builder: Callable[..., Builder] = Builder,
-    resolve: Resolve = resolve,
-    tell: Callable[[str], object] = tell,
-) -> dict[str, Any]:
-    """Check the raw files and bring every table up to date (a stage: arguments and result are JSON).
-
-    Where DuckDB fails by itself, it is asked once more, in a new session, from the tables on that are finished: 2.0.1
-    does so, rarely, where a CSV file of gigabytes is sorted while it is read (a block of the file is gone from memory
-    in the moment in which a thread goes on to it).
-
-    For the preset kraft, the same files of `sql/` then run once more in the folder `fit` of the work folder, with the
-    train period for the whole log: it is cut again in time, and what follows the second cut are the rows that the
+    For a preset that stacks, the same files of `sql/` then run once more in the folder `fit` of the work folder, with
+    the train period for the whole log: it is cut again in time, and what follows the second cut are the rows that the
     ranker learns from. Nothing of their time, and nothing of the test period, is there to be read.
-
-    Args:
-        arguments: `settings`, a dump of `kraft.settings.Settings` with `raw` set; `tables`, names to build,
-            by default those of the preset; `more`, names of further tables to build after them, by default none;
-            `commit`, whether to show readers the result at the end, by default true.
-        builder: the engine that makes the tables.
-        resolve: finds the raw files.
-        tell: is told each table's name once it is up to date; by default the job is.
-
-    Returns:
-        `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
-        its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `rejected` (raw
-        file -> rows set aside), `catalog` (path).
     """
-    settings = Settings.model_validate(arguments["settings"])
-    once = partial(_build, settings, arguments, builder, resolve, tell)
-    try:
-        return once()
-    except EngineError as error:
-        Progress(settings.verbosity).say(f"{error.problem}: once more, in a new session")
-        return once()
-
-
-def _build(
-    settings: Settings,
-    arguments: Mapping[str, Any],
-    builder: Callable[..., Builder],
-    resolve: Resolve,
-    tell: Callable[[str], object],
-) -> dict[str, Any]:
-    """One attempt of `build`."""
+    settings = arguments.settings
     if settings.raw is None:
         raise InputError("--raw is required here")
-    budget = Budget(settings.memory_limit)
-    most_rows = settings.train_rows or budget.training_rows(_n_features(settings))
+    budget, preset = Budget(settings.memory_limit), preset_of(settings)
+    most_rows = settings.train_rows or budget.training_rows(len(preset.feature_names(settings)))
     observed = settings.protocol == "big-to-small"
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
     seen = resolve(settings.raw, "small")[0] if observed else {}
     store = Store(settings.work)
     progress = Progress(settings.verbosity)
-    names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
-    stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
+    names = (*(arguments.tables or preset.tables), *arguments.more)
+    stacking = None if arguments.tables else preset.stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
     with open_session(budget, settings.threads, store.tmp, files) as connection:
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
@@ -145,24 +64,23 @@ def _build(
         aside = _aside(main, sources)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), aside)
         builders = [(main, names)]
-        # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
-        learning, learned, pairs = main, "ranker_train", "interactions_train"
+        # Whose pairs the ranker learns from; nobody's where only some tables are asked for, and its history is not.
+        learning = main if preset.stacking is None else None
         if stacking:
             known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
             known |= {"interactions": Parquet(store.table("interactions_train"))}
             again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
-            fit = make(store.inner(FIT), known, parameters | again)
+            fit = make(history_store(store), known, parameters | again)
             builders.append((fit, PAIR_TABLES))
-            learning, learned, pairs = fit, "pair_features", "interactions_test"
+            learning = fit
         with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
             for each, listed in builders:
                 for name in listed:
                     task.note(name)
-                    if each is learning and name == learned:
-                        sampled(each, learned, pairs, most_rows).ensure(name)
+                    if each is learning and name == preset.label_table:
+                        sampled(each, name, preset.label_pairs, most_rows).ensure(name)
                     else:
                         each.ensure(name)
-                    tell(name)
                     task.advance()
         split = _first(connection, main, "split")
         main.source("interactions").register(connection, "interactions")
@@ -170,16 +88,17 @@ def _build(
         rows, raw_rows = (int(count) for count in log[0])
         rejected |= publish(store, aside)
     split["cut_time"] = _local_time(split["cut_timestamp"])
-    return {
-        "built": main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
-        "reused": main.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
-        "absent": [name for name, file in extras.items() if isinstance(file, AbsentFile)] if stacking else [],
-        "split": split,
-        "interactions": rows,
-        "duplicates": raw_rows - rows,
-        "rejected": rejected,
-        "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
-    }
+    built = main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {})
+    return TablesBuilt(
+        built={name: TableBuilt(**facts) for name, facts in built.items()},
+        reused=main.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
+        absent=[name for name, file in extras.items() if isinstance(file, AbsentFile)] if stacking else [],
+        split=split,
+        interactions=rows,
+        duplicates=raw_rows - rows,
+        rejected=rejected,
+        catalog=str(store.commit() if arguments.commit else store.folder / CATALOG),
+    )
 
 
 def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
@@ -190,7 +109,7 @@ def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Build
     """
     builder.ensure(pairs)
     if builder.rows_of(pairs) <= most_rows:
-        builder.store.discard(LABEL_SAMPLE)
+        builder.store.discard(TRAINING_SAMPLE)
         return builder
     draw = replace(
         builder,
@@ -198,7 +117,7 @@ def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Build
         settings={"most_rows": most_rows},
         _digests={},
     )
-    sample = Parquet(draw.ensure(LABEL_SAMPLE))
+    sample = Parquet(draw.ensure(TRAINING_SAMPLE))
     parts = [name for name in all_queries()[learned].inputs if name != pairs]
     known: dict[str, Source] = {name: Parquet(builder.ensure(name)) for name in parts}
     return replace(builder, raw={**known, pairs: sample}, _digests={})
@@ -227,13 +146,6 @@ def _readers(names: Iterable[str]) -> dict[str, set[str]]:
                 readers[part].add(name)
                 waiting.append(part)
     return readers
-
-
-def _n_features(settings: Settings) -> int:
-    """Columns of the preset's feature vectors."""
-    if settings.preset == "seed":
-        return len(ranker_features(settings.als.factors))
-    return len(pair_features(settings.without))
 
 
 def _observed(

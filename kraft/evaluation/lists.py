@@ -1,4 +1,4 @@
-"""The stage that judges recommendations: what the candidates let through, and what the lists made of them are worth.
+"""Recommendations evaluated: what the candidates let through, and what the lists made of them are worth.
 
 Lists are held against what users came to like in the test period (`sql/recommendations`), and against a reference:
 what lists made from candidates lack of lists made from every video is what the first stage costs.
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -39,54 +39,71 @@ CANDIDATE_CUTOFFS = (50, 100, 200, 500, 1000)
 Row = dict[str, Any]
 
 
-def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
+class ListsToEvaluate(NamedTuple):
+    """Candidates and lists, and how they were made."""
+
+    lists: Mapping[str, Path]
+    """Name -> Parquet or CSV file with user_id, rank and item_id, in the order to show them; the last of several is
+    the reference for the first."""
+    candidates: Path | None
+    """A Parquet file of all that the sources offer to users with a positive, with place and ranks."""
+    shares: Mapping[str, float]
+    """Source -> share of the candidates."""
+    top: int
+    """Places of a list that count."""
+    exclude_seen: bool
+    """Whether the truth leaves out what a user has seen, as the lists do."""
+    items: Path | None
+    """A file of the videos that they were made from; None for the whole catalogue."""
+    deepest: int | None = None
+    """Up to how many candidates a user recall is told."""
+
+
+def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., Builder]) -> tuple[dict[str, Any], str]:
     """Recall of the candidates by source, and metrics of several sets of lists.
 
     Args:
-        arguments: `settings`; `candidates`, a Parquet file of all that the sources offer to users with a positive, with
-            place and ranks, or None; `shares`, source -> share of the candidates; `lists`, name -> Parquet or CSV file
-            with user_id, rank and item_id, in the order to show them, the last of several being the reference for the
-            first; `top`, places of a list that count; `exclude_seen`, whether the truth leaves out what a user has
-            seen, as the lists do; `items`, a file of the videos that they were made from, or None for the whole
-            catalogue; optionally `deepest`, up to how many candidates a user recall is told.
+        settings: of the job.
+        asked: what to evaluate.
         engine: the builder that runs `sql/recommendations`.
 
     Returns:
-        `report`: `top`, `exclude_seen`, `users` (with a positive), `positives`, `bootstrap`, `candidates` (None, or
+        The report: `top`, `exclude_seen`, `users` (with a positive), `positives`, `bootstrap`, `candidates` (None, or
         `cutoffs`, `shares`, `recall` and `added`: source -> a figure a cutoff; all together are the source union),
         `lists` (for each `name`, `metrics`: metric -> value, low, high; and the columns of `list_summary` and
         `exposure_metrics`) and `loss` (None, or `list`, `reference`, and the NDCG that the first list lacks as
-        `absolute` and `relative`: value, low, high). `table`: the plain text.
+        `absolute` and `relative`: value, low, high). And the plain text.
 
     Raises:
-        InputError: there is nothing to judge, no user has a positive, the candidates are only a part of what the
+        InputError: there is nothing to evaluate, no user has a positive, the candidates are only a part of what the
             sources offer, or a list holds a video twice, one that is not in the catalogue, or ranks other than
             1, 2, 3 and so on.
 
     Memory: DuckDB's share of the limit, and 2 bytes a user and resample.
     """
-    settings = Settings.model_validate(arguments["settings"])
-    lists = {name: list_file(Path(path)) for name, path in arguments["lists"].items()}
-    if not lists and arguments["candidates"] is None:
-        raise InputError("no lists and no candidates are given to judge", "Name at least one file of recommendations.")
+    lists = {name: list_file(path) for name, path in asked.lists.items()}
+    if not lists and asked.candidates is None:
+        raise InputError(
+            "no lists and no candidates are given to evaluate", "Name at least one file of recommendations."
+        )
     store = Store(settings.work)
-    given = filter(None, (arguments["candidates"], arguments["items"], *arguments["lists"].values()))
+    given = [path for path in (asked.candidates, asked.items, *asked.lists.values()) if path is not None]
     sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in TABLES}
     parameters = {
-        "top": int(arguments["top"]),
-        "exclude_seen": bool(arguments["exclude_seen"]),
-        "cutoffs": [cutoff for cutoff in CANDIDATE_CUTOFFS if cutoff <= arguments.get("deepest", cutoff)],
+        "top": asked.top,
+        "exclude_seen": asked.exclude_seen,
+        "cutoffs": [cutoff for cutoff in CANDIDATE_CUTOFFS if cutoff <= (asked.deepest or cutoff)],
     }
     with (
         store.scratch() as folder,
-        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, given)) as connection,
+        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, given) as connection,
     ):
-        if arguments["items"] is not None:
-            sources["catalogue"] = _only(store.table("catalogue"), Path(arguments["items"]), connection, folder)
+        if asked.items is not None:
+            sources["catalogue"] = _only(store.table("catalogue"), asked.items, connection, folder)
         judging = ListJudge(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
-        if arguments["candidates"] is not None:
-            candidates = judging.candidates(Path(arguments["candidates"]), arguments["shares"])
+        if asked.candidates is not None:
+            candidates = judging.candidates(asked.candidates, asked.shares)
         judged = {name: judging.judge(name, source) for name, source in lists.items()}
         loss = _loss(judged)
         if loss:
@@ -101,7 +118,7 @@ def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[...,
         "lists": [one.to_json(name) for name, one in judged.items()],
         "loss": loss,
     }
-    return {"report": report, "table": report_table(report)}
+    return report, report_table(report)
 
 
 def _only(catalogue: Path, items: Path, connection: Connection, folder: Path) -> Parquet:

@@ -16,6 +16,7 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, RawFile, Source, Span
 from kraft.engine.store import Store
 from kraft.settings import Settings
+from kraft.stages.preset import preset_of
 
 PAIR_COLUMNS: Final = {
     columns.USER_ID: "INTEGER",
@@ -26,38 +27,28 @@ PAIR_COLUMNS: Final = {
 }
 OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
 _BY_USER: Final = ("taste_rates",)
-"""Of the ingredients below, those with so many rows a user that only those of the users asked for are read: else every
+"""Of what the features are made of, those with so many rows a user that only those of the users asked for are read: else every
 block of recommendations would take time that grows with all users."""
-_INGREDIENTS: Final = {
-    "ranker_test": ("user_features", "video_metadata", "user_index", "item_index", "user_counts", "item_counts"),
-    "pair_features": ("user_totals", "item_features", "taste_rates"),
-}
-"""What the features of pairs are made of, beside the pairs."""
-
-
-def features_table(settings: Settings) -> str:
-    """The table that holds the features of pairs in the preset."""
-    return "ranker_test" if settings.preset == "seed" else "pair_features"
 
 
 def write_features(
-    pairs: Path, store: Store, settings: Settings, folder: Path, *, builder: Callable[..., Builder] = Builder
+    pairs: Path, store: Store, settings: Settings, folder: Path, *, builder: Callable[..., Builder] | None = None
 ) -> Path:
-    """Write the features of ``pairs``, in their order; `preset_rows.open_rows` reads them.
+    """Write the features of ``pairs``, in their order; `Preset.open_rows` reads them.
 
     Args:
         pairs: Parquet file with user_id and item_id, sorted by both; more columns are passed over.
         store: the work folder, whose tables are up to date.
         settings: preset, memory limit and threads.
         folder: gets the folder `pairs` for the tables; nothing of that name may be there.
-        builder: the engine that makes the table.
+        builder: the engine that makes the table; by default DuckDB's.
 
     Returns:
-        The Parquet file, one row a pair: `ranker_test` (preset seed) or `pair_features`.
+        The Parquet file, one row a pair: the preset's `pair_table`.
     """
-    wanted = features_table(settings)
+    preset = preset_of(settings)
     given = RawFile(pairs, PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
-    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in _INGREDIENTS[wanted]}
+    sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in preset.pair_inputs}
     sources |= {"interactions": given, "interactions_test": given}
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp) as connection:
         given.register(connection, "pairs")
@@ -66,4 +57,5 @@ def write_features(
         for name in sources.keys() & set(_BY_USER):
             sources[name] = Span(store.table(name), columns.USER_ID, least, most)
         own = Store(folder / "pairs")
-        return builder(connection, own, sources, {}, Progress(-1), threads=settings.threads).ensure(wanted)
+        make = builder or Builder
+        return make(connection, own, sources, {}, Progress(-1), threads=settings.threads).ensure(preset.pair_table)

@@ -1,6 +1,6 @@
-"""The stages that judge scores: run `sql/evaluation` over them, and say what the figures are worth."""
+"""Several score sets side by side: `sql/evaluation` run over each, and what the figures are worth."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,33 +26,40 @@ PAIRED = ("ndcg@10", *AUC_METRICS.values())
 BOOTSTRAP = {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE}
 
 
-def judge(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
-    """Metrics of several score sets, with intervals, beside the simplest recommenders.
+def evaluate(
+    settings: Settings,
+    scores: Mapping[str, Path],
+    engine: Callable[..., Builder],
+    *,
+    als: str | None = None,
+    cutoffs: Sequence[int] = (),
+) -> tuple[dict[str, Any], str]:
+    """Metrics of several score sets, with intervals.
 
     Args:
-        arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score, in the order to show
-            them, the first the one under judgement; optionally `baselines`, whether to add them (by default no), `als`,
-            the model of `FACTORS_ALONE` (by default als), and `cutoffs`, by default `CUTOFFS`.
+        settings: of the job.
+        scores: name -> Parquet file with user_id, item_id and score, in the order to show them, the first the one
+            that is evaluated.
         engine: the builder that runs `sql/evaluation`.
+        als: the model of the baseline by factors alone; None: no baselines are added.
+        cutoffs: K of the metrics @K; none: `CUTOFFS`.
 
     Returns:
-        `report`: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
+        The report: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
         `notes` and `score_sets`: for each `name`, `baseline`, `ranking` (as the report), `estimates` (metric -> value,
         low, high), `low_activity_auc` (auc, pairs, positives), `first_minus_this` (the same for the paired
         difference; None for the first), `least_score`, `greatest_score` and `calibration` (None where scores are not
-        from 0 to 1). `table`: the plain text.
+        from 0 to 1). And the plain text.
 
     Raises:
         InputError: no score set is given, or one does not hold one finite score for each test pair.
     """
-    settings = Settings.model_validate(arguments["settings"])
-    given: dict[str, Scores] = {name: score_file(Path(path)) for name, path in arguments["scores"].items()}
+    given: dict[str, Scores] = {name: score_file(path) for name, path in scores.items()}
     if not given:
-        raise InputError("no scores are given to judge", "Name at least one file of scores.")
+        raise InputError("no scores are given to evaluate", "Name at least one file of scores.")
     notes: list[str] = []
-    with _judge(settings, arguments, engine) as judging:
-        als = Store(settings.work).model(arguments.get("als", "als"))
-        more = _baselines(judging, als, notes) if arguments.get("baselines") else {}
+    with _judge(settings, scores, engine, cutoffs) as judging:
+        more = _baselines(judging, Store(settings.work).model(als), notes) if als else {}
         more = {name: source for name, source in more.items() if name not in given}
         judged = {name: judging.judge(name, source) for name, source in (given | more).items()}
     name, first = next(iter(judged.items()))
@@ -63,30 +70,32 @@ def judge(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Buil
         "notes": notes,
         "score_sets": [_score_set(label, one, first, baseline=label in more) for label, one in judged.items()],
     }
-    return {"report": report, "table": "\n\n".join((score_sets_table(judged), *notes, detail(name, first)))}
+    return report, "\n\n".join((score_sets_table(judged), *notes, detail(name, first)))
 
 
-def compare(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Builder) -> dict[str, Any]:
+def compare(
+    settings: Settings, scores: Mapping[str, Path], engine: Callable[..., Builder]
+) -> tuple[dict[str, Any], str]:
     """The paired difference of two score sets: what the first is worth over the second.
 
     Args:
-        arguments: `settings`; `scores`, name -> Parquet file with user_id, item_id and score: two of them.
+        settings: of the job.
+        scores: name -> Parquet file with user_id, item_id and score: two of them.
         engine: the builder that runs `sql/evaluation`.
 
     Returns:
-        `report`: `a` and `b` (their names), `pairs`, `bootstrap`, `metrics` (metric -> a, b, difference, low, high)
+        The report: `a` and `b` (their names), `pairs`, `bootstrap`, `metrics` (metric -> a, b, difference, low, high)
         and `users` (count of those with a positive, shares whose NDCG@10 is higher (`rise`), lower (`fall`) or `equal`
-        in the first; `drawn`, users in a resample). `table`: the plain text.
+        in the first; `drawn`, users in a resample). And the plain text.
 
     Raises:
         InputError: there are not two score sets, they do not hold the same pairs, or not one finite score for
             each test pair.
     """
-    settings = Settings.model_validate(arguments["settings"])
-    sources: dict[str, Scores] = {name: score_file(Path(path)) for name, path in arguments["scores"].items()}
+    sources: dict[str, Scores] = {name: score_file(path) for name, path in scores.items()}
     if len(sources) != len(("a", "b")):
         raise InputError(f"two score sets can be compared, not {len(sources)}", "Give two, each a name of its own.")
-    with _judge(settings, arguments, engine) as judging:
+    with _judge(settings, scores, engine, ()) as judging:
         names = list(sources)
         judging.same_pairs(names[0], names[1], sources)
         a, b = (judging.judge(name, source) for name, source in sources.items())
@@ -111,20 +120,20 @@ def compare(arguments: Mapping[str, Any], *, engine: Callable[..., Builder] = Bu
         "metrics": differences,
         "users": users,
     }
-    return {"report": report, "table": compare_table(names[0], names[1], differences, users)}
+    return report, compare_table(names[0], names[1], differences, users)
 
 
 @contextmanager
-def _judge(settings: Settings, arguments: Mapping[str, Any], engine: Callable[..., Builder]) -> Iterator[Judge]:
+def _judge(
+    settings: Settings, scores: Mapping[str, Path], engine: Callable[..., Builder], cutoffs: Sequence[int]
+) -> Iterator[Judge]:
     store = Store(settings.work)
     sources = {name: Parquet(store.table(name)) for name in BASE_TABLES}
     with (
         store.scratch() as folder,
-        open_session(
-            Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, arguments["scores"].values())
-        ) as connection,
+        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, scores.values()) as connection,
     ):
-        yield Judge(connection, sources, folder, settings.threads, arguments.get("cutoffs") or CUTOFFS, engine)
+        yield Judge(connection, sources, folder, settings.threads, cutoffs or CUTOFFS, engine)
 
 
 def _baselines(judging: Judge, model: Path, notes: list[str]) -> dict[str, Scores]:

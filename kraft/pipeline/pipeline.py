@@ -1,0 +1,269 @@
+"""The order of the stages, from raw files to scores.
+
+    raw files -> build (tables) -> als, watch_time (factors) -> ranker (model) -> score (scores) -> evaluate
+
+Each stage runs in a process of its own (`kraft.engine.isolation`), or on Spark. This module only decides which have
+to run, and keeps what they return.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, Self, TypeVar
+
+from kraft.artifacts import ALS, RANKER, SCORES, WATCH_TIME
+from kraft.data.places import find_folder
+from kraft.engine.budget import Budget, mib
+from kraft.engine.faults import explained
+from kraft.engine.isolation import run, run_here
+from kraft.engine.locks import hold
+from kraft.engine.progress import Progress
+from kraft.engine.stage import Record, Stage
+from kraft.engine.store import Recipe, Store
+from kraft.pipeline.results import Results
+from kraft.pipeline.summary import details
+from kraft.settings import Settings
+from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
+from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
+from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
+from kraft.stages.fingerprints import als_recipe, ranker_recipe, scores_recipe, watch_time_recipe
+from kraft.stages.fit_als import FitAls, fit_als
+from kraft.stages.fit_watch_times import FitWatchTimes, Period, fit_watch_times, store_of
+from kraft.stages.preset import PRESETS, Preset, preset_of
+from kraft.stages.score import (
+    ExportScores,
+    ScoredGivenPairs,
+    ScoreGivenPairs,
+    ScoreTestPairs,
+    export_scores,
+    score_given_pairs,
+    score_test_pairs,
+)
+from kraft.stages.synthesize import Synthesize, synthesize_log
+from kraft.stages.train_ranker import TrainRanker, train_ranker
+
+DEFAULT_RAW = Path("data")
+TWIN_USERS, TWIN_ITEMS = 200, 500
+"""Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
+PERIODS: tuple[Period, ...] = ("train", "history")
+
+A = TypeVar("A", bound=Record)
+R = TypeVar("R", bound=Record)
+P = ParamSpec("P")
+
+
+@dataclass
+class Pipeline:
+    """One job's run over one work folder; a context manager, which holds the folder's lock.
+
+    At its end readers see what was made, all at once (`Store.commit`): where a stage failed after the tables were
+    built, the tables; where the build failed, or the job was stopped, what they saw before.
+    """
+
+    settings: Settings
+    more_tables: tuple[str, ...] = ()
+    """Tables that the job needs beyond those of the preset."""
+    store: Store = field(init=False)
+    progress: Progress = field(init=False)
+    results: Results = field(default_factory=Results)
+    reused: list[str] = field(default_factory=list)
+    """Tables and models that were up to date."""
+    started: float = field(default_factory=time.monotonic)
+    _lock: int | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.settings.verbosity)
+        Budget(self.settings.memory_limit)
+        self.store = Store(self.settings.work)
+        # A job's own options are not the stages' business.
+        shared = self.settings.model_dump(include=set(Settings.model_fields))
+        self.settings = Settings.model_validate(shared)
+
+    def __enter__(self) -> Self:
+        self._lock = self._held.enter_context(hold(self.store.folder, self.progress, wait=not self.settings.no_wait))
+        self.store.tidy()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with self._held:
+            # A stage that was killed has left its drafts.
+            self.store.tidy()
+            if self.results.get(build_tables) and (error is None or isinstance(error, Exception)):
+                try:
+                    self.store.commit()
+                except Exception as second:
+                    # A full disk that ended the job does not let it show its tables either: the first error is told.
+                    if error is None or explained(second) is None:
+                        raise
+
+    @property
+    def preset(self) -> Preset:
+        return preset_of(self.settings)
+
+    # --- the stages ---------------------------------------------------------------------------
+
+    def build(self) -> TablesBuilt:
+        """Tables from the raw files."""
+        self._find_raw()
+        built = self.run(build_tables, BuildTables(settings=self.settings, more=self.more_tables, commit=False))
+        self.reused += built.reused
+        return built
+
+    def fit_als(self) -> None:
+        """The ALS factors, on tables that are up to date."""
+        self.build()
+        self._bring(self.preset.artifact(ALS), als_recipe, fit_als, FitAls(settings=self.settings))
+
+    def train(self) -> None:
+        """Models of the preset, on tables that are up to date."""
+        self.fit_als()
+        if self.preset.watch_time:
+            self._fit_watch_times()
+        self._bring(self.preset.artifact(RANKER), ranker_recipe, train_ranker, TrainRanker(settings=self.settings))
+
+    def _fit_watch_times(self) -> None:
+        """Of the whole train period and of the history: only those that are stale."""
+        stale = tuple(period for period in PERIODS if self._is_stale(period))
+        if stale:
+            self.run(fit_watch_times, FitWatchTimes(settings=self.settings, periods=stale))
+        else:
+            self.reused.append(WATCH_TIME)
+
+    def _is_stale(self, period: Period) -> bool:
+        store = store_of(period, self.store)
+        return self._stale(WATCH_TIME, watch_time_recipe(store, self.store, self.settings), store)
+
+    def score(self) -> None:
+        """Scores of the test pairs."""
+        self.train()
+        asked = ScoreTestPairs(settings=self.settings, commit=False)
+        self._bring(self.preset.artifact(SCORES), scores_recipe, score_test_pairs, asked)
+
+    def export(self, out: Path | str) -> None:
+        """The scores as a file of the user's."""
+        self.score()
+        self.run(export_scores, ExportScores(settings=self.settings, out=str(out)))
+
+    def score_pairs(self, pairs: Path, out: Path | str) -> ScoredGivenPairs:
+        """Scores of the user's own pairs."""
+        self.train()
+        return self.run(score_given_pairs, ScoreGivenPairs(settings=self.settings, pairs=pairs, out=str(out)))
+
+    def explain(
+        self, pairs: list[tuple[int, int]], sources: tuple[str, ...] = (), features: int = 10
+    ) -> ScoresExplained:
+        """Why the ranker, which is up to date, gives each (user_id, item_id) its score."""
+        asked = ExplainScores(settings=self.settings, pairs=tuple(pairs), sources=sources, features=features)
+        return self.run(explain_scores, asked)
+
+    def evaluate(self, *, baselines: bool = True) -> Evaluation:
+        """Metrics of the scores of the test pairs; with ``baselines``, beside those of the simplest recommenders and of
+        other presets whose scores are there and up to date.
+        """
+        self.score()
+        scores = {self.preset.name: self._scores_of(self.preset)}
+        if baselines:
+            for name in PRESETS.keys() - scores.keys():
+                other = self.settings.model_copy(update={"preset": name})
+                if not self.store.stale(PRESETS[name].artifact(SCORES), scores_recipe(self.store, other)):
+                    scores[name] = self._scores_of(PRESETS[name])
+        als = self.preset.artifact(ALS)
+        return self.run(
+            evaluate_scores, EvaluateScores(settings=self.settings, scores=scores, baselines=baselines, als=als)
+        )
+
+    def compare(self, first: str, second: str) -> Evaluation:
+        """The paired difference of two score sets, each a preset, whose scores are brought up to date, or a file."""
+        scores = {}
+        for name in (first, second):
+            if name in PRESETS:
+                self.settings = self.settings.model_copy(update={"preset": name})
+                self.score()
+                scores[name] = self._scores_of(self.preset)
+            else:
+                scores[name] = Path(name).resolve()
+        return self.run(compare_scores, CompareScores(settings=self.settings, scores=scores))
+
+    def _scores_of(self, preset: Preset) -> Path:
+        return self.store.table(preset.artifact(SCORES))
+
+    # --- how a stage runs ---------------------------------------------------------------------
+
+    def run(self, stage: Stage[A, P, R], arguments: A, *, told: bool = True) -> R:
+        """Run one stage: where the engine has a way of its own, here, else in a process of its own.
+
+        Args:
+            stage: the stage.
+            arguments: its arguments.
+            told: whether the summary tells of it.
+
+        Raises:
+            KraftError: as the stage does.
+        """
+        own = self._own(stage)
+        measured = run_here(own, arguments) if own else run(stage, arguments, lock=self._lock)
+        self.results.add(stage, measured, told=told)
+        return measured.result
+
+    def _own(self, stage: Stage[A, P, R]) -> Callable[[A], R] | None:
+        """How the job's engine runs a stage, where not as DuckDB does."""
+        if self.settings.engine == "duckdb":
+            return None
+        # Imported here: it needs pyspark.
+        from kraft.spark.engine import on_spark
+
+        return on_spark(stage)
+
+    def _stale(self, name: str, recipe: Recipe, store: Store | None = None) -> bool:
+        """Whether a model or the scores have to be made again; --verbose says why."""
+        reason = "--force" if self.settings.force else (store or self.store).stale(name, recipe)
+        if reason:
+            self.progress.detail(f"  {name:<20} ({reason})")
+        return bool(reason)
+
+    def _bring(
+        self, name: str, recipe: Callable[[Store, Settings], Recipe], stage: Stage[A, P, R], arguments: A
+    ) -> None:
+        if self._stale(name, recipe(self.store, self.settings)):
+            self.run(stage, arguments)
+        else:
+            self.reused.append(name)
+
+    # --- data ---------------------------------------------------------------------------------
+
+    def _find_raw(self) -> None:
+        if self.settings.raw is None:
+            self.settings = self.settings.model_copy(update={"raw": self._raw()})
+
+    def _raw(self) -> Path:
+        if find_folder(DEFAULT_RAW):
+            return DEFAULT_RAW
+        twin = self.store.folder / "twin"
+        self.progress.say(
+            "no data given: using a small synthetic twin of KuaiRec in "
+            f"{self.settings.work / 'twin'} (made-up people and videos)\n"
+            "  for the real data     python -m jobs.fetch_data"
+        )
+        if find_folder(twin) is None:
+            # The twin gets its name once it is whole.
+            with self.store.scratch() as folder:
+                made = folder / "twin"
+                run(synthesize_log, Synthesize(to=made, users=TWIN_USERS, items=TWIN_ITEMS), lock=self._lock)
+                made.rename(twin)
+        return twin
+
+    # --- what people read ---------------------------------------------------------------------
+
+    def summary(self, job: str, outcome: str, next_step: str) -> str:
+        """The last lines of a job: what was made, seconds, the peak against the limit, what to type next."""
+        seconds = time.monotonic() - self.started
+        peak, limit = self.results.peak_bytes, mib(self.settings.memory_limit)
+        lines = [f"{job}  {outcome}   {seconds:.1f} s   peak {peak / 1024**2:,.0f} of {limit}"]
+        lines += [f"  {line}" for line in details(self.results, self.reused, self.settings)]
+        if peak > self.settings.memory_limit:
+            lines.append(f"  warning: the peak is over the limit of {limit}; please report these lines")
+        lines.append(f"next      {next_step}")
+        return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""The stage that builds the tables of `sql/` from the raw files."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kraft.engine.progress import Progress
+from kraft.engine.stage import Record, stage
+from kraft.errors import EngineError
+from kraft.settings import Settings
+
+if TYPE_CHECKING:
+    from kraft.engine.builder import Builder
+    from kraft.engine.sources import Source
+
+    ResolveRaw = Callable[[Path | str, str], tuple[Mapping[str, Source], Mapping[str, Source]]]
+    """`kraft.data.contracts.resolve`, or what finds raw files elsewhere."""
+
+
+class BuildTables(Record):
+    """What `build_tables` is asked."""
+
+    settings: Settings
+    """`raw` is set."""
+    tables: tuple[str, ...] = ()
+    """Names to build; none: those of the preset, and what its ranker learns from."""
+    more: tuple[str, ...] = ()
+    """Names of further tables to build after them."""
+    commit: bool = True
+    """Whether to show readers the result at the end."""
+
+
+class TableBuilt(Record):
+    """One table that was made."""
+
+    rows: int
+    seconds: float
+    peak_mib: int
+    reason: str
+    """Why it was made: new, --force, or what changed."""
+
+
+class TablesBuilt(Record):
+    """What `build_tables` made."""
+
+    built: dict[str, TableBuilt]
+    """By name; those of the history begin with `fit.`."""
+    reused: list[str]
+    """Names of those that were up to date."""
+    absent: list[str]
+    """Optional raw files that are not there, by the names of their raw tables; none where no table reads them."""
+    split: dict[str, Any]
+    """The row of the table `split`, and `cut_time`: the cut in KuaiRec's own zone, empty where it has no time."""
+    interactions: int
+    """Rows of the log, exact copies dropped."""
+    duplicates: int
+    """Copies that were dropped."""
+    rejected: dict[str, int]
+    """Raw file -> rows set aside."""
+    catalog: str
+    """Path of the DuckDB file that shows the tables."""
+
+
+@stage(BuildTables, TablesBuilt)
+def build_tables(
+    arguments: BuildTables,
+    *,
+    builder: "Callable[..., Builder] | None" = None,
+    resolve: "ResolveRaw | None" = None,
+) -> TablesBuilt:
+    """Check the raw files and bring every table up to date.
+
+    Where DuckDB fails by itself, it is asked once more, in a new session, from the tables on that are finished: 2.0.1
+    does so, rarely, where a CSV file of gigabytes is sorted while it is read (a block of the file is gone from memory
+    in the moment in which a thread goes on to it).
+
+    Args:
+        arguments: what to build.
+        builder: the engine that makes the tables; by default DuckDB's.
+        resolve: finds the raw files; by default on this machine.
+    """
+    from kraft.data import contracts
+    from kraft.engine.builder import Builder
+    from kraft.stages.tables import build
+
+    def once() -> TablesBuilt:
+        return build(arguments, builder or Builder, resolve or contracts.resolve)
+
+    try:
+        return once()
+    except EngineError as error:
+        Progress(arguments.settings.verbosity).say(f"{error.problem}: once more, in a new session")
+        return once()

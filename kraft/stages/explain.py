@@ -1,0 +1,57 @@
+"""The stage that explains scores."""
+
+from typing import Any
+
+from kraft import columns
+from kraft.engine.budget import peak_bytes
+from kraft.engine.stage import THRIFTY, Record, stage
+from kraft.engine.store import Store
+from kraft.settings import MIB, Settings
+
+Pair = tuple[int, int]
+"""user_id, item_id."""
+
+
+class ExplainScores(Record):
+    """What `explain_scores` is asked."""
+
+    settings: Settings
+    pairs: tuple[Pair, ...]
+    sources: tuple[str, ...] = ()
+    """What offered each video; none: nothing is said of it."""
+    features: int = 10
+    """Lines a pair with a feature each, in the text."""
+
+
+class ScoresExplained(Record):
+    """What `explain_scores` made."""
+
+    explanations: list[dict[str, Any]]
+    """`kraft.models.explaining.Explanation.as_json` of each pair, with every feature."""
+    table: str
+    """Plain text."""
+    peak_mib: int
+
+
+@stage(ExplainScores, ScoresExplained, THRIFTY)
+def explain_scores(arguments: ExplainScores) -> ScoresExplained:
+    """Explain the ranker's scores of a few pairs; tables and models are up to date.
+
+    Raises:
+        InputError: a user or a video is in no table.
+    """
+    from kraft.stages.explanations import explain_pairs, notes_on
+
+    settings, pairs = arguments.settings, arguments.pairs
+    store = Store(settings.work)
+    notes = notes_on(pairs, store)
+    explained = explain_pairs(sorted(set(pairs)), store, settings)
+    explanations = []
+    for (user, item), offered_by in zip(pairs, arguments.sources or ("",) * len(pairs), strict=True):
+        told = (*notes.get((columns.USER_ID, user), ()), *notes.get((columns.ITEM_ID, item), ()))
+        explanations.append(explained[user, item].with_context(told, offered_by))
+    return ScoresExplained(
+        explanations=[one.as_json() for one in explanations],
+        table="\n\n".join(one.to_text(arguments.features) for one in explanations),
+        peak_mib=round(peak_bytes() / MIB),
+    )

@@ -1,0 +1,186 @@
+"""The stages that score: the test pairs, the pairs of a user's file, and the way out to a file of the user's."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kraft import columns
+from kraft.artifacts import RANKER, SCORES
+from kraft.engine.budget import Budget, peak_bytes
+from kraft.engine.progress import Progress
+from kraft.engine.stage import THRIFTY, Record, stage
+from kraft.engine.store import Store, write_whole
+from kraft.errors import InputError
+from kraft.settings import MIB, Settings
+from kraft.stages.fingerprints import scores_recipe
+from kraft.stages.preset import preset_of
+
+if TYPE_CHECKING:
+    from kraft.engine.builder import Builder
+
+ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
+"""As `score_table`, the single machine's."""
+Export = Callable[[Path, str], None]
+"""As `export`, the single machine's."""
+
+
+class ScoreTestPairs(Record):
+    """What `score_test_pairs` is asked."""
+
+    settings: Settings
+    commit: bool = True
+    """Whether to show readers the result at the end."""
+
+
+class ScoredTestPairs(Record):
+    """What `score_test_pairs` made."""
+
+    rows: int
+    seconds: float
+    peak_mib: int
+
+
+class ScoreGivenPairs(Record):
+    """What `score_given_pairs` is asked."""
+
+    settings: Settings
+    pairs: Path
+    """CSV or Parquet file of the user's."""
+    out: str
+    """File to write, or a URL on Spark."""
+
+
+class ScoredGivenPairs(Record):
+    """What `score_given_pairs` made."""
+
+    rows: int
+    peak_mib: int
+
+
+class ExportScores(Record):
+    """What `export_scores` is asked."""
+
+    settings: Settings
+    out: str
+    """File to write, or a URL on Spark."""
+
+
+class ScoresExported(Record):
+    """What `export_scores` made: the file, and nothing to tell of it."""
+
+
+def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
+    """Write the ranker's score of every row of a table of features (`given_pairs`); returns the rows."""
+    from kraft.models import ranker, scoring
+
+    preset = preset_of(settings)
+    model = ranker.load(store.trusted(preset.artifact(RANKER)))
+    with preset.open_rows(features, store, settings) as rows:
+        return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
+
+
+def export(scores: Path, out: Path | str) -> None:
+    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
+    import polars as pl
+
+    frame, place = pl.scan_parquet(scores), Path(out)
+    write_whole(place, frame.sink_csv if place.suffix == ".csv" else frame.sink_parquet)
+
+
+@stage(ScoreTestPairs, ScoredTestPairs, THRIFTY)
+def score_test_pairs(arguments: ScoreTestPairs, *, score_table: ScoreTable = score_table) -> ScoredTestPairs:
+    """Score every test pair and publish the table `scores_PRESET`.
+
+    Args:
+        arguments: of the stage.
+        score_table: what scores a table.
+    """
+    settings = arguments.settings
+    store, preset = Store(settings.work), preset_of(settings)
+    started = time.monotonic()
+    with store.scratch() as folder:
+        written = folder / "scores.parquet"
+        rows = score_table(settings, store, store.table(preset.pair_table), written, Progress(settings.verbosity))
+        scored = ScoredTestPairs(
+            rows=rows, seconds=round(time.monotonic() - started, 3), peak_mib=round(peak_bytes() / MIB)
+        )
+        meaning = {
+            "purpose": f"The score of every test pair, preset {preset.name}. Grain: one row a test pair.",
+            "columns": {
+                columns.USER_ID: "id of the user",
+                columns.ITEM_ID: "id of the video",
+                columns.SCORE: "probability of a positive interaction, as the ranker sees it [0 to 1]",
+            },
+        }
+        store.publish(preset.artifact(SCORES), written, scores_recipe(store, settings), scored.model_dump() | meaning)
+    if arguments.commit:
+        store.commit()
+    return scored
+
+
+@stage(ScoreGivenPairs, ScoredGivenPairs, THRIFTY)
+def score_given_pairs(
+    arguments: ScoreGivenPairs,
+    *,
+    score_table: ScoreTable = score_table,
+    builder: "Callable[..., Builder] | None" = None,
+    export: Export = export,
+) -> ScoredGivenPairs:
+    """Score the pairs of a user's file, in its order, into another file.
+
+    Users and videos that were never seen get what the preset gives cold ones (`given_pairs`).
+
+    Args:
+        arguments: of the stage.
+        score_table: what scores a table.
+        builder: the engine that makes the table of features; by default DuckDB's.
+        export: writes a table to the user's place.
+    """
+    import polars as pl
+
+    from kraft.engine.session import open_session, prepare
+    from kraft.engine.sources import RawFile
+    from kraft.stages.given_pairs import OPTIONAL_COLUMNS, PAIR_COLUMNS, write_features
+
+    settings = arguments.settings
+    store = Store(settings.work)
+    pairs = RawFile(arguments.pairs, PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
+    with store.scratch() as folder:
+        with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:
+            pairs.register(connection, "pairs")
+            counted = (
+                connection.view("pairs")
+                .aggregate("count(*), count(*) filter (where user_id is not null and item_id is not null)")
+                .fetchall()
+            )
+            asked, found = counted[0]
+            if found != asked:
+                raise InputError(
+                    f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
+                    "Give both ids, integers, in every row.",
+                )
+            # The tables are in the order of the ids; the file's own order comes back with the scores.
+            placed = folder / "placed.parquet"
+            prepare(connection, settings.threads, kept=True, raw=True)
+            connection.execute(
+                "copy (select * from (select *, row_number() over () as place from pairs) "
+                "order by user_id, item_id, place) to $target (format parquet)",
+                {"target": str(placed)},
+            )
+        features = write_features(placed, store, settings, folder, builder=builder)
+        written = folder / "scores.parquet"
+        rows = score_table(settings, store, features, written, Progress(settings.verbosity))
+        ordered = folder / "ordered.parquet"
+        parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
+        pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
+        export(ordered, arguments.out)
+    return ScoredGivenPairs(rows=rows, peak_mib=round(peak_bytes() / MIB))
+
+
+@stage(ExportScores, ScoresExported, THRIFTY)
+def export_scores(arguments: ExportScores, *, export: Export = export) -> ScoresExported:
+    """Copy the table `scores_PRESET` to the place that the user named."""
+    settings = arguments.settings
+    export(Store(settings.work).table(preset_of(settings).artifact(SCORES)), arguments.out)
+    return ScoresExported()

@@ -1,0 +1,109 @@
+"""The stage that trains the ranker.
+
+Its memory is the tightest of all, so it imports neither Polars nor DuckDB (35 MiB).
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kraft.artifacts import RANKER, TRAINING_SAMPLE
+from kraft.engine.budget import peak_bytes
+from kraft.engine.progress import Progress
+from kraft.engine.stage import THRIFTY, Record, stage
+from kraft.engine.store import Store
+from kraft.settings import MIB, Settings
+from kraft.stages.fingerprints import ranker_recipe
+from kraft.stages.preset import preset_of, ranker_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from kraft.models.ranker import TrainedRanker
+
+
+class TrainRanker(Record):
+    """What `train_ranker` is asked."""
+
+    settings: Settings
+
+
+class RankerTrained(Record):
+    """What `train_ranker` made; each field as in `kraft.models.ranker.RankerRecord`."""
+
+    best_iteration: int
+    rounds_run: int
+    validation_auc: float
+    train_rows: int
+    validation_rows: int
+    label_rows: int
+    sampled_rows: int
+    dataset_seconds: float
+    train_seconds: float
+    seconds_a_round: float
+    peak_mib: int
+    ranks: int = 1
+    """Machines that trained it together."""
+
+
+class Sample(NamedTuple):
+    """What is to be known of the rows that the ranker learns from, where they are not all that there are."""
+
+    weights: "npt.NDArray[np.float32] | None" = None
+    """Of each row."""
+    label_rows: int | None = None
+    """All rows with a label."""
+
+
+@stage(TrainRanker, RankerTrained, THRIFTY)
+def train_ranker(arguments: TrainRanker) -> RankerTrained:
+    """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
+    from kraft.models import ranker
+
+    settings = arguments.settings
+    preset, chosen = preset_of(settings), ranker_settings(settings)
+    store = Store(settings.work)
+    rows, sample = preset.label_rows(store, settings), sample_of(store, settings)
+    trained = ranker.train(
+        rows,
+        lambda labels: preset.split_rows(rows, labels, chosen),
+        chosen,
+        threads=settings.threads,
+        progress=Progress(settings.verbosity),
+        category_codes=preset.category_codes(store),
+        weights=sample.weights,
+        label_rows=sample.label_rows,
+    )
+    return publish(trained, store, settings)
+
+
+def publish(trained: "TrainedRanker", store: Store, settings: Settings, ranks: int = 1) -> RankerTrained:
+    """Make ``trained`` the store's ranker of the preset."""
+    record, peak = trained.record, round(peak_bytes() / MIB)
+    name = preset_of(settings).artifact(RANKER)
+    with store.scratch() as folder:
+        made = folder / name
+        made.mkdir()
+        trained.save(made)
+        facts = {"validation_auc": record.validation_auc, "peak_mib": peak}
+        store.publish(name, made, ranker_recipe(store, settings), facts)
+    told = record.model_dump(include=set(RankerTrained.model_fields))
+    return RankerTrained(**told, peak_mib=peak, ranks=ranks)
+
+
+def sample_of(store: Store, settings: Settings) -> Sample:
+    """What `ranker.train` has to know of the sample that the rows are."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    preset = preset_of(settings)
+    source = preset.label_store(store)
+    if source.entry(TRAINING_SAMPLE) is None:
+        return Sample()
+    with pq.ParquetFile(source.table(TRAINING_SAMPLE), pre_buffer=False) as file:
+        weights = np.empty(file.metadata.num_rows, dtype=np.float32)
+        last = 0
+        for group in range(file.num_row_groups):
+            read = file.read_row_group(group, columns=["weight"], use_threads=False)["weight"].to_numpy()
+            weights[last : last + len(read)] = read
+            last += len(read)
+    return Sample(weights, source.manifest()[preset.label_pairs]["rows"])

@@ -42,7 +42,7 @@ def score_set(name: str, value: float, less: float | None = None, *, baseline: b
 
 
 def evaluation_report(*sets: dict[str, Any], notes: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What `kraft.evaluation.stage.judge` reports of these score sets; by default kraft, another preset, a baseline."""
+    """What `kraft.evaluation.score_sets.evaluate` reports; by default of kraft, another preset and a baseline."""
     usual = (score_set("kraft", 0.75), score_set("seed", 0.5, 0.25), score_set("random", 0.25, 0.5, baseline=True))
     return {
         "pairs": 60,
@@ -57,7 +57,7 @@ def evaluation_report(*sets: dict[str, Any], notes: tuple[str, ...] = ()) -> dic
 
 
 def list_report(**more: Any) -> dict[str, Any]:
-    """What `kraft.evaluation.recommendations.judge_recommendations` reports of lists beside those of every video."""
+    """What `kraft.evaluation.lists.evaluate` reports of lists beside those of every video."""
     facts = {"users": 20, "rows": 200, "short_lists": 1, "without_list": 2, "diversity": 0.75, "videos": 400}
     lists = [
         {"name": name, "metrics": dict.fromkeys(LIST_METRICS, estimate(value)), **facts, "shown": 100, "coverage": 0.25,

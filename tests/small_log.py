@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from kraft.columns import ONEHOT_FEATURES
 from kraft.data.contracts import USERS
-from kraft.data.tables import build
 from kraft.settings import Settings
+from kraft.stages.build_tables import BuildTables, build_tables
 
 LOG_HEADER = "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio"
 
@@ -71,8 +71,8 @@ def write_raw(folder: Path, rows: Iterable[Row], users: Iterable[int] = range(6)
     return folder
 
 
-def run_build(raw: Path, work: Path, tables: list[str] | None = None, **settings: Any) -> dict[str, Any]:
-    """`kraft.data.tables.build` in this process, silent, on one thread unless ``settings`` say otherwise."""
+def run_build(raw: Path, work: Path, tables: Iterable[str] = (), **settings: Any) -> dict[str, Any]:
+    """The stage `build_tables` in this process, silent, on one thread unless ``settings`` say otherwise."""
     usual = {"raw": raw, "work": work, "threads": 1, "quiet": True, "preset": "seed"}
     chosen = Settings.model_validate(usual | settings)
-    return build({"settings": chosen.model_dump(mode="json"), "tables": tables})
+    return build_tables(BuildTables(settings=chosen, tables=tuple(tables))).model_dump()

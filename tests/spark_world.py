@@ -9,10 +9,10 @@ import duckdb
 from sql_schemas import OUTSIDE, PARAMETERS, SOURCES
 
 from kraft.data.contracts import resolve
-from kraft.data.twin import make_stage
 from kraft.engine.queries import Query, all_queries
 from kraft.engine.session import prepare
 from kraft.engine.sources import Parquet
+from kraft.stages.synthesize import Synthesize, synthesize_log
 
 USERS, ITEMS = 200, 500
 SETTINGS: dict[str, Any] = PARAMETERS | {
@@ -158,7 +158,7 @@ class World:
         self.folder = folder
         self.connection = duckdb.connect(config={"threads": 2})
         raw = folder / "raw"
-        make_stage({"to": str(raw), "users": USERS, "items": ITEMS, "verbosity": -1})
+        synthesize_log(Synthesize(to=raw, users=USERS, items=ITEMS))
         inputs, extras = resolve(raw, "small")
         made = {
             "raw_interactions": LOG,

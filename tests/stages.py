@@ -6,73 +6,107 @@ import time
 from pathlib import Path
 
 from kraft import errors
-from kraft.engine.isolation import tell
+from kraft.engine.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
 from kraft.engine.store import Recipe, Store
 
 
-def echo(arguments):
+class Asked(Record):
+    """Arguments of all of them."""
+
+    text: str = ""
+    number: float = 0
+    variables: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    path: Path = Path()
+
+
+class Told(Record):
+    """Results of all of them."""
+
+    text: str = ""
+    number: float = 0
+    pid: int = 0
+    environment: dict[str, str | None] = {}
+    loaded: tuple[str, ...] = ()
+
+
+@stage(Asked, Told, PARALLEL)
+def echo(asked):
     print("a line that is not the result")
     print("told on stderr", file=sys.stderr)
-    variables = {name: os.environ.get(name) for name in arguments.get("variables", ())}
-    return {**arguments, "pid": os.getpid(), "environment": variables}
+    return _told(asked)
 
 
-def to_numpy(arguments):
-    """Takes numbers to Arrow and back; `loaded`, which of some packages that brought along."""
+@stage(Asked, Told, STREAMING)
+def streaming_echo(asked):
+    return _told(asked)
+
+
+@stage(Asked, Told, THRIFTY)
+def thrifty_echo(asked):
+    return _told(asked)
+
+
+def _told(asked):
+    variables = {name: os.environ.get(name) for name in asked.variables}
+    return Told(text=asked.text, number=asked.number, pid=os.getpid(), environment=variables)
+
+
+@stage(Asked, Told)
+def to_numpy(asked):
+    """Takes a number to Arrow and back; `loaded`, which of some packages that brought along."""
     # Imported here: the others tell what a process takes.
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
-    numbers = pa.array(np.array(arguments["numbers"])).to_numpy().tolist()
-    return {"numbers": numbers, "loaded": [name for name in arguments["packages"] if sys.modules.get(name)]}
+    (number,) = pa.array(np.array([asked.number])).to_numpy().tolist()
+    return Told(number=number, loaded=[name for name in asked.packages if sys.modules.get(name)])
 
 
-def grow(arguments):
-    block = b"x" * arguments["bytes"]
-    return {"size": len(block)}
+@stage(Asked, Told)
+def grow(asked):
+    return Told(number=len(b"x" * int(asked.number)))
 
 
-def fail(arguments):
-    raise getattr(errors, arguments["kind"])("it's broken", "Mend it.")
+@stage(Asked, Told)
+def fail(asked):
+    raise getattr(errors, asked.text)("it's broken", "Mend it.")
 
 
-def fill(arguments):
-    raise OSError(arguments["told"])
+@stage(Asked, Told)
+def fill(asked):
+    raise OSError(asked.text)
 
 
-def crash(arguments):
-    return {"ratio": 1 / arguments["zero"]}
+@stage(Asked, Told)
+def crash(asked):
+    return Told(number=1 / asked.number)
 
 
-def leave(arguments):
-    sys.exit(arguments["code"])
+@stage(Asked, Told)
+def leave(asked):
+    sys.exit(int(asked.number))
 
 
-def die(arguments):
-    os.kill(os.getpid(), arguments["signal"])
+@stage(Asked, Told)
+def die(asked):
+    os.kill(os.getpid(), int(asked.number))
 
 
-def wait(arguments):
-    Path(arguments["started"]).write_text(str(os.getpid()), encoding="utf-8")
+@stage(Asked, Told)
+def wait(asked):
+    asked.path.write_text(str(os.getpid()), encoding="utf-8")
     time.sleep(60)
-    return {}
+    return Told()
 
 
-def two_steps(arguments):
-    """Tells of its first step, and ends once the file `go` is there."""
-    tell("first step")
-    while not Path(arguments["go"]).exists():
-        time.sleep(0.01)
-    tell("second step")
-    return {"pid": os.getpid()} if arguments["answers"] else sys.exit(0)
-
-
-def publish(arguments):
-    """Publishes tables one after the other, as fast as it can."""
-    store = Store(Path(arguments["work"]))
-    for number in range(arguments["tables"]):
+@stage(Asked, Told)
+def publish(asked):
+    """Publishes a hundred tables one after the other, as fast as it can."""
+    store = Store(asked.path)
+    for number in range(100):
         with store.scratch() as folder:
             written = folder / "table.parquet"
             written.write_bytes(b"x" * 10)
-            store.publish(f"{arguments['prefix']}{number}", written, Recipe({}, {}, code="1"), {})
-    return {}
+            store.publish(f"{asked.text}{number}", written, Recipe({}, {}, code="1"), {})
+    return Told()

@@ -98,7 +98,7 @@ def factor_distance(
 
 
 def _kraft_factors(store: Store) -> tuple[np.ndarray, np.ndarray]:
-    from kraft.models.factors import Factors
+    from kraft.models.factors import Factors  # noqa: PLC0415 - only here is implicit needed
 
     factors = Factors.load(store.model("als_seed"))
     return np.asarray(factors.user), np.asarray(factors.item)

@@ -94,7 +94,7 @@ def need_spark(master: str) -> None:
             raise MachineError(
                 f"this benchmark runs KRAFT on Spark, and {package} is not installed", "pip install -e '.[spark]'"
             )
-    from kraft.spark.session import check_java, check_master
+    from kraft.spark.session import check_java, check_master  # noqa: PLC0415 - needs the extra
 
     check_java()
     check_master(master)
@@ -108,7 +108,7 @@ def _has(package: str) -> bool:
         return False
 
 
-def _run(setup: Setup, cluster: Cluster, work: Path, engine: str, **options: Any) -> dict[str, Any]:
+def _run(setup: Setup, cluster: Cluster, work: Path, engine: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of options
     words = setup.options(work, until="evaluate", engine=engine, master=cluster.master, **options)
     command = module("kraft.benchmark.walk", *words, "--no-baselines")
     run = setup.measure(command, follow=True, variables=cluster.variables())

@@ -47,14 +47,14 @@ def measured(settings: Settings) -> list[Floor]:
 
 
 def _build_floors(settings: Settings) -> list[Floor]:
-    assert settings.raw is not None
+    assert settings.raw is not None  # noqa: S101 - given by `run`
     log = resolve(settings.raw, settings.matrix)[0]["raw_interactions"]
     size = log.path.stat().st_size
     with open_session(Budget(settings.memory_limit), settings.threads, settings.work / "tmp", [log.path]) as connection:
         log.register(connection, "raw_interactions")
         # Adding up each column forces each cast, and keeps nothing.
         added = ", ".join(f"sum({column})" for column in log.columns)
-        parse = _best(lambda: connection.execute(f"select {added} from raw_interactions").fetchall())
+        parse = _best(lambda: connection.execute(f"select {added} from raw_interactions").fetchall())  # noqa: S608 - the contract's names
     return [
         Floor(BUILD, "bytes of the log, parsed", size, size / parse),
         Floor(BUILD, "bytes of the log, from the disk", size, size / _seconds_from_disk(log.path)),

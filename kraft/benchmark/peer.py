@@ -220,10 +220,10 @@ def features(pairs: pd.DataFrame, tables: SideTables, *, careful: bool) -> pd.Da
     return frame[[*CATEGORICAL, *NUMERICAL, "num_categories", *factors, *COUNTS]]
 
 
-def learn(fitted: Part, validation: Part, rounds: int, threads: int) -> Any:
+def learn(fitted: Part, validation: Part, rounds: int, threads: int) -> Any:  # noqa: ANN401 - imported here
     """The ranker, cut at the round that was best on the validation rows."""
     # Whoever only prepares the rows need not pay for it.
-    import lightgbm
+    import lightgbm  # noqa: PLC0415
 
     train_set = lightgbm.Dataset(*fitted)
     validation_set = lightgbm.Dataset(*validation, reference=train_set)
@@ -234,7 +234,7 @@ def learn(fitted: Part, validation: Part, rounds: int, threads: int) -> Any:
 
 def judge(scored: pd.DataFrame, warm_items: pd.Index) -> dict[str, Any]:
     """Means over the users with a positive pair of precision, recall and NDCG at each cutoff; AUC over pairs."""
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - as in learn
 
     scored = scored.sort_values(["user_id", "score", "item_id"], ascending=[True, False, True])
     rank = scored.groupby("user_id").cumcount().to_numpy() + 1

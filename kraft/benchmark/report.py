@@ -124,5 +124,5 @@ def _cpu() -> str:
 
 def _text(cell: Cell) -> str:
     if isinstance(cell, float):
-        return f"{cell:,.2f}" if abs(cell) < 100 else f"{cell:,.0f}"
+        return f"{cell:,.2f}" if abs(cell) < 100 else f"{cell:,.0f}"  # noqa: PLR2004 - three digits tell enough
     return f"{cell:,}" if isinstance(cell, int) else cell

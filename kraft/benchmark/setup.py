@@ -143,5 +143,5 @@ def raw_folder(raw: Path | None, twin: Path, progress: Progress) -> Path:
         run_stage("kraft.data.twin:make_stage", {"to": str(draft), "verbosity": progress.verbosity})
         draft.rename(twin)
     found = find_folder(twin)
-    assert found is not None
+    assert found is not None  # noqa: S101 - it has just been made
     return found.resolve()

@@ -17,10 +17,10 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models import als, ranker, scoring
-from kraft.models.preset_rows import open_rows
-from kraft.models.ranker_stage import draw_rows, label_rows, sample_of
-from kraft.models.recipes import fit_store
 from kraft.settings import PRESETS, RankerSettings, Settings
+from kraft.stages.fingerprints import fit_store
+from kraft.stages.preset import open_rows
+from kraft.stages.train_ranker import draw_rows, label_rows, sample_of
 
 PAIRS_AT_A_TIME = 131_072
 

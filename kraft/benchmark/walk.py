@@ -60,7 +60,7 @@ def walk(settings: Settings, until: Until, out: Path, *, baselines: bool = True)
 
 def _session(master: str) -> dict[str, dict[str, Any]]:
     started = time.monotonic()
-    from kraft.spark.session import spark_session
+    from kraft.spark.session import spark_session  # noqa: PLC0415 - needs the extra [spark]
 
     spark_session(master)
     return {SESSION: {"seconds": round(time.monotonic() - started, 3), "peak_bytes": peak_bytes()}}

@@ -144,7 +144,7 @@ class Builder:
         except duckdb.Error as error:
             raise self._explain(query, error) from error
 
-    def _put(self, name: str, source: Source, folder: Path) -> None:
+    def _put(self, name: str, source: Source, folder: Path) -> None:  # noqa: ARG002 - other engines write there
         """Make ``source`` selectable as ``name`` until the table is made; ``folder`` is there as long."""
         source.register(self.connection, name)
 
@@ -219,7 +219,7 @@ class Builder:
             with rows_of(beside, query, parameters, spans) as rows:
                 self.connection.register(ROWS, rows)
                 try:
-                    return self._write(f"select * from {ROWS}", {}, target)
+                    return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608
                 finally:
                     self.connection.unregister(ROWS)
 
@@ -248,7 +248,7 @@ class Builder:
         before = ", ".join(f"lag({name}) over () as before_{name}" for name in keys)
         alike = " and ".join(f"{name} is not distinct from before_{name}" for name in keys)
         found = self.connection.execute(
-            f"select 1 from (select {', '.join(keys)}, {before} from {table}) as listed "
+            f"select 1 from (select {', '.join(keys)}, {before} from {table}) as listed "  # noqa: S608
             f"where before_{keys[-1]} is not null and {alike} limit 1"
         ).fetchall()
         return bool(found)
@@ -259,7 +259,7 @@ class Builder:
         origin, *columns = query.order
         differs = " or ".join(f"made.{name} is distinct from origin.{name}" for name in columns)
         moved = self.connection.execute(
-            f"select count(*) from {query.name} as made positional join {origin} as origin "
+            f"select count(*) from {query.name} as made positional join {origin} as origin "  # noqa: S608
             f"where made.{columns[0]} is not null and ({differs})"
         ).fetchall()
         return moved == [(0,)]
@@ -278,7 +278,7 @@ class Builder:
     def _offenders(self, check: Query) -> list[dict[str, Any]]:
         """The first rows that a check finds."""
         prepare(self.connection, self.threads, kept=False, raw=False)
-        limited = f"select * from ({check.text}\n) limit {SHOWN_OFFENDERS}"
+        limited = f"select * from ({check.text}\n) limit {SHOWN_OFFENDERS}"  # noqa: S608
         result = self.connection.execute(limited, self._parameters(check))
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -90,11 +90,11 @@ def _answer_of(
             text=True,
             pass_fds=() if lock is None else (lock,),
         )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
+    assert process.stdout is not None  # noqa: S101
     last = ""
     try:
-        # A process that died at once reads nothing; how it ended is told below. Its stdin stays open until it has ended.
+        # A process that died at once reads nothing; how it ended is told below. Its stdin stays open until then.
         with suppress(BrokenPipeError):
             process.stdin.write(arguments + "\n")
             process.stdin.flush()

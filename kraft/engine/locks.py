@@ -48,7 +48,7 @@ def hold(folder: Path, progress: Progress, *, wait: bool = True) -> Iterator[int
                 )
             progress.say(f"waiting: {folder} is in use by {holder}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        _write(lock, {"pid": os.getpid(), "command": _command(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"})
+        _write(lock, {"pid": os.getpid(), "command": _command(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"})  # noqa: DTZ005 - the clock on the wall
         try:
             yield lock
         finally:

@@ -127,7 +127,7 @@ class Query:
             for name in self.columns
         )
         order = ", ".join([*sort_of(self.text), *(name for name in self.keys if name not in self.sorted_by)])
-        return f"select {columns} from {rows} group by {', '.join(self.keys)} order by {order}"
+        return f"select {columns} from {rows} group by {', '.join(self.keys)} order by {order}"  # noqa: S608
 
     @property
     def whole(self) -> str:

@@ -41,14 +41,15 @@ def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str
         return []
     name = quoted(column)
     counts = " union all ".join(
-        f"select {name} as value, count(*) as n from {table} where {name} is not null group by 1" for table in tables
+        f"select {name} as value, count(*) as n from {table} where {name} is not null group by 1"  # noqa: S608
+        for table in tables
     )
     ends = connection.execute(
         f"""
         with counted as (select value, sum(n) as n from ({counts}) as listed group by 1),
         placed as (select value, (sum(n) over (order by value) - 1) // {SPAN_ROWS} as span from counted)
         select max(value) from placed group by span order by span
-        """
+        """  # noqa: S608 - names of a file of sql/
     ).fetchall()
     # The first and the last have no bound on the outside: other inputs may have values that this one has not.
     bounds = [None, *(end for (end,) in ends[:-1]), None]
@@ -78,7 +79,7 @@ def rows_of(
         duckdb.Error: at the end of the block, what a span came to, not what the reader of the batches made of it.
     """
     # Imported here: small tables need no Arrow.
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415
 
     failed: list[duckdb.Error] = []
 
@@ -101,13 +102,13 @@ def _batches(
     connection: Connection, query: Query, parameters: dict[str, Any], spans: list[str]
 ) -> "Iterator[pa.RecordBatch]":
     """The first has no rows, but the columns."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - as in rows_of
 
     _, *inputs = query.spans
     for number, span in enumerate(spans):
         for name in inputs:
             # A temporary view is this connection's alone, and comes before the one of the same name.
-            connection.execute(f"create or replace temp view {name} as select * from {EVERY}.{name} where {span}")
+            connection.execute(f"create or replace temp view {name} as select * from {EVERY}.{name} where {span}")  # noqa: S608
         rows = connection.sql(query.text, params=parameters).to_arrow_reader(BATCH_ROWS)
         if not number:
             yield pa.RecordBatch.from_pylist([], schema=rows.schema)

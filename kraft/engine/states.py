@@ -179,7 +179,7 @@ def _write_catalog(state: Path, store: "Store", inner: Mapping[str, "Store"], ch
     commented from the headers of `sql/`.
     """
     # Imported here: the ranker's stage publishes too, and has no room for DuckDB.
-    from kraft.engine.session import open_file
+    from kraft.engine.session import open_file  # noqa: PLC0415
 
     with open_file(state / CATALOG) as connection:
         # One transaction: a hundred of them would take twice the time of all statements.
@@ -194,7 +194,7 @@ def _write_catalog(state: Path, store: "Store", inner: Mapping[str, "Store"], ch
         connection.execute("commit")
 
 
-def _add_view(connection: Any, view: str, table: Path, entry: Entry) -> None:
+def _add_view(connection: Any, view: str, table: Path, entry: Entry) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
     # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
     connection.execute(f"create view {view} as from read_parquet({literal(str(table))})")
     connection.execute(f"comment on view {view} is {literal(entry['purpose'])}")

@@ -217,7 +217,7 @@ def _user_bins(path: Path, ids: NDArray[Any]) -> Iterator[Counts]:
             yield users, cells, found["pairs"].astype(np.int64)
 
 
-def _floats(column: Any) -> Floats:
+def _floats(column: Any) -> Floats:  # noqa: ANN401 - a masked array where a value is NULL
     return np.asarray(np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan))
 
 

@@ -29,7 +29,7 @@ Found = Mapping[str, Any]
 
 
 def report_table(report: Found) -> str:
-    """The report of `kraft.evaluation.recommendations.judge_recommendations` as text."""
+    """The report of `kraft.evaluation.lists.judge_recommendations` as text."""
     parts = []
     if report["candidates"]:
         parts += [_recall_table(report["candidates"]), _added_table(report["candidates"])]

@@ -108,7 +108,7 @@ def fit(
 
     if chosen == "implicit":
         # Before the limit, which holds for libraries that are loaded: scipy brings a BLAS of its own.
-        import implicit.cpu.als  # noqa: F401 - 0.1 s that the dense solver need not pay
+        import implicit.cpu.als  # noqa: F401, PLC0415 - 0.1 s that the dense solver need not pay
     # One BLAS thread: blocks run side by side already, and the sums do not depend on how BLAS shares them out.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         if chosen == "dense":
@@ -177,8 +177,8 @@ def _dense_half(pages: DensePages, settings: AlsSettings, pool: ThreadPoolExecut
 
 
 def _implicit_half(pages: CsrPages, settings: AlsSettings, threads: int) -> HalfSweep:
-    from implicit.cpu.als import AlternatingLeastSquares
-    from scipy.sparse import csr_matrix
+    from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - as in fit
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
 
     solver = AlternatingLeastSquares(settings.factors, settings.regularization, num_threads=threads).solver
 

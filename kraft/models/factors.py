@@ -15,7 +15,7 @@ FloatMatrix = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 
-class IndexOutOfFactors(KraftError):
+class IndexOutOfFactors(KraftError):  # noqa: N818 - says what is wrong, as the family's other names do
     """A row of factors was asked for that does not exist: a table and the factors do not belong together."""
 
 

@@ -336,7 +336,7 @@ Cells = tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 def _by_slab(log: Log, slabs: list[tuple[int, int]], n_columns: int, folder: Path) -> Iterator[Iterator[Cells]]:
     """The interactions of ``log`` in some cells at a time, slab after slab."""
-    if len(slabs) < 2:
+    if len(slabs) < 2:  # noqa: PLR2004 - nothing to share out
         yield from (log.batches(n_columns) for _ in slabs)
         return
     # Of every slab but the last, which may have fewer.

@@ -37,7 +37,7 @@ def random_rows(labels: npt.NDArray[np.bool_], fraction: float, seed: int) -> Sp
     on their order. They are drawn here since the library itself takes 100 MiB, and another 100 for its lists of rows.
     """
     n_rows, n_positive = len(labels), int(np.count_nonzero(labels))
-    if min(n_positive, n_rows - n_positive) < 2 or min(fraction, 1 - fraction) * n_rows < 2:
+    if min(n_positive, n_rows - n_positive) < 2 or min(fraction, 1 - fraction) * n_rows < 2:  # noqa: PLR2004
         raise _too_few(n_rows, n_positive, fraction)
     random = np.random.RandomState(seed)
     n_validation = math.ceil(fraction * n_rows)
@@ -101,7 +101,7 @@ def latest_rows(
     train = np.flatnonzero(~late & (warm | ~held)).astype(np.int32)
     validation = np.flatnonzero(late & (warm | held)).astype(np.int32)
     for part in (train, validation):
-        if len(np.unique(labels[part])) < 2:
+        if len(np.unique(labels[part])) < 2:  # noqa: PLR2004 - both classes
             raise _too_few(n_rows, int(np.count_nonzero(labels)), fraction)
     return SplitRows(train, validation)
 

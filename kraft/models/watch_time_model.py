@@ -101,8 +101,8 @@ class WatchTimeModel:
             arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
             for name, matrix in arrays.items():
                 shape = (len(arrays[name.removesuffix("_variance")]), *arrays["user"].shape[1:])
-                if matrix.dtype != np.float32 or matrix.ndim != 2 or matrix.shape != shape:
-                    raise ValueError(f"{name}.npy is not a float32 matrix like the others")
+                if matrix.dtype != np.float32 or matrix.ndim != 2 or matrix.shape != shape:  # noqa: PLR2004
+                    raise ValueError(f"{name}.npy is not a float32 matrix like the others")  # noqa: TRY301
             return cls(**arrays, mean=float(facts["mean"]), noise=float(facts["noise"]))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as reason:
             raise InputError(

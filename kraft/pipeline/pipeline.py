@@ -22,6 +22,7 @@ from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.stage import Record, Stage
 from kraft.engine.store import Recipe, Store
+from kraft.errors import InputError
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import Settings
@@ -212,9 +213,14 @@ class Pipeline:
         """How the job's engine runs a stage, where not as DuckDB does."""
         if self.settings.engine == "duckdb":
             return None
-        # Imported here: it needs pyspark.
-        from kraft.spark.engine import on_spark
-
+        try:
+            from kraft.spark.engine import on_spark  # noqa: PLC0415 - it needs pyspark
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("kraft"):
+                raise
+            raise InputError(
+                f"--engine spark needs the package {error.name}", "Install it: pip install 'kraft[spark]'"
+            ) from None
         return on_spark(stage)
 
     def _stale(self, name: str, recipe: Recipe, store: Store | None = None) -> bool:

@@ -132,7 +132,7 @@ class Page:
         return (part for section in self.sections for part in section.parts if isinstance(part, Figure))
 
 
-def write(page: Page, out: Path, *, format: Format, figures: Path | None) -> None:
+def write(page: Page, out: Path, *, format: Format, figures: Path | None) -> None:  # noqa: A002 - as the option is called
     """Write ``page`` to ``out``, and PNG copies of its figures to the folder ``figures``.
 
     All is made before anything is written, and the page takes its name last: it is there whole or not at all.
@@ -157,7 +157,7 @@ def write(page: Page, out: Path, *, format: Format, figures: Path | None) -> Non
 
 def to_html(page: Page) -> str:
     """The page as one HTML document."""
-    return _environment().get_template("page.html").render(page=page, css=Markup((ASSETS / "page.css").read_text()))
+    return _environment().get_template("page.html").render(page=page, css=Markup((ASSETS / "page.css").read_text()))  # noqa: S704 - our own file
 
 
 def to_markdown(page: Page, figures: str = "") -> str:
@@ -208,7 +208,7 @@ def cell(value: object) -> str:
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - from there on without decimals
     return str(value)
 
 
@@ -224,9 +224,9 @@ def _svg(figure: Figure) -> Markup:
 
     narrow = at(NARROW, figure.name)
     if not figure.wide:
-        return Markup(narrow)
+        return Markup(narrow)  # noqa: S704 - matplotlib escapes what stands in a plot
     wide = at(WIDE, f"{figure.name}-wide")
-    return Markup(f'<div class="narrow">{narrow}</div><div class="wide">{wide}</div>')
+    return Markup(f'<div class="narrow">{narrow}</div><div class="wide">{wide}</div>')  # noqa: S704
 
 
 def _png(figure: Figure) -> bytes:
@@ -240,12 +240,12 @@ def _download(part: Figure | Table) -> str:
 
 def _han(text: object) -> Markup:
     """Text for HTML in which Chinese says so: a reader's fonts and voice follow it."""
-    return Markup(HAN.sub(lambda found: f'<span lang="zh-Hans">{found[0]}</span>', str(escape(text))))
+    return Markup(HAN.sub(lambda found: f'<span lang="zh-Hans">{found[0]}</span>', str(escape(text))))  # noqa: S704
 
 
 def _words(text: object) -> Markup:
     """`_han`, with dates that are not broken at the end of a line."""
-    return Markup(_DATE.sub(lambda found: f"<time>{found[0]}</time>", _han(text)))
+    return Markup(_DATE.sub(lambda found: f"<time>{found[0]}</time>", _han(text)))  # noqa: S704 - escaped by _han
 
 
 def _in_pipes(value: object) -> str:
@@ -260,7 +260,7 @@ def _part(part: Figure | Table | Text, figures: str) -> dict[str, Any]:
     return {"kind": "figure", **found, "image": f"{figures}/{part.name}.png" if figures else None}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values
     """The value as JSON has it: what is no number is null."""
     match value:
         case dict():

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from pyspark.ml.recommendation import ALS as SparkALS
+from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811 - a name of KRAFT's too
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 

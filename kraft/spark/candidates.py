@@ -58,7 +58,7 @@ def write_candidates(session: SparkSession, store: Store, choice: Choice, users:
         shared.unpersist()
 
 
-def _chosen(batches: Batches, *, shared: Any, store: Path, height: int) -> Batches:
+def _chosen(batches: Batches, *, shared: Any, store: Path, height: int) -> Batches:  # noqa: ANN401 - a broadcast
     """What a worker does: the candidates of the users whose block it is given the number of."""
     choice, users = shared.value
     for batch in batches:

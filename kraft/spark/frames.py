@@ -94,13 +94,13 @@ def _typed(read: DataFrame, name: str, kind: str) -> Column:
     else:
         number = value.try_cast("double") if text else value.cast(DoubleType())
         # Java reads a letter after the digits (1.0f, 2d) as a type.
-        suffixed = sf.rlike(value, sf.lit("[0-9.][dDfF]$")) if text else sf.lit(False)
+        suffixed = sf.rlike(value, sf.lit("[0-9.][dDfF]$")) if text else sf.lit(False)  # noqa: FBT003
         wrong = number.isNull() | suffixed
         if kind in INTEGERS:
             whole = (sf.abs(number) < INTEGERS[kind]) & (number == sf.floor(number))
             if kind == "INTEGER":
                 whole |= number == -INTEGERS[kind]
-            wrong |= ~sf.coalesce(whole, sf.lit(False))
+            wrong |= ~sf.coalesce(whole, sf.lit(False))  # noqa: FBT003
         found = sf.when(~wrong, number).cast(TYPES[kind])
     told = sf.concat(sf.lit(f"{MISFIT}|{name}|"), value.cast("string"), sf.lit("|end"))
     return sf.when(value.isNotNull() & wrong, sf.raise_error(told)).otherwise(found).cast(TYPES[kind]).alias(name)

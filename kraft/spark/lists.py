@@ -115,7 +115,7 @@ def user_bounds(table: Path, rows: int) -> NDArray[np.int64]:
 # --- what the workers do ----------------------------------------------------------------------
 
 
-def _listed(batches: Batches, *, shared: Any) -> Batches:
+def _listed(batches: Batches, *, shared: Any) -> Batches:  # noqa: ANN401 - a broadcast
     """The lists of the users whose block it is given the number of."""
     work: _Work = shared.value
     settings = work.settings.model_copy(update={"threads": 1, "quiet": True})

@@ -45,12 +45,12 @@ def export(session: SparkSession, table: Path, out: str) -> None:
         asked(f"--out {out}", lambda: _rename(session, system, draft, url, old if there else ""))
     finally:
         for left in (draft, old):
-            system.delete(path_of(session, left), True)
+            system.delete(path_of(session, left), True)  # noqa: FBT003 - Java's
 
 
-def _rename(session: SparkSession, system: Any, draft: str, url: str, old: str) -> None:
+def _rename(session: SparkSession, system: Any, draft: str, url: str, old: str) -> None:  # noqa: ANN401 - Java's
     path = path_of(session, url)
     # An empty folder would take the draft into itself.
-    moved = system.rename(path, path_of(session, old)) if old else not system.exists(path) or system.delete(path, False)
+    moved = system.rename(path, path_of(session, old)) if old else not system.exists(path) or system.delete(path, False)  # noqa: FBT003
     if not (moved and system.rename(path_of(session, draft), path)):
         raise MachineError(f"{url}: the file system would not rename to it", "Nothing was written.")

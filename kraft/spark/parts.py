@@ -59,11 +59,11 @@ def write_table(frame: DataFrame, target: Path) -> int:
 
 
 def _join(session: SparkSession, parts: list[Path], target: Path) -> None:
-    jvm: Any = session.sparkContext._jvm
-    configuration = session.sparkContext._jsc.hadoopConfiguration()
+    jvm: Any = session.sparkContext._jvm  # noqa: SLF001 - parquet-mr's own way to append row groups
+    configuration = session.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001
     hadoop, parquet = jvm.org.apache.hadoop.fs, jvm.org.apache.parquet.hadoop
 
-    def path(file: Path) -> Any:
+    def path(file: Path) -> Any:  # noqa: ANN401 - Java's
         return hadoop.Path("file", "", str(file.resolve()))
 
     inputs = [parquet.util.HadoopInputFile.fromPath(path(part), configuration) for part in parts]

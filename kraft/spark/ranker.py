@@ -149,7 +149,7 @@ def _learned(session: SparkSession, lesson: Lesson, progress: Progress) -> tuple
 # --- what the workers do ----------------------------------------------------------------------
 
 
-def _rank(batches: Batches, *, shared: Any, threads: int) -> Batches:
+def _rank(batches: Batches, *, shared: Any, threads: int) -> Batches:  # noqa: ANN401 - a broadcast
     """Train as one of several ranks; rank 0 answers with the model."""
     for _ in batches:
         pass

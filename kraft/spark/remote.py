@@ -138,7 +138,7 @@ def _fetch(session: SparkSession, found: Found, copy: Path) -> None:
     path = path_of(session, found.url)
 
     def fetch() -> None:
-        _system(session, path).copyToLocalFile(False, path, path_of(session, f"file://{draft}"), True)
+        _system(session, path).copyToLocalFile(False, path, path_of(session, f"file://{draft}"), True)  # noqa: FBT003 - Java's
 
     _asked(found.url, fetch)
     # Told apart by its time, like any raw file.
@@ -183,7 +183,7 @@ def read_bytes(session: SparkSession, url: str, size: int) -> bytes:
     return content
 
 
-def file_system(session: SparkSession, url: str) -> Any:
+def file_system(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
     """Hadoop's file system of a URL.
 
     Raises:
@@ -192,16 +192,16 @@ def file_system(session: SparkSession, url: str) -> Any:
     return _asked(url, lambda: _system(session, path_of(session, url)))
 
 
-def path_of(session: SparkSession, url: str) -> Any:
+def path_of(session: SparkSession, url: str) -> Any:  # noqa: ANN401 - Java's
     """A URL as Hadoop's own object."""
-    return session.sparkContext._jvm.org.apache.hadoop.fs.Path(url)
+    return session.sparkContext._jvm.org.apache.hadoop.fs.Path(url)  # noqa: SLF001
 
 
-def _system(session: SparkSession, path: Any) -> Any:
-    return path.getFileSystem(session.sparkContext._jsc.hadoopConfiguration())
+def _system(session: SparkSession, path: Any) -> Any:  # noqa: ANN401 - Java's
+    return path.getFileSystem(session.sparkContext._jsc.hadoopConfiguration())  # noqa: SLF001
 
 
-def _asked(url: str, ask: Callable[[], Any]) -> Any:
+def _asked(url: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the question gives
     try:
         return ask()
     except Py4JError as error:

@@ -81,7 +81,7 @@ def score_table(
         shared.unpersist()
 
 
-def _scored(batches: Batches, *, shared: Any, features: Path, settings: Settings) -> Batches:
+def _scored(batches: Batches, *, shared: Any, features: Path, settings: Settings) -> Batches:  # noqa: ANN401 - a broadcast
     """What a worker does: the scores of the row groups that it is given the numbers of."""
     trained, model = shared.value
     with preset_of(settings).rows(features, model, settings) as rows:

@@ -238,9 +238,9 @@ def _wait_for_worker(session: SparkSession, master: str) -> None:
         time.sleep(0.2)
 
 
-def _count(context: Any) -> int:
+def _count(context: Any) -> int:  # noqa: ANN401 - Spark's
     # The driver itself is one of those counted.
-    return int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1
+    return int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1  # noqa: SLF001 - PySpark has no word for it
 
 
 def _watch(session: SparkSession, ended: threading.Event) -> None:

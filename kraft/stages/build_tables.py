@@ -1,7 +1,5 @@
 """The stage that builds the tables of `sql/` from the raw files."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kraft.engine.progress import Progress
@@ -10,6 +8,9 @@ from kraft.errors import EngineError
 from kraft.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from kraft.engine.builder import Builder
     from kraft.engine.sources import Source
 

@@ -1,6 +1,5 @@
 """The stages that evaluate scores: run `sql/evaluation` over them, and say what the figures are worth."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,8 @@ from kraft.engine.stage import THRIFTY, Record, stage
 from kraft.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kraft.engine.builder import Builder
 
 

@@ -1,6 +1,5 @@
 """The stage that evaluates recommendations: what the candidates let through, and what the lists are worth."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,8 @@ from kraft.settings import Settings
 from kraft.stages.evaluate import Evaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kraft.engine.builder import Builder
 
 

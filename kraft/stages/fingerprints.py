@@ -30,7 +30,7 @@ def als_recipe(store: Store, settings: Settings) -> Recipe:
 def watch_time_recipe(store: Store, main: Store, settings: Settings) -> Recipe:
     """Recipe of the watch time model of ``store``, the store of the history or ``main`` itself."""
     chosen = preset_of(settings).watch_time
-    assert chosen is not None
+    assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only
     inputs = {"watch_times": store, "daily_totals": store, "video_details": main}
     return _recipe(WATCH_TIME, inputs, chosen.model_dump())
 

@@ -73,7 +73,7 @@ def _fit(
     from kraft.models.video_prior import read_attributes
 
     chosen = preset_of(settings).watch_time
-    assert chosen is not None
+    assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only
     attributes = read_attributes(main.table("video_details"), store.table("daily_totals"))
     model = watch_time.fit(*pages, attributes, chosen, threads=settings.threads, progress=Progress(settings.verbosity))
     made = folder / WATCH_TIME

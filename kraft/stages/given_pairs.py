@@ -27,8 +27,8 @@ PAIR_COLUMNS: Final = {
 }
 OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
 _BY_USER: Final = ("taste_rates",)
-"""Of what the features are made of, those with so many rows a user that only those of the users asked for are read: else every
-block of recommendations would take time that grows with all users."""
+"""Inputs with so many rows a user that only those of the users asked for are read: else every block of recommendations
+would take time that grows with all users."""
 
 
 def write_features(

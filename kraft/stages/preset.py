@@ -175,7 +175,7 @@ class _Documented(Preset):
         from kraft.models.factors import Factors
         from kraft.models.features import FeatureRows
 
-        assert isinstance(model, Factors)
+        assert isinstance(model, Factors)  # noqa: S101 - `load_model` made it
         return FeatureRows(table, model.user, model.item)
 
     def split_rows(
@@ -227,7 +227,7 @@ class _Kraft(Preset):
         from kraft.models.pair_rows import PairRows
         from kraft.models.watch_time_model import WatchTimeModel
 
-        assert isinstance(model, WatchTimeModel)
+        assert isinstance(model, WatchTimeModel)  # noqa: S101 - `load_model` made it
         return PairRows(table, model, settings.without)
 
     def split_rows(

@@ -1,6 +1,5 @@
 """The stage that chooses candidates from the whole catalogue."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +13,8 @@ from kraft.settings import MIB, Settings
 from kraft.stages.preset import preset_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
 

@@ -68,13 +68,13 @@ class Job:
             os.killpg(self.pid, signum)
 
     def stages(self):
-        """Process ids of its stages at work -> the stage, as it is started."""
+        """Process ids of its stages at work -> the name of the stage."""
         found = {}
         for pid in _members(self.pid):
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 if b"kraft.engine.isolation" in words:
-                    found[pid] = words[words.index(b"kraft.engine.isolation") + 1].decode()
+                    found[pid] = words[words.index(b"kraft.engine.isolation") + 2].decode()
         return found
 
     def orphans(self, seconds):

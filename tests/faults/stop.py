@@ -10,15 +10,27 @@ import time
 
 from faults.job import Job, fresh, make_twin
 
-STAGES = (
-    "kraft.data.tables:build",
-    "kraft.models.als_stage:fit_als",
-    "kraft.models.watch_time_stage:fit_watch_times",
-    "kraft.models.ranker_stage:train_ranker",
-    "kraft.models.scoring_stages:score",
-    "kraft.evaluation.stage:judge",
-    "kraft.models.candidates_stage:make_candidates",
-    "kraft.models.recommend_stage:recommend",
+from kraft.stages.build_tables import build_tables
+from kraft.stages.evaluate import evaluate_scores
+from kraft.stages.fit_als import fit_als
+from kraft.stages.fit_watch_times import fit_watch_times
+from kraft.stages.rank_lists import rank_lists
+from kraft.stages.retrieve_candidates import retrieve_candidates
+from kraft.stages.score import score_test_pairs
+from kraft.stages.train_ranker import train_ranker
+
+STAGES = tuple(
+    stage.name
+    for stage in (
+        build_tables,
+        fit_als,
+        fit_watch_times,
+        train_ranker,
+        score_test_pairs,
+        evaluate_scores,
+        retrieve_candidates,
+        rank_lists,
+    )
 )
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 MOST_SECONDS = 2.0
@@ -48,7 +60,7 @@ def run(arguments):
             else:
                 seconds.append(told)
         took += seconds
-        print(f"  {stage:<48} {len(seconds)} stops, at most {max(seconds, default=0):.2f} s", flush=True)
+        print(f"  {stage:<20} {len(seconds)} stops, at most {max(seconds, default=0):.2f} s", flush=True)
     for line in broken:
         print(f"  BROKEN: {line}")
     verdict = "BROKEN" if broken else "each with its exit code, in one line, no process left"

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from jobs._command import run
-from kraft.data.tables import CANDIDATE_TABLES
 from kraft.engine.store import write_whole
-from kraft.pipeline import Pipeline
-from kraft.recommending import Request, recommend
+from kraft.pipeline.pipeline import Pipeline
+from kraft.pipeline.recommend import Request, recommend
 from kraft.settings import Settings
+from kraft.stages.preset import CANDIDATE_TABLES
 
 
 class Options(Settings):
@@ -24,9 +24,9 @@ class Options(Settings):
 def main(options: Options) -> None:
     with Pipeline(options, more_tables=CANDIDATE_TABLES) as pipeline:
         result = pipeline.evaluate()
-        text = json.dumps(result["report"], indent=2)
+        text = json.dumps(result.report, indent=2)
         write_whole(options.out / "evaluation.json", lambda draft: draft.write_text(text, encoding="utf-8"))
-        pipeline.run("export", "kraft.models.scoring_stages:export_scores", out=str(options.out / "submission.parquet"))
+        pipeline.export(options.out / "submission.parquet")
         recommend(pipeline, Request(), options.out / "recommendations.parquet")
         print(pipeline.summary("whole", "everything", "nothing"))
 

@@ -13,9 +13,9 @@ from commands import run
 
 from kraft.engine.store import Store
 from kraft.models import ranker
-from kraft.models.preset_rows import open_rows
 from kraft.report.evaluation import model
 from kraft.settings import Settings
+from kraft.stages.preset import preset_of
 
 ROUNDS = 20
 SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
@@ -137,7 +137,7 @@ def test_gain_and_contributions_are_those_of_the_model(parts, settings, trained)
     groups = {row["group"]: row for row in parts["contributions"]["data"]}
     assert sum(row["features"] for row in groups.values()) == len(gain)
     store = Store(settings.work)
-    with open_rows(store.table("pair_features"), store, settings) as rows:
+    with preset_of(settings).open_rows(store.table("pair_features"), store, settings) as rows:
         count = len(rows)
         sample = model.contributions(rows, trained, 1)
         vectors = rows.take(np.sort(np.random.default_rng(42).choice(count, 2000, replace=False)))
@@ -152,7 +152,7 @@ def test_gain_and_contributions_are_those_of_the_model(parts, settings, trained)
 def test_a_long_model_is_taken_apart_on_fewer_pairs(settings, trained, monkeypatch):
     store = Store(settings.work)
     monkeypatch.setattr(model, "MOST_TREES", 150 * trained.record.best_iteration)
-    with open_rows(store.table("pair_features"), store, settings) as rows:
+    with preset_of(settings).open_rows(store.table("pair_features"), store, settings) as rows:
         assert len(model.contributions(rows, trained, 2).values) == 150
         monkeypatch.setattr(model, "MOST_TREES", 1)
         assert len(model.contributions(rows, trained, 2).values) == model.LEAST_ROWS

@@ -70,8 +70,8 @@ def test_readers_see_one_data_set_while_another_is_built(folder, expected):
 @pytest.mark.parametrize(
     ("stage", "signum", "whom"),
     [
-        ("kraft.data.tables:build", signal.SIGTERM, "job"),
-        ("kraft.models.ranker_stage:train_ranker", signal.SIGINT, "group"),
+        ("build_tables", signal.SIGTERM, "job"),
+        ("train_ranker", signal.SIGINT, "group"),
     ],
 )
 @pytest.mark.usefixtures("expected")

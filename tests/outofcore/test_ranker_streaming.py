@@ -14,7 +14,7 @@ from kraft import columns
 from kraft.models import ranker
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 20_000, 100, 300, 16
 SETTINGS = PRESETS["seed"].ranker.model_copy(update={"rounds": 20, "bin_construct_sample_cnt": 5000})
@@ -125,7 +125,7 @@ from kraft.engine.progress import Progress
 from kraft.models import ranker
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 
 factors = [np.random.default_rng(1).normal(size=(300, 64)).astype(np.float32) for _ in range(2)]
 settings = PRESETS["seed"].ranker.model_copy(update={"rounds": 2, "bin_construct_sample_cnt": 2000})

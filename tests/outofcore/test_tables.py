@@ -11,17 +11,17 @@ from spilling import AMPLE, LOOK, Share
 
 from kraft.benchmark.spill import SpillWatch
 from kraft.data.contracts import resolve
-from kraft.data.tables import TABLES
 from kraft.engine.budget import LEAST_LIMIT
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
 from kraft.engine.store import Store
 from kraft.settings import MIB, Settings
+from kraft.stages.preset import PRESETS
 
 USERS, VIDEOS, ROWS = 2_000, 5_000, 1_000_000
 DAYS = 8
-NAMES = list(dict.fromkeys(name for tables in TABLES.values() for name in tables))
+NAMES = list(dict.fromkeys(name for preset in PRESETS.values() for name in preset.tables))
 """The tables of every preset."""
 TIGHT = 100
 """DuckDB's share in MiB: less than sorting the log takes, and less than the 144 that DuckDB has at the least limit."""

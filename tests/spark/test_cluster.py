@@ -14,16 +14,19 @@ from same_tables import assert_same_tables
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.errors import MachineError
-from kraft.models.given_pairs import write_features
-from kraft.models.recipes import RANKER, named
-from kraft.models.scoring_stages import score_table
-from kraft.pipeline import Pipeline
-from kraft.recommending import Request, recommend
+from kraft.pipeline.pipeline import Pipeline
+from kraft.pipeline.recommend import Request, recommend
 from kraft.settings import Settings
 from kraft.spark import scoring
 from kraft.spark import session as session_module
 from kraft.spark.errors import asked
 from kraft.spark.session import spark_session, stop
+from kraft.stages.build_tables import build_tables
+from kraft.stages.evaluate import evaluate_scores
+from kraft.stages.given_pairs import write_features
+from kraft.stages.rank_lists import rank_lists
+from kraft.stages.score import score_table
+from kraft.stages.train_ranker import TrainRanker, train_ranker
 
 pytestmark = pytest.mark.slow
 USERS, ITEMS = 200, 500
@@ -51,7 +54,7 @@ def together(folder, cluster):
 
 
 def _metrics(pipeline):
-    ranking = pipeline.results["evaluate"]["report"]["score_sets"][0]["estimates"]
+    ranking = pipeline.results.get(evaluate_scores).result.report["score_sets"][0]["estimates"]
     return {name: ranking[name]["value"] for name in ("ndcg@10", "auc", "auc warm items", "auc cold items")}
 
 
@@ -67,7 +70,7 @@ def done(folder, cluster):
 
 def test_tables_are_those_of_the_single_machine(folder, done):
     results, *_ = done
-    assert results["build"]["reused"] == []
+    assert results.get(build_tables).result.reused == []
     for part in ("", "fit"):
         expected = Store(folder / "alone" / part)
         names = [name for name in expected.manifest() if expected.table(name).exists() and name != "scores_kraft"]
@@ -84,7 +87,7 @@ def test_ranking_is_as_good(done):
 
 def test_each_worker_is_a_rank_of_the_ranker(done):
     results, *_ = done
-    assert results["ranker_kraft"]["ranks"] == 2
+    assert results.get(train_ranker).result.ranks == 2
 
 
 def parameters_of(text):
@@ -133,7 +136,7 @@ def test_lists_are_those_of_the_single_machine(folder, cluster, tmp_path):
         with Pipeline(settings) as pipeline:
             recommend(pipeline, Request(candidates=100, diversity=0.3), tmp_path / f"{engine}.parquet")
         found.append(pl.read_parquet(tmp_path / f"{engine}.parquet"))
-        assert pipeline.results["recommend"]["users"] == USERS
+        assert pipeline.results.get(rank_lists).result.users == USERS
         assert "ranker_kraft" in pipeline.reused
     assert found[0].equals(found[1])
 
@@ -176,13 +179,12 @@ def test_worker_killed_while_the_ranker_learns(folder, cluster, done):
         killer = threading.Thread(target=kill)
         pipeline.build()
         killer.start()
-        pipeline.run(named(RANKER, pipeline.settings), "kraft.models.ranker_stage:train_ranker")
+        made = pipeline.run(train_ranker, TrainRanker(settings=pipeline.settings))
         killer.join()
     assert killed
-    made = pipeline.results["ranker_kraft"]
-    assert made["ranks"] == 1
+    assert made.ranks == 1
     results, *_ = done
-    assert made["validation_auc"] == pytest.approx(results["ranker_kraft"]["validation_auc"], abs=0.01)
+    assert made.validation_auc == pytest.approx(results.get(train_ranker).result.validation_auc, abs=0.01)
     assert list((work / "tmp").iterdir()) == []
 
 

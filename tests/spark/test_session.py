@@ -107,7 +107,7 @@ def test_url_without_spark_is_bad_input(tmp_path):
 
 BROKEN_FACTORS = """
 from kraft.errors import MachineError
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 from kraft.spark.als import fit
 from kraft.spark.errors import asked
 from kraft.spark.session import spark_session

@@ -5,8 +5,8 @@ import pytest
 from small_log import Row, write_raw
 
 from kraft.columns import POSITIVE_INTERACTION, TIMESTAMP
-from kraft.data.tables import build
 from kraft.settings import Settings
+from kraft.stages.build_tables import BuildTables, build_tables
 
 COUNT, TRAIN, HISTORY = 200, 160, 96
 """Interactions, those before the cut, and of these, those that the ranker's features are made of."""
@@ -58,7 +58,7 @@ def features(tmp_path):
         (raw / "social_network.csv").write_text('user_id,friend_list\n1,"[0, 4]"\n5,[3]\n', encoding="utf-8")
         work = tmp_path / f"{name}_work"
         settings = Settings(raw=raw, work=work, preset="kraft", threads=1, quiet=True)
-        build({"settings": settings.model_dump(mode="json")})
+        build_tables(BuildTables(settings=settings))
         return [
             pl.read_parquet(folder / "tables" / "pair_features.parquet").drop(POSITIVE_INTERACTION, TIMESTAMP)
             for folder in (work, work / "fit")

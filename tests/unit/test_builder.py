@@ -11,7 +11,6 @@ from small_log import Row, log_rows, log_text, run_build, write_raw
 from sql_schemas import schema_of
 
 from kraft.data.contracts import resolve
-from kraft.data.tables import BASE_TABLES, SEED_TABLES
 from kraft.engine import builder as builder_module
 from kraft.engine import queries
 from kraft.engine import store as store_module
@@ -21,6 +20,7 @@ from kraft.engine.queries import all_queries
 from kraft.engine.store import Store
 from kraft.errors import EngineError, InputError, MachineError, QueryError
 from kraft.settings import Settings
+from kraft.stages.preset import DOCUMENTED
 
 DOWN_FROM_TRAIN = {
     "interactions_train", "interactions_test", "user_index", "item_index", "user_counts", "item_counts",
@@ -388,7 +388,7 @@ def test_where_duckdb_fails_by_itself_a_new_session_is_asked_once(raw, work, mon
     if failures == 1:
         done = run_build(raw, work, quiet=False)
         assert {"interactions", "interactions_train"} <= set(done["reused"])
-        assert set(done["built"]) == {*BASE_TABLES, *SEED_TABLES} - set(done["reused"])
+        assert set(done["built"]) == set(DOCUMENTED.tables) - set(done["reused"])
     else:
         with pytest.raises(EngineError, match="table user_counts: DuckDB failed by itself"):
             run_build(raw, work, quiet=False)

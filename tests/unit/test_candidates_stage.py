@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -11,10 +10,11 @@ from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError
 from kraft.models import candidates_stage
 from kraft.models.candidates import BITS, SHARES
-from kraft.models.candidates_stage import make_candidates
 from kraft.models.factors import Factors
 from kraft.models.watch_time_model import WatchTimeModel
-from kraft.settings import PRESETS, Settings
+from kraft.settings import Settings
+from kraft.stages.preset import PRESETS
+from kraft.stages.retrieve_candidates import RetrieveCandidates, retrieve_candidates
 
 N_USERS, N_ITEMS, N_VIDEOS = 40, 90, 120
 USER_IDS = np.arange(N_USERS) * 3 + 1
@@ -105,6 +105,18 @@ def work(tmp_path_factory):
     return folder
 
 
+def asked_for(settings, out, **changed):
+    usual = {
+        "users": None,
+        "items": None,
+        "cold_users": "error",
+        "exclude_seen": True,
+        "candidates": 20,
+        "ranks": False,
+    }
+    return RetrieveCandidates(settings=settings, out=out, **usual | changed)
+
+
 @pytest.fixture
 def choose(work, tmp_path):
     """Runs the stage in this process: the facts, and the file as rows."""
@@ -112,19 +124,8 @@ def choose(work, tmp_path):
     def run(**changed):
         settings = {"work": work, "quiet": True, "threads": changed.pop("threads", 2)}
         settings |= {"preset": changed.pop("preset", "kraft")}
-        arguments = {
-            "settings": Settings(**settings).model_dump(mode="json"),
-            "users": None,
-            "items": None,
-            "cold_users": "error",
-            "exclude_seen": True,
-            "candidates": 20,
-            "ranks": False,
-            "out": str(tmp_path / "candidates.parquet"),
-        }
-        arguments |= {name: str(value) if name in {"users", "items"} else value for name, value in changed.items()}
-        facts = make_candidates(json.loads(json.dumps(arguments)))
-        return facts, pq.read_table(arguments["out"])
+        asked = asked_for(Settings(**settings), tmp_path / "candidates.parquet", **changed)
+        return retrieve_candidates(asked).model_dump(), pq.read_table(asked.out)
 
     return run
 
@@ -344,24 +345,15 @@ def test_a_file_that_is_not_there_is_refused(choose, tmp_path):
 
 
 def test_the_stage_needs_no_more_libraries_than_it_says(work, tmp_path):
-    arguments = {
-        "settings": Settings(work=work, quiet=True, threads=2).model_dump(mode="json"),
-        "users": None,
-        "items": None,
-        "cold_users": "error",
-        "exclude_seen": True,
-        "candidates": 20,
-        "ranks": False,
-        "out": str(tmp_path / "out.parquet"),
-    }
+    asked = asked_for(Settings(work=work, quiet=True, threads=2), tmp_path / "out.parquet")
     # In a process of its own: here all of them are loaded.
     text = (
-        "import json, sys\n"
-        "from kraft.models.candidates_stage import make_candidates\n"
-        "make_candidates(json.load(sys.stdin))\n"
+        "import sys\n"
+        "from kraft.stages.retrieve_candidates import retrieve_candidates\n"
+        "retrieve_candidates.answer(sys.stdin.read())\n"
         "print(*({'lightgbm', 'implicit', 'scipy', 'sklearn', 'polars', 'pyarrow.dataset'} & set(sys.modules)))\n"
     )
     told = subprocess.run(
-        [sys.executable, "-c", text], input=json.dumps(arguments), capture_output=True, text=True, check=True
+        [sys.executable, "-c", text], input=asked.model_dump_json(), capture_output=True, text=True, check=True
     )
     assert told.stdout == "\n"

@@ -6,9 +6,9 @@ from small_log import log_rows, log_text, run_build, write_raw
 
 from kraft.data.contracts import resolve
 from kraft.data.places import PLACES, find_folder
-from kraft.data.tables import DETAIL_TABLES
 from kraft.engine.sources import AbsentFile
 from kraft.errors import InputError
+from kraft.stages.preset import DETAIL_TABLES
 
 CAPTIONS = (
     "video_id,caption,topic_tag,first_level_category_id,second_level_category_id,third_level_category_id\n"

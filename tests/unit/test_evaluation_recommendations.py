@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kraft.errors import InputError
-from kraft.evaluation.recommendations import judge_recommendations
 from kraft.settings import Settings
+from kraft.stages.evaluate_lists import EvaluateLists, evaluate_lists
 
 USERS, ITEMS, WARM, TOP = 30, 50, 40, 5
 SHARES = {"watch_time": 0.6, "new": 0.4}
@@ -71,10 +71,11 @@ def ranked_candidates(work, order="user_id, item_id"):
 GOOD, BETTER = "sin(u * 3.1 + i * i)", "sin(u * 3.1 + i * i) + 2 * ((u * 31 + i * 17) % 9 = 0)::integer"
 
 
-def arguments(work, named, candidates=None, **more):
-    settings = Settings(work=work, threads=2).model_dump(mode="json")
-    usual = {"top": TOP, "exclude_seen": True, "items": None, "shares": SHARES}
-    return {"settings": settings, "lists": named, "candidates": candidates, **usual, **more}
+def evaluated(work, named, candidates=None, **more):
+    """What the stage says of some sets of lists."""
+    usual = {"settings": Settings(work=work, threads=2), "top": TOP, "exclude_seen": True, "items": None}
+    asked = EvaluateLists(lists=named, candidates=candidates, shares=SHARES, **usual | more)
+    return evaluate_lists(asked).model_dump()
 
 
 def table(path):
@@ -101,7 +102,7 @@ def ndcg_of_users(work, path):
 
 def test_the_report_tells_of_candidates_lists_and_loss(work):
     named = {"of 20 candidates": lists(work, "some", GOOD), EVERY: lists(work, "every", BETTER)}
-    found = judge_recommendations(arguments(work, named, ranked_candidates(work)))
+    found = evaluated(work, named, ranked_candidates(work))
     report = found["report"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert not list((work / "tmp").iterdir())
@@ -123,7 +124,7 @@ def test_the_report_tells_of_candidates_lists_and_loss(work):
 
 def test_the_loss_is_paired_over_the_same_users(work):
     named = {"of 20 candidates": lists(work, "some", GOOD), EVERY: lists(work, "every", BETTER)}
-    loss = judge_recommendations(arguments(work, named))["report"]["loss"]
+    loss = evaluated(work, named)["report"]["loss"]
     less, most = (ndcg_of_users(work, path) for path in named.values())
     assert (loss["list"], loss["reference"]) == tuple(named)
     assert loss["absolute"]["value"] == pytest.approx(most.mean() - less.mean(), abs=1e-12)
@@ -139,18 +140,18 @@ def test_the_loss_is_paired_over_the_same_users(work):
 
 def test_nothing_is_lost_where_the_lists_are_the_same(work):
     named = {"one": lists(work, "one", GOOD), EVERY: lists(work, "other", f"3 * {GOOD} - 1")}
-    loss = judge_recommendations(arguments(work, named))["report"]["loss"]
+    loss = evaluated(work, named)["report"]["loss"]
     nothing = {"value": 0, "low": 0, "high": 0}
     assert (loss["absolute"], loss["relative"]) == (nothing, nothing)
 
 
 def test_one_set_of_lists_has_no_reference(work):
-    report = judge_recommendations(arguments(work, {"alone": lists(work, "alone", GOOD)}))["report"]
+    report = evaluated(work, {"alone": lists(work, "alone", GOOD)})["report"]
     assert (report["loss"], report["candidates"]) == (None, None)
 
 
 def test_candidates_are_told_by_source(work):
-    found = judge_recommendations(arguments(work, {}, ranked_candidates(work), exclude_seen=False))
+    found = evaluated(work, {}, ranked_candidates(work), exclude_seen=False)
     candidates = found["report"]["candidates"]
     assert (candidates["cutoffs"], candidates["shares"]) == ([50, 100, 200, 500, 1000], SHARES)
     wanted = {}
@@ -176,14 +177,14 @@ def test_the_order_of_the_rows_and_the_file_format_change_nothing(work):
         "some": lists(work, "mixed", GOOD, order=mixed),
         EVERY: lists(work, "mixed_every", BETTER, order=mixed, end="csv"),
     }
-    found = [judge_recommendations(arguments(work, one, ranked_candidates(work)))]
-    found.append(judge_recommendations(arguments(work, other, ranked_candidates(work, mixed))))
+    found = [evaluated(work, one, ranked_candidates(work))]
+    found.append(evaluated(work, other, ranked_candidates(work, mixed)))
     assert json.dumps(found[0]) == json.dumps(found[1])
 
 
 def test_lists_may_be_short_or_missing(work):
     path = lists(work, "short", GOOD, where="u >= 3 and (u > 5 or i < 2)")
-    (one,) = judge_recommendations(arguments(work, {"short": path}))["report"]["lists"]
+    (one,) = evaluated(work, {"short": path})["report"]["lists"]
     # Users 3 to 5 have two videos each; 0 to 2 have none.
     assert (one["users"], one["rows"]) == (27, 24 * TOP + 3 * 2)
     assert (one["short_lists"], one["without_list"]) == (3, 3)
@@ -192,7 +193,7 @@ def test_lists_may_be_short_or_missing(work):
 
 def test_no_list_at_all_is_worth_nothing(work):
     none, some = lists(work, "none", GOOD, where="false"), lists(work, "some", GOOD)
-    found = judge_recommendations(arguments(work, {"some": some, "none": none}))
+    found = evaluated(work, {"some": some, "none": none})
     one = found["report"]["lists"][1]
     assert {metric["value"] for metric in one["metrics"].values()} == {0}
     assert (one["users"], one["coverage"], one["novelty"], one["gini"], one["diversity"]) == (0, 0, None, None, None)
@@ -203,7 +204,7 @@ def test_no_list_at_all_is_worth_nothing(work):
 
 def test_the_text_fits_a_screen_and_names_things_in_words(work):
     named = {"of 500 candidates": lists(work, "some", GOOD), EVERY: lists(work, "every", BETTER)}
-    text = judge_recommendations(arguments(work, named, ranked_candidates(work)))["table"]
+    text = evaluated(work, named, ranked_candidates(work))["table"]
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert " ".join(lines[0].split()) == "recall of candidates @50 @100 @200 @500 @1,000"
@@ -216,7 +217,7 @@ def test_the_text_fits_a_screen_and_names_things_in_words(work):
     assert "NDCG@5 that the first lists lack of the last   +0." in text
     assert "positive test pairs of 28 users, seen videos left out" in text
     assert "watch_time" not in text
-    assert "seen" not in judge_recommendations(arguments(work, named, exclude_seen=False))["table"]
+    assert "seen" not in evaluated(work, named, exclude_seen=False)["table"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_what_is_no_list_is_refused(work, change, message):
         connection.execute(change)
         connection.execute(f"copy ranked to '{path}'")
     with pytest.raises(InputError, match=rf"recommendations mine, .*bad\.parquet: .*{message}"):
-        judge_recommendations(arguments(work, {"mine": path}))
+        evaluated(work, {"mine": path})
 
 
 def test_a_part_of_what_sources_offer_is_refused(work):
@@ -247,21 +248,21 @@ def test_a_part_of_what_sources_offer_is_refused(work):
         connection.execute(f"create table first_ones as from '{path}' where place <= 20")
         connection.execute(f"copy first_ones to '{path}'")
     with pytest.raises(InputError, match="of 30 users only a part of a source's list is there"):
-        judge_recommendations(arguments(work, {}, path))
+        evaluated(work, {}, path)
 
 
 def test_a_file_without_ranks_is_refused(work):
     with pytest.raises(InputError, match="column rank is missing"):
-        judge_recommendations(arguments(work, {"mine": str(work.parent / "pairs.parquet")}))
+        evaluated(work, {"mine": str(work.parent / "pairs.parquet")})
 
 
 def test_nothing_cannot_be_judged(work):
     with pytest.raises(InputError, match="no lists and no candidates are given"):
-        judge_recommendations(arguments(work, {}))
+        evaluated(work, {})
 
 
 def test_a_truth_that_was_all_seen_is_an_error_with_a_remedy(work):
     with duckdb.connect() as connection:
         connection.execute(f"copy (from '{work.parent}/pairs.parquet') to '{work}/draft/interactions_train.parquet'")
     with pytest.raises(InputError, match="no test user has a positive pair that a list could hold"):
-        judge_recommendations(arguments(work, {"mine": lists(work, "mine", GOOD)}))
+        evaluated(work, {"mine": lists(work, "mine", GOOD)})

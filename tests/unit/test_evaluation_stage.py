@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from kraft.errors import InputError
-from kraft.evaluation.stage import compare, judge
 from kraft.settings import Settings
+from kraft.stages.evaluate import CompareScores, EvaluateScores, compare_scores, evaluate_scores
 
 USERS, ITEMS, WARM = 24, 60, 40
 CUTOFFS = [5, 10]
@@ -52,14 +52,20 @@ def scored(work, name, score, order="user_id, item_id", where="true"):
     return str(path)
 
 
-def arguments(work, scores=None, **more):
-    settings = Settings(work=work, threads=2).model_dump(mode="json")
-    return {"settings": settings, **({} if scores is None else {"scores": scores}), **more}
+def evaluated(work, scores, **more):
+    """What the stage says of some score sets."""
+    asked = EvaluateScores(settings=Settings(work=work, threads=2), scores=scores, **more)
+    return evaluate_scores(asked).model_dump()
+
+
+def compared(work, scores):
+    """What the stage says of two score sets."""
+    return compare_scores(CompareScores(settings=Settings(work=work, threads=2), scores=scores)).model_dump()
 
 
 def test_judge_reports_the_first_set_and_every_set_beside_it(work):
     scores = {"mine": str(work / "draft" / "scores.parquet"), "constant": scored(work, "constant", "7.0")}
-    found = judge(arguments(work, scores, cutoffs=CUTOFFS, baselines=True))
+    found = evaluated(work, scores, cutoffs=CUTOFFS, baselines=True)
     report = found["report"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert list(report["metrics"]["ndcg"]) == ["5", "10"]
@@ -96,7 +102,7 @@ def test_the_least_active_are_judged_by_their_own_lists(work):
     shape = (USERS // 4, ITEMS)
     truth, scores = pairs["positive"].reshape(shape), pairs["score"].reshape(shape)
     judged = truth.any(axis=1)
-    found = judge(arguments(work, {"mine": scored(work, "mine", "score")}))["report"]["score_sets"][0]
+    found = evaluated(work, {"mine": scored(work, "mine", "score")})["report"]["score_sets"][0]
     expected = ndcg_score(truth[judged], scores[judged], k=10)
     assert found["estimates"]["ndcg@10 low-activity users"]["value"] == pytest.approx(expected, abs=1e-9)
     expected = roc_auc_score(truth.ravel(), scores.ravel())
@@ -105,7 +111,7 @@ def test_the_least_active_are_judged_by_their_own_lists(work):
 
 def test_baselines_know_what_they_should(work):
     scores = {"mine": str(work / "draft" / "scores.parquet")}
-    sets = {one["name"]: one for one in judge(arguments(work, scores, baselines=True))["report"]["score_sets"]}
+    sets = {one["name"]: one for one in evaluated(work, scores, baselines=True)["report"]["score_sets"]}
     # Without history every cold video is as popular, and as liked, as the others.
     assert sets["popularity"]["estimates"]["auc cold items"]["value"] == 0.5
     assert sets["positive rate"]["estimates"]["auc cold items"]["value"] == 0.5
@@ -123,7 +129,7 @@ def test_factors_alone_are_judged_where_they_are(work, name):
     for side, size in (("user", USERS), ("item", WARM)):
         np.save(folder / f"{side}_ids.npy", np.arange(size, dtype=np.int32))
         np.save(folder / f"{side}_factors.npy", random.normal(size=(size, 4)).astype(np.float32))
-    found = judge(arguments(work, {"mine": scored(work, "mine", "score")}, baselines=True, als=name))["report"]
+    found = evaluated(work, {"mine": scored(work, "mine", "score")}, baselines=True, als=name)["report"]
     assert found["notes"] == []
     last = found["score_sets"][-1]
     assert last["name"] == "ALS alone"
@@ -132,14 +138,14 @@ def test_factors_alone_are_judged_where_they_are(work, name):
 
 def test_the_order_of_the_rows_changes_nothing(work):
     one, other = scored(work, "one", "score"), scored(work, "other", "score", order="hash(item_id, user_id)")
-    found = [judge(arguments(work, {"mine": path}, baselines=True)) for path in (one, other)]
+    found = [evaluated(work, {"mine": path}, baselines=True) for path in (one, other)]
     assert json.dumps(found[0]) == json.dumps(found[1])
 
 
 def test_a_comparison_is_antisymmetric(work):
     a, b = scored(work, "a", "score"), scored(work, "b", "score + 0.3 * sin(item_id * 5 + user_id)")
-    one = compare(arguments(work, {"a": a, "b": b}))["report"]
-    other = compare(arguments(work, {"b": b, "a": a}))["report"]
+    one = compared(work, {"a": a, "b": b})["report"]
+    other = compared(work, {"b": b, "a": a})["report"]
     assert json.loads(json.dumps(one, allow_nan=False)) == one
     assert (one["pairs"], one["users"]["count"], one["users"]["drawn"]) == (USERS * ITEMS, USERS - 1, USERS)
     assert {"ndcg@10", "ndcg@50", "precision@10", "recall@50", "auc", "auc warm items", "auc cold items"} <= set(
@@ -155,7 +161,7 @@ def test_a_comparison_is_antisymmetric(work):
 
 
 def test_the_difference_is_the_mean_of_the_differences_of_the_users(work):
-    same = compare(arguments(work, {"a": scored(work, "a", "score"), "b": scored(work, "b", "2 * score - 7")}))
+    same = compared(work, {"a": scored(work, "a", "score"), "b": scored(work, "b", "2 * score - 7")})
     for row in same["report"]["metrics"].values():
         assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
     assert [same["report"]["users"][change] for change in ("rise", "fall", "equal")] == [0, 0, 1]
@@ -170,7 +176,7 @@ def test_better_scores_show_as_a_gain_of_every_interval(work):
             f"from '{work}/draft/scores.parquet' s left join '{work}/draft/test_positives.parquet' p "
             f"on s.user_id = p.user_id and s.item_id = p.item_id) to '{path}'"
         )
-    found = compare(arguments(work, {"perfect": str(path), "mine": scored(work, "mine", "score")}))["report"]
+    found = compared(work, {"perfect": str(path), "mine": scored(work, "mine", "score")})["report"]
     for metric in ("ndcg@10", "precision@10", "auc", "auc warm items", "auc cold items"):
         assert 0 < found["metrics"][metric]["low"] < found["metrics"][metric]["high"]
     assert found["metrics"]["auc"]["a"] == 1
@@ -182,12 +188,12 @@ def test_other_pairs_cannot_be_compared(work):
     with pytest.raises(
         InputError, match=rf"a and b do not score the same pairs: 1 only in a, {2 * USERS - 2} only in b"
     ):
-        compare(arguments(work, {"a": a, "b": b}))
+        compared(work, {"a": a, "b": b})
 
 
 def test_one_set_cannot_be_compared(work):
     with pytest.raises(InputError, match="two score sets can be compared, not 1"):
-        compare(arguments(work, {"a": scored(work, "a", "score")}))
+        compared(work, {"a": scored(work, "a", "score")})
 
 
 def test_a_log_without_positives_is_an_error_with_a_remedy(work):
@@ -197,18 +203,18 @@ def test_a_log_without_positives_is_an_error_with_a_remedy(work):
         connection.execute(f"copy (select user_id, item_id {empty}) to '{work}/draft/interactions_test.parquet'")
         connection.execute(f"copy (select * {empty}) to '{work.parent}/none.parquet'")
     with pytest.raises(InputError, match="no test user has a positive pair"):
-        judge(arguments(work, {"none": f"{work.parent}/none.parquet"}))
+        evaluated(work, {"none": f"{work.parent}/none.parquet"})
 
 
 def test_a_score_set_may_have_the_name_of_a_baseline(work):
-    found = judge(arguments(work, {"random": scored(work, "mine", "score")}, baselines=True))["report"]["score_sets"]
+    found = evaluated(work, {"random": scored(work, "mine", "score")}, baselines=True)["report"]["score_sets"]
     assert [one["name"] for one in found][:2] == ["random", "popularity"]
     assert [one["baseline"] for one in found][:2] == [False, True]
 
 
 def test_nothing_cannot_be_judged(work):
     with pytest.raises(InputError, match="no scores are given"):
-        judge(arguments(work, {}))
+        evaluated(work, {})
 
 
 @pytest.mark.parametrize(
@@ -223,7 +229,7 @@ def test_nothing_cannot_be_judged(work):
 def test_scores_that_are_not_one_finite_number_a_pair_are_refused(work, score, where, message):
     path = scored(work, "bad", score, where=where)
     with pytest.raises(InputError, match=rf"score set mine, .*bad\.parquet: {message[:-1]}") as caught:
-        judge(arguments(work, {"mine": path}))
+        evaluated(work, {"mine": path})
     assert caught.value.problem.endswith(message[-12:-1]) or not message.endswith("$")
 
 
@@ -235,17 +241,17 @@ def test_repeated_and_surplus_pairs_are_refused(work):
             f"union all select 999, 1, 0.5) to '{path}'"
         )
     with pytest.raises(InputError, match="1 scored pairs are no test pairs, 5 pairs are scored more than once"):
-        judge(arguments(work, {"mine": str(path)}))
+        evaluated(work, {"mine": str(path)})
 
 
 def test_the_text_shows_every_set_the_detail_and_the_calibration(work):
     scores = {"mine": scored(work, "mine", "score"), "far": scored(work, "far", "score - 3")}
-    text = judge(arguments(work, scores, cutoffs=CUTOFFS))["table"].splitlines()
+    text = evaluated(work, scores, cutoffs=CUTOFFS)["table"].splitlines()
     assert " ".join(text[0].split()) == "score set NDCG@10 AUC warm cold NDCG@10 warm AUC low-activity"
     assert [line.split()[0] for line in text[1:3]] == ["mine", "far"]
     assert text[1].split()[1:] == text[2].split()[1:]
     assert "[95% interval of 1,000 resamples of the 24 users]" in text
     assert text[7:9] == ["mine", ""]
     assert text[-1].startswith("log loss ")
-    far = judge(arguments(work, {"far": scores["far"]}))["table"].splitlines()
+    far = evaluated(work, {"far": scores["far"]})["table"].splitlines()
     assert far[-1].startswith("calibration   not shown: scores from -2.833 to -2.167 are no probabilities")

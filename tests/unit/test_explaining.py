@@ -10,13 +10,13 @@ from kraft import columns
 from kraft.engine.progress import Progress
 from kraft.engine.queries import all_queries
 from kraft.models import explaining, ranker
-from kraft.models.explain_stage import explain_rows
 from kraft.models.explaining import OWN_TEXTS, Explanation, Part, meaning, parts_of, value_text
 from kraft.models.features import FeatureRows
 from kraft.models.pair_rows import PairRows
 from kraft.models.validation import random_rows
 from kraft.models.watch_time_model import WatchTimeModel
-from kraft.settings import PRESETS
+from kraft.stages.explanations import explain_rows
+from kraft.stages.preset import PRESETS
 
 N_ROWS, N_ENTITIES, N_FACTORS, RANK = 1500, 30, 3, 2
 STORED = [name for names in columns.PAIR_FEATURE_GROUPS.values() for name in names]

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from matching import exactly
 
-from kraft.engine.isolation import RunningStage
 from kraft.engine.locks import held_draft, held_folder, hold, sweep
 from kraft.engine.progress import Progress
 from kraft.errors import MachineError
@@ -80,15 +79,26 @@ def test_dead_process_does_not_keep_it(tmp_path, holder):
 
 
 def test_stage_that_outlives_its_job_keeps_it_until_its_end(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    tests = str(Path(__file__).resolve().parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (tests, os.environ.get("PYTHONPATH")))))
     started = tmp_path / "started"
-    with hold(tmp_path, Progress(-1)) as lock:
-        stage = RunningStage("stages:wait", {"started": str(started)}, lock=lock)
+    job = (
+        "from pathlib import Path; from stages import Asked, wait\n"
+        "from kraft.engine.isolation import run; from kraft.engine.locks import hold\n"
+        "from kraft.engine.progress import Progress\n"
+        f"with hold(Path({str(tmp_path)!r}), Progress(-1)) as lock:\n"
+        f"    run(wait, Asked(path={str(started)!r}), lock=lock)"
+    )
+    with subprocess.Popen([sys.executable, "-c", job]) as process:
         _until(lambda: started.exists() and started.read_text(encoding="utf-8"))
+        stage = int(started.read_text(encoding="utf-8"))
+        # Stopped, the stage cannot see that its job has ended.
+        os.kill(stage, signal.SIGSTOP)
+        process.kill()
     with pytest.raises(MachineError, match="is in use by"), hold(tmp_path, Progress(-1), wait=False):
         pass
-    with stage:
-        pass
+    os.kill(stage, signal.SIGKILL)
+    _until(lambda: not Path(f"/proc/{stage}").exists())
     with hold(tmp_path, Progress(-1), wait=False):
         pass
 

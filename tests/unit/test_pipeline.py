@@ -1,54 +1,17 @@
-"""`kraft.pipeline`: running two stages side by side changes nothing but the time."""
+"""`kraft.pipeline`: what is made again, and what is left where a stage fails."""
 
-from pathlib import Path
+import sys
 
-import numpy as np
 import pytest
 
-from kraft.errors import KraftError
-from kraft.pipeline import BUILD, JUDGE, ON_SPARK, ROOM_FOR_TWO, SCORE, Pipeline
-from kraft.settings import MIB, Settings
-
-ROOT = Path(__file__).parents[2]
-
-
-class Recorded(Pipeline):
-    """Knows in which order its stages were started."""
-
-    def _open(self, stage, *arguments):
-        self.__dict__.setdefault("started_stages", []).append(stage)
-        return super()._open(stage, *arguments)
+from kraft.errors import InputError, KraftError
+from kraft.pipeline.pipeline import Pipeline
+from kraft.settings import Settings
+from kraft.stages.fit_als import fit_als
 
 
 def pipeline(raw, work, **settings):
-    return Recorded(Settings(raw=raw, work=work, threads=1, quiet=True, preset="seed", factors=4, **settings))
-
-
-@pytest.mark.parametrize("stage", [*ON_SPARK, *ON_SPARK.values()])
-def test_stages_of_either_engine_are_there(stage):
-    module, function = stage.split(":")
-    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
-    assert f"\ndef {function}(" in source
-
-
-def test_polars_reads_with_one_thread_in_a_stage_unless_the_user_says_otherwise(raw, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
-    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
-    monkeypatch.setenv("POLARS_ROW_GROUP_PREFETCH_SIZE", "7")
-    with pipeline(raw, tmp_path / "work") as run:
-        run.run("told", "stages:echo", variables=["POLARS_MAX_THREADS", "POLARS_ROW_GROUP_PREFETCH_SIZE"])
-    assert run.results["told"]["environment"] == {"POLARS_MAX_THREADS": "1", "POLARS_ROW_GROUP_PREFETCH_SIZE": "7"}
-
-
-def test_factors_are_the_same_with_and_without_room_for_two(raw, tmp_path):
-    factors = []
-    for name, limit in (("beside", ROOM_FOR_TWO), ("after", 512 * MIB)):
-        with pipeline(raw, tmp_path / name, memory_limit=limit) as run:
-            run.fit_als()
-        assert run.results.keys() == {"build", "als_seed"}
-        assert run.reused == []
-        factors.append(np.load(tmp_path / name / "models" / "als_seed" / "item_factors.npy"))
-    np.testing.assert_array_equal(*factors)
+    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, preset="seed", factors=4, **settings))
 
 
 def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_path):
@@ -57,33 +20,13 @@ def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_p
     with pipeline(raw, tmp_path / "work") as again:
         again.fit_als()
     assert "als_seed" in again.reused
-    assert again.results.keys() == {"build"}
+    assert again.results.get(fit_als) is None
     with pipeline(raw, tmp_path / "work", iterations=3) as changed:
         changed.fit_als()
-    assert "als_seed" in changed.results
-
-
-@pytest.mark.parametrize(
-    ("limit", "first", "again"),
-    [
-        (ROOM_FOR_TWO, [JUDGE, SCORE, BUILD], [JUDGE, BUILD]),
-        (512 * MIB, [BUILD, SCORE, JUDGE], [BUILD, JUDGE]),
-    ],
-)
-def test_scoring_and_judging_load_ahead_once_a_ranker_is_there(raw, tmp_path, limit, first, again):
-    settings = {"memory_limit": limit, "rounds": 2}
-    with pipeline(raw, tmp_path / "work", **settings) as run:
-        run.train()
-    reports = []
-    for expected in (first, again):
-        with pipeline(raw, tmp_path / "work", **settings) as run:
-            reports.append(run.evaluate(baselines=False)["report"])
-        assert run.started_stages == expected
-    assert reports[0] == reports[1]
+    assert changed.results.get(fit_als)
 
 
 def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
-    """The build goes on to its end, and the error of the other stage is told."""
     run = pipeline(raw, tmp_path / "work", positive_threshold=99, store_zeros=False)
     with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive"), run:
         run.fit_als()
@@ -98,3 +41,14 @@ def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
         run.fit_als()
     assert run.store.entry("als_seed") is None
     assert list(run.store.tmp.iterdir()) == []
+
+
+def test_a_missing_package_of_an_engine_is_named(raw, tmp_path, monkeypatch):
+    # None in sys.modules: an import of it fails as that of a package that is not installed.
+    for name in [name for name in sys.modules if name.split(".")[0] == "pyspark" or name.startswith("kraft.spark")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    run = pipeline(raw, tmp_path / "work", engine="spark")
+    with pytest.raises(InputError, match="--engine spark needs the package pyspark") as raised, run:
+        run.build()
+    assert raised.value.remedy == "Install it: pip install 'kraft[spark]'"

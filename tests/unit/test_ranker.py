@@ -18,7 +18,7 @@ from kraft.errors import InputError
 from kraft.models import ranker
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 3000, 40, 60, 4
 SETTINGS = PRESETS["seed"].ranker.model_copy(
@@ -229,9 +229,8 @@ def test_lightgbm_s_remarks_stay_out_of_a_quiet_run(table, factors, capfd):
 
 
 def test_the_ranker_s_stage_does_without_libraries_that_it_has_no_room_for():
-    code = (
-        "import sys, kraft.models.ranker_stage; print(*({'polars', 'duckdb', 'pandas', 'sklearn'} & set(sys.modules)))"
-    )
+    used = ("kraft.stages.train_ranker", "kraft.models.ranker", "kraft.models.pair_rows", "kraft.models.validation")
+    code = f"import sys, {', '.join(used)}\nprint(*({{'polars', 'duckdb', 'pandas', 'sklearn'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

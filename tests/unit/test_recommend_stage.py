@@ -1,4 +1,4 @@
-"""`kraft.models.recommend_stage`: candidates in blocks of whole users. Lists are tested by the command, for real."""
+"""`kraft.stages.ranking`: candidates in blocks of whole users. Lists are tested by the command, for real."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraft.models.recommend_stage import user_blocks
+from kraft.stages.ranking import user_blocks
 
 
 @pytest.fixture(scope="module")

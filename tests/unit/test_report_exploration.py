@@ -8,8 +8,9 @@ from small_log import Row, log_rows, run_build, write_raw
 
 from kraft.engine.store import Store
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
-from kraft.report.exploration.stage import explore, page
+from kraft.report.exploration.data_page import page
 from kraft.report.page import Figure, Text, to_html
+from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import Settings
 
 DAY = 86400
@@ -281,11 +282,10 @@ def test_every_query_is_used_on_the_page(found):
 
 def test_the_stage_writes_the_page_and_tells_of_it(found, tmp_path):
     out = tmp_path / "page.json"
-    settings = found.settings.model_dump(mode="json")
-    told = explore({"settings": settings, "out": str(out), "format": "json"})
+    told = make_data_page(MakeDataPage(settings=found.settings, out=out, format="json"))
     made = json.loads(out.read_text(encoding="utf-8"))
     figures = [part for part in page(found).figures if isinstance(part, Figure)]
-    assert (told["sections"], told["figures"], told["bytes"]) == (7, len(figures), out.stat().st_size)
+    assert (told.sections, told.figures, told.bytes) == (7, len(figures), out.stat().st_size)
     assert [section["title"] for section in made["sections"]] == [section.title for section in page(found).sections]
     assert made["facts"]["positive threshold"] == "1"
     assert len(list((tmp_path / "figures").iterdir())) == len(figures)

@@ -9,7 +9,7 @@ from kraft.errors import InputError
 from kraft.models import ranker, scoring
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
-from kraft.settings import PRESETS
+from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 2000, 20, 30, 2
 
@@ -97,38 +97,3 @@ def test_a_table_without_ids_is_refused(tmp_path, factors, model):
     pq.write_table(make_table(10, 3).drop_columns(["user_id"]), tmp_path / "ranker_test.parquet")
     with pytest.raises(InputError, match="column user_id is missing"):
         score(tmp_path / "ranker_test.parquet", factors, model, tmp_path / "scores.parquet")
-
-
-def test_many_pairs_of_few_users_and_videos_are_scored_by_sides(tmp_path, factors, model, monkeypatch):
-    users, items = make_table(8, 4), make_table(12, 5)
-    pairs = [(user, item) for user in range(8) for item in range(12)]
-    of_user = {*columns.CATEGORICAL_FEATURES, *columns.NUMERICAL_FEATURES, "user_interaction_count"}
-    of_user |= {columns.USER_ID, columns.USER_INDEX}
-    asked = pa.table(
-        {
-            name: (
-                users[name].take([user for user, _ in pairs])
-                if name in of_user
-                else items[name].take([item for _, item in pairs])
-            )
-            for name in users.column_names
-        }
-    )
-    pq.write_table(asked, tmp_path / "ranker_test.parquet", row_group_size=48)
-    expected, found = tmp_path / "batches.parquet", tmp_path / "sides.parquet"
-    score(tmp_path / "ranker_test.parquet", factors, model, expected)
-    monkeypatch.setattr(scoring, "LEAST_ROWS", 1)
-    monkeypatch.setattr(scoring, "_by_batches", None)
-    score(tmp_path / "ranker_test.parquet", factors, model, found, threads=2)
-    assert found.read_bytes() == expected.read_bytes()
-
-
-def test_pairs_that_share_nothing_are_scored_by_batches(tmp_path, factors, model, monkeypatch):
-    pq.write_table(make_table(N_ROWS, 3), tmp_path / "ranker_test.parquet")
-    expected, found = tmp_path / "batches.parquet", tmp_path / "found.parquet"
-    score(tmp_path / "ranker_test.parquet", factors, model, expected)
-    monkeypatch.setattr(scoring, "LEAST_ROWS", 1)
-    # Each row is a user of its own here: sides would be more work, not less.
-    monkeypatch.setattr(scoring.TwoSided, "predict", None)
-    score(tmp_path / "ranker_test.parquet", factors, model, found)
-    assert found.read_bytes() == expected.read_bytes()

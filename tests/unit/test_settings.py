@@ -9,15 +9,16 @@ from pydantic import ValidationError
 
 from kraft import columns
 from kraft.settings import MIB, FeatureGroup, Settings, usable_cores
+from kraft.stages.preset import als_settings, ranker_settings
 
 
 def test_documented_defaults():
     settings = Settings(preset="seed")
     assert settings.memory_limit == 1024 * MIB
     assert (settings.positive_threshold, settings.train_fraction, settings.null_timestamps) == (1.0, 0.8, "last")
-    als = settings.als
+    als = als_settings(settings)
     assert (als.factors, als.regularization, als.iterations, als.seed, als.store_zeros) == (64, 0.01, 20, 42, True)
-    ranker = settings.ranker
+    ranker = ranker_settings(settings)
     assert (ranker.rounds, ranker.early_stopping, ranker.learning_rate, ranker.num_leaves) == (1000, 50, 0.05, 31)
     assert (ranker.max_bin, ranker.feature_fraction, ranker.lambda_l1, ranker.lambda_l2) == (128, 0.8, 0.1, 0.1)
     assert ranker.validation_fraction == 0.2
@@ -25,13 +26,14 @@ def test_documented_defaults():
 
 def test_what_is_set_comes_before_the_preset():
     settings = Settings(preset="seed", factors=8, store_zeros=False, rounds=5)
-    assert (settings.als.factors, settings.als.store_zeros, settings.als.iterations) == (8, False, 20)
-    assert settings.ranker.rounds == 5
+    als = als_settings(settings)
+    assert (als.factors, als.store_zeros, als.iterations) == (8, False, 20)
+    assert ranker_settings(settings).rounds == 5
 
 
 def test_a_ranking_objective_is_validated_by_auc():
-    assert Settings().ranker.metric == ("binary_logloss", "auc")
-    assert Settings(objective="lambdarank").ranker.metric == ("auc",)
+    assert ranker_settings(Settings()).metric == ("binary_logloss", "auc")
+    assert ranker_settings(Settings(objective="lambdarank")).metric == ("auc",)
 
 
 def test_feature_groups_are_those_of_the_columns():

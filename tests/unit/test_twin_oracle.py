@@ -1,7 +1,5 @@
 """oracle.parquet: the true probabilities beside a twin."""
 
-import json
-
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
@@ -9,9 +7,10 @@ import pytest
 from small_log import run_build
 
 from kraft.data.contracts import resolve
-from kraft.data.twin import interactions, make_stage, making, synthesize
+from kraft.data.twin import interactions, making, synthesize
 from kraft.engine.progress import Progress
 from kraft.errors import InputError
+from kraft.stages.synthesize import Synthesize, synthesize_log
 
 QUIET = Progress(-1)
 SIZE = {"users": 150, "items": 200, "seed": 11}
@@ -164,10 +163,9 @@ def test_an_interrupted_run_leaves_no_oracle_whether_old_or_half(tmp_path, monke
 
 
 def test_the_stage_takes_the_option(tmp_path):
-    arguments = {"to": str(tmp_path / "a"), "users": 10, "items": 50, "with_oracle": True, "verbosity": -1}
-    done = make_stage(json.loads(json.dumps(arguments)))
-    assert done["rows"]["oracle"] == len(oracle_of(tmp_path / "a")) == done["rows"]["small_matrix"]
-    make_stage({**arguments, "to": str(tmp_path / "b"), "with_oracle": False})
+    done = synthesize_log(Synthesize(to=tmp_path / "a", users=10, items=50, with_oracle=True))
+    assert done.rows["oracle"] == len(oracle_of(tmp_path / "a")) == done.rows["small_matrix"]
+    synthesize_log(Synthesize(to=tmp_path / "b", users=10, items=50, with_oracle=False))
     assert not (tmp_path / "b" / "oracle.parquet").exists()
 
 

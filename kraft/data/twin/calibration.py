@@ -51,7 +51,7 @@ def calibrate(folder: Path, scratch: Path, budget: Budget, threads: int) -> list
     big = _tables(folder, "big", scratch / "big", budget, threads, ("interactions",))
     inputs, extras = resolve(folder, "small")
     daily = extras["raw_item_daily_features"]
-    assert isinstance(daily, RawFile)
+    assert isinstance(daily, RawFile)  # noqa: S101 - a twin has all files
     log = pl.scan_parquet(small["interactions"])
     scale = Scale(*(log.select(pl.col(key).n_unique()).collect().item() for key in ("user_id", "item_id")))
     return [

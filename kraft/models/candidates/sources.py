@@ -190,7 +190,7 @@ class Ranked:
         self._place = np.full(n_videos, len(order), dtype=np.int32)
         self._place[order] = np.arange(len(order))
 
-    def offer(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:
+    def offer(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:  # noqa: ARG002 - as all
         """The first ``depth`` of the order that a user may get.
 
         Only a prefix of the order is looked at, and a longer one for the users that it leaves short.

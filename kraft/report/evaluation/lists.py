@@ -1,4 +1,4 @@
-"""The section on recommendations, from the report of `kraft.evaluation.recommendations.judge_recommendations`."""
+"""The section on recommendations, from the report of `kraft.evaluation.lists.judge_recommendations`."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Sections on the scores: what they are worth, and place by place.
 
-Everything is read from the report of `kraft.evaluation.stage.judge`; nothing is computed here but differences.
+Everything is read from the report of `kraft.evaluation.score_sets.judge`; nothing is computed here but differences.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The score sets of a report of `kraft.evaluation.stage.judge`: how the sections look things up in them."""
+"""The score sets of a report of `kraft.evaluation.score_sets.judge`: how the sections look things up in them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -34,11 +34,11 @@ class Exploration:
     tables: Mapping[str, list[Row]]
     """Name -> rows of each file of `sql/exploration`."""
 
-    def rows(self, name: str, **where: Any) -> list[Row]:
+    def rows(self, name: str, **where: Any) -> list[Row]:  # noqa: ANN401 - values of a table
         """The rows of a table, or those with these values."""
         return [row for row in self.tables[name] if all(row[column] == value for column, value in where.items())]
 
-    def one(self, name: str, **where: Any) -> Row:
+    def one(self, name: str, **where: Any) -> Row:  # noqa: ANN401 - values of a table
         """The only such row."""
         (row,) = self.rows(name, **where)
         return row
@@ -99,7 +99,7 @@ def run(settings: Settings) -> Exploration:
 
 def _raw_users(settings: Settings) -> RawFile:
     """The users before anything is imputed."""
-    assert settings.raw is not None
+    assert settings.raw is not None  # noqa: S101 - the job's pipeline has set it
     required, _ = resolve(settings.raw, "big" if settings.protocol == "big-to-small" else settings.matrix)
     return required[RAW_USERS]
 

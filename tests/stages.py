@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from pydantic import Field
+
 from kraft import errors
 from kraft.engine.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
 from kraft.engine.store import Recipe, Store
@@ -26,7 +28,7 @@ class Told(Record):
     text: str = ""
     number: float = 0
     pid: int = 0
-    environment: dict[str, str | None] = {}
+    environment: dict[str, str | None] = Field(default_factory=dict)
     loaded: tuple[str, ...] = ()
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from kraft.engine.store import Recipe, Store
 from kraft.errors import InputError
-from kraft.models import candidates_stage
-from kraft.models.candidates import BITS, SHARES
+from kraft.models.candidates import BITS, SHARES, retrieval
 from kraft.models.factors import Factors
 from kraft.models.watch_time_model import WatchTimeModel
 from kraft.settings import Settings
@@ -235,7 +234,7 @@ def test_threads_blocks_and_row_groups_change_nothing(choose, tmp_path, monkeypa
     bytes_of_one = out.read_bytes()
     choose(threads=3)
     assert out.read_bytes() == bytes_of_one
-    monkeypatch.setattr(candidates_stage, "ROW_GROUP", 300)
+    monkeypatch.setattr(retrieval, "ROW_GROUP", 300)
     _, table = choose()
     metadata = pq.read_metadata(out)
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [300, 300, 200]

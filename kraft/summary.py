@@ -29,6 +29,10 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
             f"times   watch times of {times['pairs']:,} pairs, rank {times['rank']}, "
             f"noise {times['noise'] ** 0.5:.3f} log s   {times['seconds']:.1f} s"
         )
+        lines += [
+            f"shared  the rarest {rare:,} {name} of the videos are one to the watch times"
+            for name, rare in times["sharing"].items()
+        ]
     if ranker := results.get(named(RANKER, settings)):
         lines += _ranker_lines(ranker)
     if scores := results.get(named(SCORES, settings)):

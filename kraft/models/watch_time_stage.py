@@ -48,6 +48,11 @@ def _fit(
     made = folder / WATCH_TIME
     made.mkdir()
     model.save(made)
-    facts = {"pairs": pages[0].cells, "noise": model.noise, "peak_mib": round(peak_bytes() / MIB)}
+    facts = {
+        "pairs": pages[0].cells,
+        "noise": model.noise,
+        "sharing": dict(attributes.sharing),
+        "peak_mib": round(peak_bytes() / MIB),
+    }
     store.publish(WATCH_TIME, made, watch_time_recipe(store, main, settings), facts)
     return {"rank": chosen.rank, **facts}

@@ -15,7 +15,7 @@ final as (
     select
         items.item_id,
         coalesce(item_index.item_index, -1)                          as item_index,
-        cast(coalesce(video_metadata.num_categories, 0) as smallint) as num_categories,
+        cast(coalesce(video_metadata.num_categories, 0) as integer) as num_categories,
         cast(coalesce(item_counts.interaction_count, 0) as integer)  as item_interaction_count
     from items
     left join video_metadata on items.item_id = video_metadata.item_id

@@ -22,6 +22,10 @@ ENOUGH_MEMORY = 512 * MIB
 """More makes no query faster on the full-size log."""
 ENOUGH = 0.001
 """Share of all interactions from which a rate is named in a sentence."""
+MOST_BARS = 15
+"""Bars with a name that a plot has room for. What a log has more of, it shows the most frequent of."""
+MOST_DOTS = 200
+"""The same, of dots with a name: what it takes to find each a free place grows with their square."""
 
 Row = dict[str, Any]
 
@@ -53,6 +57,25 @@ class Exploration:
 def with_shares(rows: list[Row]) -> list[Row]:
     """The rows, each with the share of its interactions that are positive."""
     return [row | {"positive_share": row["positives"] / row["interactions"]} for row in rows]
+
+
+def most_frequent(rows: list[Row], most: int) -> list[Row]:
+    """The ``most`` rows with the most interactions, in the order of ``rows``."""
+    if len(rows) <= most:
+        return rows
+    kept = sorted(range(len(rows)), key=lambda place: (-rows[place]["interactions"], place))[:most]
+    return [rows[place] for place in sorted(kept)]
+
+
+def some_of(shown: list[Row], rows: list[Row], things: str) -> str:
+    """What a sentence says where a plot does not show all rows.
+
+    >>> some_of([{}], [{}, {}], "classes"), some_of([{}], [{}], "classes")
+    (' The plot shows the 1 most frequent of 2 classes.', '')
+    """
+    if len(shown) == len(rows):
+        return ""
+    return f" The plot shows the {len(shown):,} most frequent of {len(rows):,} {things}."
 
 
 def queries() -> list[Query]:

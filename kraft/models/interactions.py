@@ -36,6 +36,8 @@ SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 6 * 1024 * 1024
 """Of a dense matrix while a log is counted into it. Results do not depend on it."""
+MOST_SLABS = 256
+"""Into about which a log is shared out at most: each is an open file, of which a process may have 1,024."""
 LARGEST_LOOKUP = 1024 * 1024
 """Ids below this are looked up in an array of all of them, 8 MiB at most. Results do not depend on it."""
 MOST_POSITIVES = 254
@@ -296,7 +298,7 @@ class DensePages(NamedTuple):
             InputError: a user or a video of the log has no number.
         """
         pages = cls(PagedArray.create(path, np.uint8, (n_rows, n_columns)))
-        slabs = list(pages.codes.slabs(COUNTED_BYTES))
+        slabs = list(pages.codes.slabs(max(COUNTED_BYTES, n_rows * n_columns // MOST_SLABS)))
         rows = positives = codes = pairs = positive_pairs = most = 0
         with TemporaryDirectory(dir=path.parent, prefix="cells-") as folder:
             for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):

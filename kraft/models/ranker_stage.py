@@ -99,6 +99,8 @@ def category_codes(store: Store, settings: Settings) -> dict[str, list[str]]:
     user_features = store.table("user_features")
     for name in columns.CATEGORICAL_FEATURES:
         users = pq.read_table(user_features, columns=[name, f"{name}_code"])
-        known = dict(zip(users[f"{name}_code"].to_pylist(), pc.cast(users[name], "string").to_pylist(), strict=True))
-        codes[name] = ["", *(value for code, value in sorted(known.items()) if code)]
+        # Of each code one user: objects of Python for all users would take more than the rest of the stage.
+        known, first = np.unique(users[f"{name}_code"].to_numpy(), return_index=True)
+        values = pc.cast(users[name].take(first), "string").to_pylist()
+        codes[name] = ["", *(value for code, value in zip(known, values, strict=True) if code)]
     return codes

@@ -1,11 +1,14 @@
-"""More different values than a short number holds: of a user's category, and of the categories of a video."""
+"""More different values than a short number holds, and counts whose sums are longer than a decimal number."""
 
 import csv
 
+import numpy as np
 import polars as pl
+import pytest
 from small_log import log_rows, run_build, write_raw
 
 from kraft.columns import ONEHOT_FEATURES
+from kraft.data.contracts import OPTIONAL
 from kraft.engine.store import Store
 
 MANY = 40_000
@@ -38,3 +41,22 @@ def test_user_codes_and_category_lists_may_be_longer_than_a_short_number(tmp_pat
     assert train.filter(pl.col("item_id") == 10)["num_categories"].unique().to_list() == [MANY]
     assert train["num_categories"].max() == MANY
     assert set(ONEHOT_FEATURES) <= set(train.columns)
+
+
+@pytest.mark.parametrize(("progress", "known"), [(9e14, None), (0.5, 0.5)])
+def test_sums_of_the_greatest_daily_counts_fit(tmp_path, progress, known):
+    raw = write_raw(tmp_path / "raw", log_rows())
+    columns = OPTIONAL[0].columns
+    with (raw / "item_daily_features.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for day in range(200):
+            text = {"video_type": "NORMAL", "upload_dt": "2019-01-01", "upload_type": "Web", "date": 20190101 + day}
+            numbers = {name: 9e14 for name, kind in columns.items() if kind == "DOUBLE"}
+            ids = {"video_id": 10, "author_id": 2**53 - 1, "video_tag_id": 2**53 - 1}
+            writer.writerow(numbers | text | ids | {"play_progress": progress})
+    run_build(raw, tmp_path / "work", tables=["daily_totals"], preset="kraft")
+    totals = pl.read_parquet(Store(tmp_path / "work").table("daily_totals")).row(0, named=True)
+    assert totals["daily_days"] == 200
+    assert totals["daily_shows"] == pytest.approx(np.log(200 * 9e14))
+    assert totals["daily_progress"] == known

@@ -1,3 +1,5 @@
+import resource
+
 import numpy as np
 import polars as pl
 import pytest
@@ -164,6 +166,20 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
     assert np.array_equal(np.load(pages.codes.path), expected)
     assert facts == CountFacts(len(counts), sum(map(bool, counts.values())), max(counts.values()))
     assert list(folder.glob("cells-*")) == []
+
+
+def test_a_log_is_shared_out_to_no_more_files_than_a_process_may_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(interactions, "COUNTED_BYTES", 1)
+    n_users = 3000
+    pairs = [(user, user % 2, True) for user in range(n_users)]
+    log = write_log(tmp_path, pairs, n_users, 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        pages, _ = DensePages.of_log(log, n_users, 2, tmp_path / "codes.npy", store_zeros=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert np.array_equal(np.load(pages.codes.path), np.array([[2, 0], [0, 2]] * (n_users // 2)))
 
 
 @pytest.mark.parametrize("counted", [3, 6])

@@ -24,7 +24,7 @@ ENOUGH = 0.001
 """Share of all interactions from which a rate is named in a sentence."""
 MOST_BARS = 15
 """Bars with a name that a plot has room for. What a log has more of, it shows the most frequent of."""
-MOST_DOTS = 200
+MOST_DOTS = 100
 """The same, of dots with a name: what it takes to find each a free place grows with their square."""
 
 Row = dict[str, Any]

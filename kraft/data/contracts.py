@@ -29,8 +29,8 @@ INTERACTION_COLUMNS = {
 FORMS = {
     "timestamp": Form("unix seconds", "epoch({})"),
     "date": Form("a day as the number yyyymmdd", "cast(strftime({}, '%Y%m%d') as integer)"),
-    "play_duration": Form("milliseconds", "epoch_ms({})"),
-    "video_duration": Form("milliseconds", "epoch_ms({})"),
+    "play_duration": Form("milliseconds", "1000 * epoch(cast({} as time))"),
+    "video_duration": Form("milliseconds", "1000 * epoch(cast({} as time))"),
     "feat": Form("a list of category ids, integers of at most 9 digits, for example [27, 9]", is_list=True),
     "friend_list": Form("a list of user ids, for example [27, 9]", is_list=True),
 }

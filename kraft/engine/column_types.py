@@ -104,7 +104,8 @@ def _fits(kind: DuckDBPyType, wanted: str, form: Form | None) -> bool:
 
 
 def _inner(kind: DuckDBPyType) -> DuckDBPyType:
-    (child,) = (child for _, child in kind.children)
+    ((_, child),) = kind.children
+    assert isinstance(child, DuckDBPyType)  # noqa: S101 - a list has one type inside
     return child
 
 

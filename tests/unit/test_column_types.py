@@ -24,7 +24,7 @@ WRONG = {
     "a time in a zone": ("timestamp", pl.lit(MOMENT), "TIMESTAMP WITH TIME ZONE", "unix seconds", "epoch(timestamp)"),
     "a day for a time": ("timestamp", pl.lit(DAY), "DATE", "unix seconds", "epoch(timestamp)"),
     "a day": ("date", pl.lit(DAY), "DATE", "a day as the number yyyymmdd", "cast(strftime(date, '%Y%m%d') as integer)"),
-    "a time for a length": ("play_duration", pl.lit(dt.time(0, 0, 5)), "TIME", "milliseconds", "epoch_ms("),
+    "a time for a length": ("play_duration", pl.lit(dt.time(0, 0, 5)), "TIME_NS", "milliseconds", "epoch(cast("),
     "a day for an id": ("user_id", pl.lit(DAY), "DATE", INTEGER, f"{WRITE} {INTEGER}."),
     "a list": ("user_id", pl.concat_list("user_id"), "BIGINT[]", INTEGER, "Write one value a row."),
     "bytes": ("video_id", pl.lit(b"12"), "BLOB", INTEGER, "Write it as text; DuckDB's decode(video_id) makes UTF-8"),

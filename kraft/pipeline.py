@@ -239,6 +239,7 @@ class Pipeline:
             else:
                 scores[name] = str(Path(name).resolve())
         self.run("evaluate", "kraft.evaluation.stage:compare", scores=scores)
+        self.results["evaluate"]["compared"] = [name for name in (first, second) if name not in PRESETS]
         return self.results["evaluate"]
 
     def _scores_of(self, settings: Settings) -> str:

@@ -16,7 +16,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
         reused: tables and models that were up to date.
         settings: of the job.
     """
-    lines = []
+    lines = _file_lines(results)
     if build := results.get("build"):
         lines += [*_build_lines(build, settings), *_aside_lines(build["rejected"])]
     if als := results.get(named(ALS, settings)):
@@ -45,6 +45,20 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
             lines.append(f"short   {counted(lists['short_lists'], 'user')} with fewer videos left than asked for")
     if reused:
         lines.append(f"reused  {_listed(reused)} (unchanged)")
+    return lines
+
+
+def _file_lines(results: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Which of the user's files the tables are made of, now or by an earlier job, and which were left alone."""
+    lines = []
+    if build := results.get("build"):
+        files = build["files"]
+        more = f" (+ {files['optional']} optional)" if files["optional"] else ""
+        listed = ", ".join([*files["logs"], *files["sides"]])
+        lines.append(f"read    {listed}{more} in {files['folder'].rstrip('/')}/")
+        lines += [f"unread  {line}" for line in files["unread"]]
+    if compared := results.get("evaluate", {}).get("compared"):
+        lines.append(f"read    {', '.join(compared)}")
     return lines
 
 

@@ -14,6 +14,7 @@ import duckdb
 from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
 from kraft.data.aside import Aside, publish
 from kraft.data.contracts import resolve
+from kraft.data.read_files import read_files
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.isolation import tell
@@ -64,6 +65,8 @@ PAGE_TABLES = ("item_days", "video_details", "video_texts")
 """What pages tell of videos, by either preset; built only where a job asks for them."""
 RECENT_POSITIVES = 10
 """Videos liked last that are kept of each user."""
+LOG = "raw_interactions"
+"""Logical name of the log."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
 TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES)}
@@ -102,7 +105,7 @@ def build(
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
         its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `rejected` (raw
-        file -> rows set aside), `catalog` (path).
+        file -> rows set aside), `files` (as of `read_files`), `catalog` (path).
     """
     settings = Settings.model_validate(arguments["settings"])
     once = partial(_build, settings, arguments, builder, resolve, tell)
@@ -169,6 +172,8 @@ def _build(
         log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
         rows, raw_rows = (int(count) for count in log[0])
         rejected |= publish(store, aside)
+    sides = {name: source for name, source in inputs.items() if name != LOG}
+    logs = [given[LOG] for given in (inputs, seen) if given]
     split["cut_time"] = _local_time(split["cut_timestamp"])
     return {
         "built": main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
@@ -178,6 +183,7 @@ def _build(
         "interactions": rows,
         "duplicates": raw_rows - rows,
         "rejected": rejected,
+        "files": read_files(settings, logs, sides, extras, _readers(names)),
         "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
     }
 

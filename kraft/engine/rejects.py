@@ -19,7 +19,7 @@ import duckdb
 from kraft.engine.paths import literal, quoted
 from kraft.engine.queries import Query, all_queries
 from kraft.engine.session import Connection
-from kraft.engine.sources import INTEGERS, TYPE_WORDS, RawFile, cast
+from kraft.engine.sources import INTEGERS, TEXT, TYPE_WORDS, RawFile, cast
 from kraft.engine.texts import PRIVATE
 from kraft.errors import QueryError
 
@@ -142,11 +142,12 @@ class Screened:
     def _read_parquet(self, connection: Connection) -> int:
         present = set(self.file.header())
         names = [column for column in self.file.columns if column in present]
-        texts = ", ".join(f"cast({quoted(name)} as varchar) as {quoted(name)}" for name in names)
         read = 0
         # A connection runs one query at a time: this one reads while the other one judges.
         with connection.cursor() as reading:
             relation = reading.read_parquet(str(self.path), file_row_number=True)
+            listed = zip(self.file.texts(relation, names), names, strict=True)
+            texts = ", ".join(f"{text} as {quoted(name)}" for text, name in listed)
             for batch in relation.project(f"file_row_number + 1 as line, {texts}").to_arrow_reader(BATCH_ROWS):
                 read += len(batch)
                 self._judge(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
@@ -164,7 +165,7 @@ class Screened:
             f"create or replace temp table screened_rows as select case {faults} when false then '' end as fault, * "  # noqa: S608 - quoted names
             "from screened_texts"
         )
-        typed = ", ".join(cast(name, "VARCHAR" if name in texts else None, kind) for name, kind in kinds.items())
+        typed = ", ".join(cast(name, TEXT if name in texts else None, kind) for name, kind in kinds.items())
         connection.execute(
             f"insert into {quoted(self._good)} select line, {typed} from screened_rows where fault is null"  # noqa: S608 - quoted names
         )

@@ -5,14 +5,17 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
+from kraft.engine.column_types import NUMBERS, Form, check_types, looks_like_time, text_of
+from kraft.engine.file_kinds import check_content
 from kraft.engine.paths import file_state, literal, quoted
 from kraft.engine.session import Connection, open_probe
 from kraft.engine.texts import read_texts
@@ -101,6 +104,8 @@ class RawFile:
     """Each id stands in one row only."""
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """What some columns hold, where their type alone does not say it."""
 
     def state(self) -> str:
         return file_state(self.path)
@@ -116,7 +121,8 @@ class RawFile:
             InputError: the file is empty, unreadable or no CSV/Parquet file.
         """
         try:
-            names = self._parquet_header() if self.is_parquet else self._csv_header()
+            check_content(self.path, parquet=self.is_parquet)
+            names = list(self._parquet_types()) if self.is_parquet else self._csv_header()
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except UnicodeEncodeError:
@@ -137,7 +143,7 @@ class RawFile:
         """`header`, once the contract's columns are all in it.
 
         Raises:
-            InputError: a column is missing or stands there twice.
+            InputError: a column is missing, stands there twice, or is of a type that cannot hold its values (Parquet).
         """
         names = self.header()
         missing = [name for name in self.columns if name not in names and name not in self.optional]
@@ -149,12 +155,14 @@ class RawFile:
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
             raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", _GIVE_COLUMNS)
+        if self.is_parquet:
+            check_types(self.path, self._parquet_types(), self.columns, self.forms)
         return names
 
     def register(self, connection: Connection, name: str) -> None:
         header = self.check_header()
         relation = self._relation(connection, header)
-        read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        read_as = dict(zip(relation.columns, relation.types, strict=True))
         selected = ", ".join(
             f"{cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
         )
@@ -206,11 +214,10 @@ class RawFile:
         ",".join(names).encode()
         return names
 
-    def _parquet_header(self) -> list[str]:
-        if not self.path.is_file():
-            raise FileNotFoundError(self.path)
+    def _parquet_types(self) -> dict[str, DuckDBPyType]:
         with open_probe() as connection:
-            return connection.read_parquet(str(self.path)).columns
+            relation = connection.read_parquet(str(self.path))
+            return dict(zip(relation.columns, relation.types, strict=True))
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -218,13 +225,15 @@ class RawFile:
         """DuckDB's error over this file as one line: file, line, column, rule, remedy; None if it is not one."""
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
-            row, column, value = found
+            first, row, column, value = found
+            place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
+            shown, form = _one_line(value[:60]), self.forms.get(column)
+            if form and form.from_time and looks_like_time(value):
+                # Where the first row has one, most likely all have, and setting them aside would leave nothing.
+                remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
+                return InputError(f"{place}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
-            return InputError(
-                f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
-                f"'{_one_line(value[:60])}' is not {rule}",
-                self._correct,
-            )
+            return InputError(f"{place}: '{shown}' is not {rule}", self._correct)
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
         # What DuckDB throws over damaged pages has no class of its own; a damaged place or size leads behind the end.
@@ -251,18 +260,19 @@ class RawFile:
     def _correct(self) -> str:
         return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
-    def _misfit(self) -> tuple[int, str, str] | None:
-        """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
+    def _misfit(self) -> tuple[bool, int, str, str] | None:
+        """The first value that is not of its column's type: whether its row is the first of all, its line (CSV) or row
+        (Parquet), column, text.
 
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
         rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
         # Where pages are damaged, the search ends there, too.
         with suppress(duckdb.Error):
-            for row, values in rows:
+            for place, (row, values) in enumerate(rows):
                 for column, value in values.items():
                     if value and not _fits(value, self.columns[column]):
-                        return row, column, value
+                        return place == 0, row, column, value
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -284,13 +294,19 @@ class RawFile:
         header = self.header()
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
-            selected = ", ".join(f"cast({quoted(column)} as varchar)" for column in columns)
-            connection.read_parquet(str(self.path)).create_view("file")
+            file = connection.read_parquet(str(self.path))
+            selected = ", ".join(self.texts(file, columns))
+            file.create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
             row = 0
             while record := connection.fetchone():
                 row += 1
                 yield row, {column: value or "" for column, value in zip(columns, record, strict=True)}
+
+    def texts(self, file: duckdb.DuckDBPyRelation, columns: Iterable[str]) -> list[str]:
+        """SQL for some columns of this file, a Parquet file, as the texts that a CSV file would hold."""
+        types = dict(zip(file.columns, file.types, strict=True))
+        return [text_of(column, types[column], self.columns[column]) for column in columns]
 
     def _unreadable(self, error: duckdb.Error) -> InputError:
         detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path}'", "")
@@ -302,6 +318,7 @@ CSV_BUFFER = 8 * 1024 * 1024
 that it takes by default are read no sooner, and have no room beside a large sort in 384 MiB."""
 INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**53}
 """DuckDB's integer types and the first number beyond each: text is read as a double first, exact up to here."""
+TEXT = DuckDBPyType("VARCHAR")
 TYPE_WORDS = {
     "INTEGER": "an integer (from -2,147,483,648 to 2,147,483,647)",
     "BIGINT": "an integer (from -9,007,199,254,740,991 to 9,007,199,254,740,991)",
@@ -318,12 +335,14 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def cast(column: str, read_as: str | None, kind: str) -> str:
+def cast(column: str, read_as: DuckDBPyType | None, kind: str) -> str:
     """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
     if read_as is None:
         return f"cast(null as {kind})"
+    if kind == "VARCHAR":
+        return text_of(column, read_as, kind)
     name = quoted(column)
-    if kind not in INTEGERS or read_as in INTEGERS:
+    if kind not in INTEGERS or str(read_as) in INTEGERS:
         return f"cast({name} as {kind})"
     number = f"cast({name} as double)"
     # Beyond these, the cast itself fails for the narrower type; of the wider one, a double holds no more than this.
@@ -336,7 +355,7 @@ def cast(column: str, read_as: str | None, kind: str) -> str:
 
 def _fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
-    if kind not in {*INTEGERS, "DOUBLE"}:
+    if kind not in NUMBERS:
         return True
     try:
         number = float(value)

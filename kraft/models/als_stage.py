@@ -12,6 +12,7 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models.als import fit
 from kraft.models.interactions import Log
+from kraft.models.positives import naming_threshold
 from kraft.models.recipes import ALS, als_recipe, named
 from kraft.settings import MIB, Settings
 
@@ -23,7 +24,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     log = Log(*(store.table(name) for name in ("interactions_train", "user_index", "item_index")))
     user_ids = pl.read_parquet(log.users)[USER_ID].to_numpy()
     item_ids = pl.read_parquet(log.items)[ITEM_ID].to_numpy()
-    with store.scratch() as folder:
+    with naming_threshold(store, settings), store.scratch() as folder:
         factors = fit(
             lambda: _counted(settings, store, folder, "user_item_counts"),
             lambda: _counted(settings, store, folder, "item_user_counts"),

@@ -17,6 +17,7 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker
 from kraft.models.feature_table import FeatureTable
+from kraft.models.positives import naming_threshold
 from kraft.models.preset_rows import open_rows
 from kraft.models.recipes import RANKER, fit_store, named, ranker_recipe
 from kraft.models.validation import SplitRows, latest_rows, random_rows
@@ -28,15 +29,16 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
     rows = label_rows(store, settings)
-    trained = ranker.train(
-        rows,
-        lambda labels: draw_rows(rows, labels, settings.ranker),
-        settings.ranker,
-        threads=settings.threads,
-        progress=progress,
-        category_codes=category_codes(store, settings),
-        **sample_of(store, settings),
-    )
+    with naming_threshold(store, settings):
+        trained = ranker.train(
+            rows,
+            lambda labels: draw_rows(rows, labels, settings.ranker),
+            settings.ranker,
+            threads=settings.threads,
+            progress=progress,
+            category_codes=category_codes(store, settings),
+            **sample_of(store, settings),
+        )
     return publish(trained, store, settings)
 
 

@@ -17,6 +17,7 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, Source
 from kraft.engine.store import Store
 from kraft.models import als, ranker, scoring
+from kraft.models.positives import naming_threshold
 from kraft.models.preset_rows import open_rows
 from kraft.models.ranker_stage import draw_rows, label_rows, sample_of
 from kraft.models.recipes import fit_store
@@ -39,15 +40,16 @@ def run_trial(arguments: Mapping[str, Any]) -> dict[str, Any]:
     chosen = RankerSettings.model_validate(PRESETS[settings.preset].ranker.model_dump() | arguments["changed"])
     store, quiet = Store(settings.work), Progress(QUIET)
     rows = label_rows(store, settings)
-    trained = ranker.train(
-        rows,
-        lambda labels: draw_rows(rows, labels, chosen),
-        chosen,
-        threads=settings.threads,
-        progress=quiet,
-        category_codes={},
-        **sample_of(store, settings),
-    )
+    with naming_threshold(store, settings):
+        trained = ranker.train(
+            rows,
+            lambda labels: draw_rows(rows, labels, chosen),
+            chosen,
+            threads=settings.threads,
+            progress=quiet,
+            category_codes={},
+            **sample_of(store, settings),
+        )
     with open_rows(store.table("pair_features"), store, settings) as pairs:
         scoring.score(pairs, trained, Path(arguments["out"]), threads=settings.threads, progress=quiet)
     told = {"best_iteration", "rounds_run", "validation_auc", "train_rows", "train_seconds", "dataset_seconds"}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kraft.errors import InputError
+from kraft.models.positives import LabelsError
 
 Counts = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.bool_]
@@ -30,7 +30,7 @@ def random_rows(labels: npt.NDArray[np.bool_], fraction: float, seed: int) -> Sp
         seed: scikit-learn's random_state (preset seed: 42).
 
     Raises:
-        InputError: a class has fewer than two rows, or the validation part would have.
+        LabelsError: a class has fewer than two rows, or the validation part would have.
 
     The very rows that scikit-learn's `train_test_split(np.arange(n), stratify=labels)` draws, but sorted: ascending
     numbers make every pass over the table a sequential read, and what the rows can teach depends on their set, not
@@ -90,7 +90,7 @@ def latest_rows(
         fraction: share of the rows that is latest, between 0 and 1.
 
     Raises:
-        InputError: a part has no rows of a class.
+        LabelsError: a part has no rows of a class.
     """
     n_rows = len(labels)
     order = np.argsort(np.nan_to_num(times, nan=np.inf), kind="stable")
@@ -106,9 +106,9 @@ def latest_rows(
     return SplitRows(train, validation)
 
 
-def _too_few(n_rows: int, n_positive: int, fraction: float) -> InputError:
-    return InputError(
+def _too_few(n_rows: int, n_positive: int, fraction: float) -> LabelsError:
+    problem = (
         f"{n_rows:,} train rows, {n_positive:,} of them positive, are too few to train a ranker and to "
-        f"validate it on {fraction:.0%} of them",
-        "It needs positive and other interactions in the train period.",
+        f"validate it on {fraction:.0%} of them"
     )
+    return LabelsError(problem, n_rows, n_positive)

@@ -29,6 +29,7 @@ from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.models.factors import Factors, FloatMatrix
 from kraft.models.interactions import POSITIVE_COUNT
+from kraft.models.positives import LabelsError, naming_threshold
 from kraft.models.recipes import ALS, als_recipe, named
 from kraft.settings import MIB, AlsSettings, Settings
 from kraft.spark.errors import asked
@@ -54,7 +55,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
         pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
     )
     counts = session.read.parquet(url_of(store.table(COUNTS)))
-    with store.scratch() as folder:
+    with naming_threshold(store, settings), store.scratch() as folder:
         # Seen by the workers, as the tables are.
         session.sparkContext.setCheckpointDir(f"file://{folder}")
         progress.detail(f"  ALS: {settings.als.iterations} sweeps on Spark")
@@ -76,7 +77,7 @@ def fit(counts: DataFrame, n_users: int, n_items: int, settings: AlsSettings) ->
         settings: factors, regularization, iterations, seed.
 
     Raises:
-        InputError: no pair is positive.
+        LabelsError: no pair is positive.
     """
     started = time.monotonic()
     positive = counts.where(sf.col(POSITIVE_COUNT) > 0).select(
@@ -84,7 +85,8 @@ def fit(counts: DataFrame, n_users: int, n_items: int, settings: AlsSettings) ->
     )
     pairs = positive.count()
     if not pairs:
-        raise InputError("none of the pairs of the train period is positive", "Lower --positive-threshold.")
+        found = counts.count()
+        raise LabelsError(f"none of {found:,} user-item pairs is positive", found, 0)
     als = SparkALS(
         rank=settings.factors,
         maxIter=settings.iterations,

@@ -34,6 +34,7 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker, ranker_stage
 from kraft.models.feature_table import FloatMatrix
+from kraft.models.positives import naming_threshold
 from kraft.models.preset_rows import Completing, completed, completing
 from kraft.models.ranker import RankerRecord, TrainedRanker
 from kraft.models.recipes import fit_store
@@ -108,7 +109,7 @@ def _lesson(store: Store, settings: Settings, weights: npt.NDArray[np.float32] |
     """What the ranks learn from, and the names of the features."""
     source = store if settings.preset == "seed" else fit_store(store)
     chosen = settings.ranker
-    with ranker_stage.label_rows(store, settings) as rows:
+    with naming_threshold(store, settings), ranker_stage.label_rows(store, settings) as rows:
         labels = rows.labels()
         split = ranker_stage.draw_rows(rows, labels, chosen)
         users = rows.column(columns.USER_ID, np.int32) if chosen.objective == "lambdarank" else None

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from kraft.data.places import PLACES, USERS_STEM
+from kraft.data.places import KINDS, PLACES, USERS_STEM
 from kraft.engine.session import Connection
 from kraft.errors import InputError, MachineError
 from kraft.spark.errors import root_reason
@@ -97,7 +97,7 @@ class RemoteLog:
         return names
 
 
-def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path) -> tuple[str, dict[str, str]]:
+def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path) -> tuple[str, dict[str, Found]]:
     """Copy the small files of a raw folder at a URL to a folder of this machine, those that have changed.
 
     Args:
@@ -107,7 +107,7 @@ def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path
         folder: is made if it is not there; files of it that are not at the URL are removed.
 
     Returns:
-        The URL of the folder that has the files, and the URL of every file or folder in it by its name.
+        The URL of the folder that has the files, and every file or folder in it by its name.
 
     Raises:
         InputError: there is no such folder, or no user_features in it.
@@ -122,13 +122,13 @@ def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path
             f"--raw {url}: user_features.csv (or .parquet) is not in it", "Give the folder with KuaiRec's files."
         )
     folder.mkdir(exist_ok=True)
-    wanted = {f"{stem}.{kind}" for stem in stems for kind in ("csv", "parquet")} & there.keys()
+    wanted = {f"{stem}.{kind}" for stem in stems for kind in KINDS} & there.keys()
     for copy in folder.iterdir():
         if copy.name not in wanted:
             copy.unlink()
     for name in wanted:
         _fetch(session, there[name], folder / name)
-    return base, {name: one.url for name, one in there.items()}
+    return base, there
 
 
 def _fetch(session: SparkSession, found: Found, copy: Path) -> None:

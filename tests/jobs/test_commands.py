@@ -9,6 +9,7 @@ import pytest
 from commands import run
 
 ROUNDS = ("--rounds", "5")
+READ = "small_matrix.csv, user_features.csv, item_categories.csv (+ 3 optional) in {}/work/twin/"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def test_one_command_does_it_all_and_says_so(used):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("score  ")
     assert "of 1,024 MiB" in lines[0]
+    assert lines[1] == f"  read    {READ.format(folder)}"
     assert lines[-1] == "next      python -m jobs.evaluate"
     submission = pl.read_parquet(folder / "submission.parquet")
     pairs = pl.read_parquet(folder / "work/tables/interactions_test.parquet")
@@ -42,6 +44,7 @@ def test_a_second_call_reuses_everything(used):
     assert done.returncode == 0, done.stderr
     assert "reused" in done.stdout
     assert "built from" not in done.stdout
+    assert f"\n  read    {READ.format(folder)}\n" in done.stdout
     assert (folder / "work/models/ranker_kraft/ranker.txt").stat().st_mtime_ns == before
     again, first = pl.read_csv(folder / "again.csv"), pl.read_parquet(folder / "submission.parquet")
     assert again["score"].to_list() == first["score"].to_list()
@@ -115,6 +118,21 @@ def test_a_bad_row_is_named_and_nothing_is_written(tmp_path):
     assert done.returncode == 2
     assert "small_matrix.csv, line 8, column user_id: 'abc" in done.stderr
     assert not (tmp_path / "work/tables/interactions.parquet").exists()
+
+
+@pytest.mark.parametrize("on_bad_rows", ["fail", "quarantine"])
+def test_a_column_of_times_is_told_before_any_work(tmp_path, on_bad_rows):
+    raw = tmp_path / _tiny(tmp_path)
+    log = pl.read_csv(raw / "small_matrix.csv").with_columns(pl.from_epoch("timestamp"))
+    log.write_parquet(raw / "small_matrix.parquet")
+    (raw / "small_matrix.csv").unlink()
+    done = run("score", "--raw", "raw", "--out", "x.parquet", "--on-bad-rows", on_bad_rows, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    problem, remedy = done.stderr.splitlines()
+    kind = "its type is TIMESTAMP, and it must be unix seconds"
+    assert problem == f"error: raw/small_matrix.parquet, column timestamp: {kind}"
+    assert remedy.startswith("       Write it with epoch(timestamp), in DuckDB: ")
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):

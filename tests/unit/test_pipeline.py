@@ -85,8 +85,10 @@ def test_scoring_and_judging_load_ahead_once_a_ranker_is_there(raw, tmp_path, li
 def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
     """The build goes on to its end, and the error of the other stage is told."""
     run = pipeline(raw, tmp_path / "work", positive_threshold=99, store_zeros=False)
-    with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive"), run:
+    with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive") as told, run:
         run.fit_als()
+    assert "positive is watch_ratio >= 99 (--positive-threshold)" in told.value.problem
+    assert told.value.remedy == "Lower --positive-threshold to 1.2 or less."
     assert run.store.entry("ranker_test")
     assert run.store.entry("als_seed") is None
 

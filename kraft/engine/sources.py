@@ -13,8 +13,8 @@ from typing import Protocol
 
 import duckdb
 
-from kraft.engine.paths import file_state, literal, quoted
-from kraft.engine.session import Connection, open_probe
+from kraft.engine.paths import file_state, parquet_rows, pattern, quoted
+from kraft.engine.session import Connection, open_probe, read_parquet
 from kraft.engine.texts import read_texts
 from kraft.errors import InputError
 
@@ -33,7 +33,7 @@ def _create_view(connection: Connection, name: str, table: Path, where: str = ""
     """``name`` for the rows of ``table``, a Parquet file, or some of them. As SQL: a relation would be bound twice, at
     twice the time, some forty times a build.
     """
-    connection.execute(f"create or replace view {quoted(name)} as from read_parquet({literal(str(table))}) {where}")
+    connection.execute(f"create or replace view {quoted(name)} as from {parquet_rows(table)} {where}")
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,12 @@ class RawFile:
 
     def _relation(self, connection: Connection, header: list[str]) -> duckdb.DuckDBPyRelation:
         if self.is_parquet:
-            return connection.read_parquet(str(self.path))
+            return read_parquet(connection, self.path)
         if self.stray_line_ends:
             return self._small_table(connection, header)
         return connection.read_csv(
-            str(self.path),
+            pattern(self.path),
+            hive_partitioning=False,
             header=True,
             auto_detect=False,
             delimiter=",",
@@ -210,7 +211,7 @@ class RawFile:
         if not self.path.is_file():
             raise FileNotFoundError(self.path)
         with open_probe() as connection:
-            return connection.read_parquet(str(self.path)).columns
+            return read_parquet(connection, self.path).columns
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ class RawFile:
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
             selected = ", ".join(f"cast({quoted(column)} as varchar)" for column in columns)
-            connection.read_parquet(str(self.path)).create_view("file")
+            read_parquet(connection, self.path).create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
             row = 0
             while record := connection.fetchone():
@@ -293,7 +294,7 @@ class RawFile:
                 yield row, {column: value or "" for column, value in zip(columns, record, strict=True)}
 
     def _unreadable(self, error: duckdb.Error) -> InputError:
-        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path}'", "")
+        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path.absolute()}'", "")
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 

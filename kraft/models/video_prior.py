@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kraft.engine import frames
+
 Matrix = NDArray[np.float64]
 
 STRENGTHS = np.logspace(-1, 4, 21)
@@ -45,8 +47,8 @@ def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
         daily_totals: Parquet, one row a video with daily counts, in any order; there may be none.
     """
     figures = ["daily_log_time", *DAILY_SHARES]
-    videos = pl.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
-    daily = pl.read_parquet(daily_totals, columns=["item_id", *figures])
+    videos = frames.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
+    daily = frames.read_parquet(daily_totals, columns=["item_id", *figures])
     joined = videos.join(daily, on="item_id", how="left", maintain_order="left")
     parts = [np.ones((len(videos), 1)), _categories(videos), _captions(videos), _lengths(videos)]
     has_daily = joined["daily_log_time"].is_not_null().to_numpy()

@@ -168,7 +168,7 @@ def test_outputs_of_one_call(place):
     refused(
         "needs a folder of this name", recommend, "--out", "x.csv", "--evaluate", "--json-out", "x.csv/metrics.json"
     )
-    refused("needs a folder", recommend, "--out", "x/y.csv", "--evaluate", "--json-out", "x")
+    refused("has to be a folder", recommend, "--out", "x/y.csv", "--evaluate", "--json-out", "x")
     refused("same file", explore, "--out", "figures")
 
 

@@ -30,7 +30,7 @@ from kraft.engine.budget import Budget
 from kraft.engine.progress import Progress
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
-from kraft.settings import MIB, usable_cores
+from kraft.settings import MIB, InputPath, OutputFile, WorkFolder, usable_cores
 
 What = Literal[
     "preparation",
@@ -79,11 +79,11 @@ class Options(BaseModel):
 
     what: CliPositionalArg[What]
     """What to measure."""
-    raw: Path | None = None
+    raw: InputPath | None = None
     """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
-    work: Path = Path("work")
+    work: WorkFolder = Path("work")
     """Folder to work in: everything is made in its folder `benchmark`."""
-    out: Path | None = None
+    out: OutputFile | None = None
     """JSON file for every figure. Default: benchmark-WHAT.json in the work folder."""
     matrix: Literal["small", "big"] = "small"
     """The interaction log (growth, quality and candidates make their own)."""
@@ -124,6 +124,14 @@ class Options(BaseModel):
     verbose: bool = False
     """Also print details."""
 
+    def written(self) -> dict[str, Path]:
+        """The figures where nothing else is said."""
+        return {} if self.out else {"the figures": self.figures_file}
+
+    @property
+    def figures_file(self) -> Path:
+        return self.out or self.work / f"benchmark-{self.what}.json"
+
 
 DEFAULT_ROUNDS = 20
 
@@ -138,7 +146,7 @@ def main(options: Options) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress, options.matrix)
     report = _measure(options, setup, limits, plan)
-    out = options.out or work / f"benchmark-{options.what}.json"
+    out = options.out or work / options.figures_file.name
     text = json.dumps(report.as_json(), indent=2) + "\n"
     write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
     print(report)

@@ -34,10 +34,9 @@ from kraft.models.recipes import (
     scores_recipe,
     watch_time_recipe,
 )
-from kraft.settings import MIB, PRESETS, Settings
+from kraft.settings import DEFAULT_RAW, MIB, PRESETS, Settings
 from kraft.summary import details
 
-DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
 """Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 BUILD, FIT_ALS = "kraft.data.tables:build", "kraft.models.als_stage:fit_als"

@@ -5,12 +5,34 @@ defaults below. A preset gives the values of the models' settings that are not s
 """
 
 import os
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 MIB = 1024 * 1024
+DEFAULT_RAW = Path("data")
+"""Where the raw files are looked for if --raw is not given."""
+
+
+class Role(Enum):
+    """What a job does with the path that an option names. Every path of a job's options has one (`jobs._paths`)."""
+
+    INPUT = "reads it, a file or a folder of them"
+    OUTPUT = "writes this file"
+    TABLE = "writes rows to this file, in the format that its ending says"
+    FOLDER = "writes files into this folder"
+    WORK = "works in this folder"
+
+
+InputPath = Annotated[Path, Role.INPUT]
+InputName = Annotated[str, Role.INPUT]
+"""A file, or the name of something that is known."""
+OutputFile = Annotated[Path, Role.OUTPUT]
+OutputTable = Annotated[Path, Role.TABLE]
+OutputFolder = Annotated[Path, Role.FOLDER]
+WorkFolder = Annotated[Path, Role.WORK]
 
 
 def usable_cores() -> int:
@@ -167,12 +189,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    raw: Url | Path | None = None
+    raw: Url | InputPath | None = None
     """Folder with KuaiRec's files as CSV or Parquet; with --engine spark also a URL (hdfs://, s3a://). Default:
     `data` if it holds them, else a small synthetic twin made in the work folder."""
-    work: Path = Path("work")
+    work: WorkFolder = Path("work")
     """Folder for tables, models and the DuckDB catalog."""
-    matrix: str = "small"
+    matrix: InputName = "small"
     """The interaction log: small, big, or a file with the same columns; with --engine spark also a URL, of a file or
     of a folder of them."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from kraft import columns
 from kraft.benchmark.report import Cell, Table
+from kraft.engine import frames
 from kraft.engine.store import Store
 
 FACTOR_TOLERANCE = 0.1
@@ -109,7 +110,7 @@ def _peer_factors(out: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sorted(path: Path, compared: tuple[str, ...]) -> pl.DataFrame:
-    frame = pl.read_parquet(path, columns=list(compared))
+    frame = frames.read_parquet(path, columns=list(compared))
     by = [name for name in compared if frame.schema[name] != pl.List]
     # Types may differ in width and in naming a missing number; values may not.
     floats = [pl.col(name).cast(pl.Float64).fill_nan(None) for name in by if frame.schema[name].is_numeric()]

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from kraft.benchmark import variants
 from kraft.benchmark.limit import COMMANDS, digest
 from kraft.benchmark.outside import module
@@ -18,6 +16,7 @@ from kraft.benchmark.rounds import trees
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import Until
 from kraft.data.tables import TABLES
+from kraft.engine import frames
 from kraft.errors import InputError
 from kraft.settings import MIB
 
@@ -123,7 +122,7 @@ def same_rows(path: Path, expected: Path) -> bool:
     """
     if not expected.is_file() or digest(path) == digest(expected):
         return True
-    ours, theirs = pl.read_parquet(path), pl.read_parquet(expected)
+    ours, theirs = frames.read_parquet(path), frames.read_parquet(expected)
     return ours.schema == theirs.schema and ours.equals(theirs)
 
 

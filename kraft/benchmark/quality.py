@@ -15,7 +15,7 @@ from kraft.benchmark.setup import Setup
 from kraft.engine.budget import Budget
 from kraft.engine.isolation import run_stage
 from kraft.engine.progress import QUIET
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, read_parquet
 from kraft.engine.store import Store
 
 KRAFT, SEED, ORACLE = "kraft", "seed", "oracle"
@@ -97,8 +97,8 @@ def _oracle_scores(setup: Setup, raw: Path, work: Path) -> Path:
     with open_session(
         Budget(setup.memory_limit), setup.threads, store.tmp, [raw / "oracle.parquet", target]
     ) as connection:
-        connection.read_parquet(str(raw / "oracle.parquet")).create_view("oracle")
-        connection.read_parquet(str(store.table("interactions_test"))).create_view("pairs")
+        read_parquet(connection, raw / "oracle.parquet").create_view("oracle")
+        read_parquet(connection, store.table("interactions_test")).create_view("pairs")
         connection.execute(
             "copy (select user_id, pairs.item_id, oracle.probability as score from pairs "
             "join oracle using (user_id) where oracle.video_id = pairs.item_id) to $target (format parquet)",

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import polars as pl
-
+from kraft.engine import frames
 from kraft.errors import InputError
 
 READ_BY_TABLES = ("user_features", "item_categories")
@@ -21,7 +20,7 @@ def shuffled(raw: Path, to: Path, matrix: str) -> None:
         source = _source(raw, stem)
         # As text, so that no number is written in another way than the file has it.
         is_csv = source.suffix == ".csv"
-        rows = pl.read_csv(source, infer_schema=False) if is_csv else pl.read_parquet(source)
+        rows = frames.read_csv(source, infer_schema=False) if is_csv else frames.read_parquet(source)
         rows = rows.sample(fraction=1, shuffle=True, seed=SHUFFLE_SEED)
         if is_csv:
             rows.write_csv(to / source.name)
@@ -38,9 +37,9 @@ def other_format(raw: Path, to: Path, matrix: str) -> None:
     for stem in (f"{matrix}_matrix", *READ_BY_TABLES):
         source = _source(raw, stem)
         if source.suffix == ".csv":
-            pl.read_csv(source, infer_schema_length=None).write_parquet(to / f"{stem}.parquet")
+            frames.read_csv(source, infer_schema_length=None).write_parquet(to / f"{stem}.parquet")
         else:
-            pl.read_parquet(source).write_csv(to / f"{stem}.csv")
+            frames.read_parquet(source).write_csv(to / f"{stem}.csv")
 
 
 def _source(raw: Path, stem: str) -> Path:

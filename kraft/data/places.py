@@ -7,6 +7,16 @@ from kraft.errors import InputError
 
 USERS_STEM = "user_features"
 """The file by which the folder is known."""
+STEMS = (
+    "small_matrix",
+    "big_matrix",
+    USERS_STEM,
+    "item_categories",
+    "social_network",
+    "item_daily_features",
+    "kuairec_caption_category",
+)
+"""Of all seven files."""
 PLACES = (".", "KuaiRec 2.0/data", "KuaiRec/data")
 """Where below --raw the files may be: the folder itself, or as KuaiRec.zip unpacks."""
 KINDS = ("parquet", "csv")

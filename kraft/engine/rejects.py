@@ -18,7 +18,7 @@ import duckdb
 
 from kraft.engine.paths import literal, quoted
 from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import INTEGERS, TEXT, TYPE_WORDS, RawFile, cast
 from kraft.engine.texts import PRIVATE
 from kraft.errors import QueryError
@@ -145,7 +145,7 @@ class Screened:
         read = 0
         # A connection runs one query at a time: this one reads while the other one judges.
         with connection.cursor() as reading:
-            relation = reading.read_parquet(str(self.path), file_row_number=True)
+            relation = read_parquet(reading, self.path, row_numbers=True)
             listed = zip(self.file.texts(relation, names), names, strict=True)
             texts = ", ".join(f"{text} as {quoted(name)}" for text, name in listed)
             for batch in relation.project(f"file_row_number + 1 as line, {texts}").to_arrow_reader(BATCH_ROWS):

@@ -10,6 +10,7 @@ import duckdb
 
 from kraft.engine.budget import Budget
 from kraft.engine.locks import held_folder
+from kraft.engine.paths import pattern
 
 Connection = duckdb.DuckDBPyConnection
 STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
@@ -61,13 +62,20 @@ def open_session(budget: Budget, threads: int, spill_parent: Path, files: Iterab
 
 
 def _confine(connection: Connection, folder: Path, files: Iterable[Path]) -> None:
-    connection.execute("set allowed_directories = $folders", {"folders": [str(folder)]})
+    # A name is asked for first, as the pattern that means it, and then the file that was found.
+    connection.execute("set allowed_directories = $folders", {"folders": [str(folder), pattern(folder)]})
     # A file may be named in either way; what a link leads to is opened by the name of the link.
-    named = {str(name) for file in files for name in (file.absolute(), file.resolve())}
+    places = {place for file in files for place in (file.absolute(), file.resolve())}
+    named = {name for place in places for name in (str(place), pattern(place))}
     connection.execute("set allowed_paths = $named", {"named": sorted(named)})
     connection.execute("set enable_external_access = false")
     connection.execute("set allowed_configs = $adjusted", {"adjusted": list(ADJUSTED)})
     connection.execute("set lock_configuration = true")
+
+
+def read_parquet(connection: Connection, path: Path, *, row_numbers: bool = False) -> duckdb.DuckDBPyRelation:
+    """The rows of the Parquet file ``path``, whatever its name; with ``row_numbers``, the column file_row_number."""
+    return connection.read_parquet(pattern(path), hive_partitioning=False, file_row_number=row_numbers)
 
 
 def prepare(connection: Connection, threads: int, *, kept: bool, raw: bool) -> None:

@@ -16,8 +16,8 @@ from duckdb.sqltypes import DuckDBPyType
 
 from kraft.engine.column_types import NUMBERS, Form, check_types, looks_like_time, text_of
 from kraft.engine.file_kinds import check_content
-from kraft.engine.paths import file_state, literal, quoted
-from kraft.engine.session import Connection, open_probe
+from kraft.engine.paths import file_state, parquet_rows, pattern, quoted
+from kraft.engine.session import Connection, open_probe, read_parquet
 from kraft.engine.texts import read_texts
 from kraft.errors import InputError
 
@@ -36,7 +36,7 @@ def _create_view(connection: Connection, name: str, table: Path, where: str = ""
     """``name`` for the rows of ``table``, a Parquet file, or some of them. As SQL: a relation would be bound twice, at
     twice the time, some forty times a build.
     """
-    connection.execute(f"create or replace view {quoted(name)} as from read_parquet({literal(str(table))}) {where}")
+    connection.execute(f"create or replace view {quoted(name)} as from {parquet_rows(table)} {where}")
 
 
 @dataclass(frozen=True)
@@ -170,11 +170,12 @@ class RawFile:
 
     def _relation(self, connection: Connection, header: list[str]) -> duckdb.DuckDBPyRelation:
         if self.is_parquet:
-            return connection.read_parquet(str(self.path))
+            return read_parquet(connection, self.path)
         if self.stray_line_ends:
             return self._small_table(connection, header)
         return connection.read_csv(
-            str(self.path),
+            pattern(self.path),
+            hive_partitioning=False,
             header=True,
             auto_detect=False,
             delimiter=",",
@@ -216,7 +217,7 @@ class RawFile:
 
     def _parquet_types(self) -> dict[str, DuckDBPyType]:
         with open_probe() as connection:
-            relation = connection.read_parquet(str(self.path))
+            relation = read_parquet(connection, self.path)
             return dict(zip(relation.columns, relation.types, strict=True))
 
     # --- errors -------------------------------------------------------------------------------
@@ -294,7 +295,7 @@ class RawFile:
         header = self.header()
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
-            file = connection.read_parquet(str(self.path))
+            file = read_parquet(connection, self.path)
             selected = ", ".join(self.texts(file, columns))
             file.create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
@@ -309,7 +310,7 @@ class RawFile:
         return [text_of(column, types[column], self.columns[column]) for column in columns]
 
     def _unreadable(self, error: duckdb.Error) -> InputError:
-        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path}'", "")
+        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path.absolute()}'", "")
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kraft import columns
 from kraft.engine.paths import file_state
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import Parquet, RawFile
 from kraft.errors import InputError
 
@@ -46,7 +46,7 @@ class ScoreColumn:
         return f"{file_state(self.path)}:{self.column}"
 
     def register(self, connection: Connection, name: str) -> None:
-        scored = connection.read_parquet(str(self.path))
+        scored = read_parquet(connection, self.path)
         scored.project(f"user_id, item_id, {self.column} as score").create_view(name, replace=True)
 
 

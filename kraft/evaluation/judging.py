@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kraft import columns
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
@@ -147,7 +147,7 @@ class Judge:
         low = Parquet(self.shared.ensure("low_activity_users"))
         with self._set("set", {"scores": scores, "low_activity_users": low}) as builder:
             report = self._report(builder)
-            users = self.connection.read_parquet(str(builder.ensure("user_summary"))).order("user_id").fetchnumpy()
+            users = read_parquet(self.connection, builder.ensure("user_summary")).order("user_id").fetchnumpy()
             values = {metric: _floats(users[column]) for metric, column in USER_METRICS.items()}
             low_activity = np.asarray(users["low_activity"], dtype=np.bool_)
             values[LOW_ACTIVITY_NDCG] = np.where(low_activity, values["ndcg@10"], np.nan)
@@ -172,7 +172,7 @@ class Judge:
 
     def rows(self, builder: Builder, table: str) -> Rows:
         """A small table."""
-        relation = self.connection.read_parquet(str(builder.ensure(table)))
+        relation = read_parquet(self.connection, builder.ensure(table))
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def _resamples_of(self, users: int) -> Resamples:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from kraft.columns import ITEM_ID, USER_ID
+from kraft.engine import frames
 from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
@@ -22,8 +21,8 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
     log = Log(*(store.table(name) for name in ("interactions_train", "user_index", "item_index")))
-    user_ids = pl.read_parquet(log.users)[USER_ID].to_numpy()
-    item_ids = pl.read_parquet(log.items)[ITEM_ID].to_numpy()
+    user_ids = frames.read_parquet(log.users)[USER_ID].to_numpy()
+    item_ids = frames.read_parquet(log.items)[ITEM_ID].to_numpy()
     with naming_threshold(store, settings), store.scratch() as folder:
         factors = fit(
             lambda: _counted(settings, store, folder, "user_item_counts"),

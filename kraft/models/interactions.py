@@ -25,6 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kraft.columns import ITEM_ID, ITEM_INDEX, POSITIVE_INTERACTION, USER_ID, USER_INDEX
+from kraft.engine import frames
 from kraft.engine.heap import give_back
 from kraft.engine.pages import PagedArray
 from kraft.errors import InputError
@@ -67,7 +68,7 @@ class Log:
 
     def n_rows(self) -> int:
         """Its interactions."""
-        return int(pl.scan_parquet(self.rows).select(pl.len()).collect().item())
+        return int(frames.scan_parquet(self.rows).select(pl.len()).collect().item())
 
     def batches(self, n_items: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
         """Of some interactions at a time, in any order: the cells user_index * ``n_items`` + item_index, and whether
@@ -75,7 +76,7 @@ class Log:
         """
         user_number = numbering(self.users, USER_ID, USER_INDEX)
         item_number = numbering(self.items, ITEM_ID, ITEM_INDEX)
-        frame = pl.scan_parquet(self.rows).select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
+        frame = frames.scan_parquet(self.rows).select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
         for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False, engine="streaming"):
             users = user_number(batch[USER_ID].to_numpy())
             items = item_number(batch[ITEM_ID].to_numpy())
@@ -95,7 +96,7 @@ def numbering(table: Path, id_name: str, number_name: str) -> Callable[[NDArray[
         id_name: its column of ids.
         number_name: its column of their numbers.
     """
-    frame = pl.read_parquet(table).sort(id_name)
+    frame = frames.read_parquet(table).sort(id_name)
     ids, numbers = frame[id_name].to_numpy(), frame[number_name].to_numpy().astype(np.int64)
     if len(ids) and ids[-1] < LARGEST_LOOKUP:
         # The last place is that of all larger ids.
@@ -132,7 +133,7 @@ def inspect_counts(table: Path, n_users: int, n_items: int) -> CountFacts:
     Raises:
         InputError: no pairs, a column missing or not of integers, a missing value, or one out of range.
     """
-    frame = pl.scan_parquet(table)
+    frame = frames.scan_parquet(table)
     schema = frame.collect_schema()
     limits = {USER_INDEX: n_users - 1, ITEM_INDEX: n_items - 1, POSITIVE_COUNT: np.iinfo(np.int32).max}
     for name in limits:
@@ -177,7 +178,7 @@ def read_batches(table: Path, row_name: str, column_name: str, n_columns: int, *
     """
     last = -1
     names = (row_name, column_name, POSITIVE_COUNT)
-    frame = pl.scan_parquet(table).select(pl.col(name).cast(pl.Int32) for name in names)
+    frame = frames.scan_parquet(table).select(pl.col(name).cast(pl.Int32) for name in names)
     for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming"):
         if batch.is_empty():
             continue

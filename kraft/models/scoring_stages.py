@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import polars as pl
 
 from kraft import columns
+from kraft.engine import frames
 from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.builder import Builder
+from kraft.engine.outputs import TableFormat, table_format
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session, prepare
 from kraft.engine.sources import RawFile
@@ -31,14 +34,25 @@ def score_table(settings: Settings, store: Store, features: Path, target: Path, 
         return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
 
 
+_COMPRESSIONS: Final[dict[TableFormat, Literal["uncompressed", "gzip", "zstd"]]] = {
+    "csv": "uncompressed",
+    "csv.gz": "gzip",
+    "csv.zst": "zstd",
+}
+
 ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
 """As `score_table`, the single machine's."""
 
 
 def export(scores: Path, out: Path | str) -> None:
-    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
-    frame, place = pl.scan_parquet(scores), Path(out)
-    write_whole(place, frame.sink_csv if place.suffix == ".csv" else frame.sink_parquet)
+    """Write a table to ``out``, whole or not at all, in the format that its ending says (`table_format`)."""
+    frame, place = frames.scan_parquet(scores), Path(out)
+    ending = table_format(place)
+    # The draft's own name says nothing of what is in it.
+    if ending == "parquet":
+        write_whole(place, frame.sink_parquet)
+    else:
+        write_whole(place, partial(frame.sink_csv, compression=_COMPRESSIONS[ending], check_extension=False))
 
 
 def score(arguments: Mapping[str, Any], *, score_table: ScoreTable = score_table) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def score_pairs(
         written = folder / "scores.parquet"
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
-        parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
+        parts = [frames.scan_parquet(written), frames.scan_parquet(placed).select("place")]
         pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
         export(ordered, str(arguments["out"]))
     return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from sklearn.metrics import roc_auc_score
 
+from kraft.engine import frames
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import QUIET, Progress
@@ -74,9 +74,11 @@ def try_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
             own = Store(folder / "counts")
             builder = Builder(connection, own, known, {}, Progress(QUIET), threads=settings.threads)
             by_user, by_item = builder.ensure("user_item_counts"), builder.ensure("item_user_counts")
-            items = pl.read_parquet(builder.ensure("item_index"))
-        users = pl.read_parquet(fit.table("user_index"))
-        labels = pl.read_parquet(fit.table("interactions_test"), columns=["user_id", "item_id", "positive_interaction"])
+            items = frames.read_parquet(builder.ensure("item_index"))
+        users = frames.read_parquet(fit.table("user_index"))
+        labels = frames.read_parquet(
+            fit.table("interactions_test"), columns=["user_id", "item_id", "positive_interaction"]
+        )
         pairs = labels.join(users, on="user_id").join(items, on="item_id")
         for number, (name, changed) in enumerate(arguments["trials"].items()):
             started = time.monotonic()

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
+from kraft.engine import frames
 from kraft.models.code_columns import CodeColumns, Codes
 
 Matrix = NDArray[np.float64]
@@ -58,8 +59,8 @@ def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
         daily_totals: Parquet, one row a video with daily counts, in any order; there may be none.
     """
     figures = ["daily_log_time", *DAILY_SHARES]
-    videos = pl.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
-    daily = pl.read_parquet(daily_totals, columns=["item_id", *figures])
+    videos = frames.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
+    daily = frames.read_parquet(daily_totals, columns=["item_id", *figures])
     joined = videos.join(daily, on="item_id", how="left", maintain_order="left")
     categories, rare_categories = _categories(videos)
     captions, rare_captions = _captions(videos)

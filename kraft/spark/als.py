@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811 - a name of KRAFT's too
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from kraft.columns import ITEM_INDEX, USER_INDEX
+from kraft.engine import frames
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
@@ -52,7 +52,7 @@ def fit_als(arguments: Mapping[str, Any]) -> dict[str, Any]:
     store, progress = Store(settings.work), Progress(settings.verbosity)
     session = spark_session(settings.master)
     user_ids, item_ids = (
-        pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
+        frames.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
     )
     counts = session.read.parquet(url_of(store.table(COUNTS)))
     with naming_threshold(store, settings), store.scratch() as folder:

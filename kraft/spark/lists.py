@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from kraft import columns
+from kraft.engine import frames
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
@@ -76,7 +76,7 @@ def recommend(arguments: Mapping[str, Any]) -> dict[str, Any]:
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
         rows = _write(session, work, lists)
-        lengths = pl.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
+        lengths = frames.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
         export(session, lists, arguments["out"])
     return {
         "users": len(lengths),

@@ -7,6 +7,7 @@ folder, and again only when they change.
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +52,11 @@ class RemoteLog:
     """Column name -> DuckDB type."""
     optional: frozenset[str] = frozenset()
 
+    @property
+    def readable(self) -> str:
+        """The URL as Spark's readers take it."""
+        return unpatterned(self.path)
+
     def state(self) -> str:
         """What changes when the content does, known without reading it."""
         files = self._files
@@ -78,7 +84,7 @@ class RemoteLog:
     @cached_property
     def _header(self) -> list[str]:
         if self.is_parquet:
-            return list(self.session.read.parquet(self.path).columns)
+            return list(self.session.read.parquet(self.readable).columns)
         text = read_bytes(self.session, self._files[0].url, HEADER_BYTES).decode("utf-8-sig", errors="replace")
         return next(csv.reader(text.splitlines()), [])
 
@@ -95,6 +101,15 @@ class RemoteLog:
             what = f"{missing[0]} is missing (found: {', '.join(names)[:200]})" if missing else f"{twice[0]} is twice"
             raise InputError(f"{self.path}: column {what}", "Give a file with KuaiRec's columns.")
         return names
+
+
+def unpatterned(url: str) -> str:
+    r"""A URL as Spark's readers take it, which look for a pattern: nothing in it is one.
+
+    >>> print(unpatterned("file:///data/a b/[1].csv"))
+    file:///data/a b/\[1\].csv
+    """
+    return re.sub(r"([][{}*?\\])", r"\\\1", url)
 
 
 def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path) -> tuple[str, dict[str, Found]]:

@@ -4,20 +4,19 @@ Run with `python -m faults.whole`, the folder `tests` on PYTHONPATH.
 """
 
 import json
-from pathlib import Path
 
 from jobs._command import run
 from kraft.data.tables import CANDIDATE_TABLES
 from kraft.engine.store import write_whole
 from kraft.pipeline import Pipeline
 from kraft.recommending import Request, recommend
-from kraft.settings import Settings
+from kraft.settings import OutputFolder, Settings
 
 
 class Options(Settings):
     """Everything, once."""
 
-    out: Path
+    out: OutputFolder
     """Folder for submission.parquet, recommendations.parquet and evaluation.json."""
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
+from kraft.engine.paths import pattern
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.settings import MIB, Settings
@@ -114,7 +115,7 @@ def run(settings: Settings) -> Exploration:
         with builder.progress.task("explore", len(names), "queries") as task:
             for name in names:
                 task.note(name)
-                relation = connection.read_parquet(str(builder.ensure(name)))
+                relation = read_parquet(connection, builder.ensure(name))
                 found[name] = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
                 task.advance()
     return Exploration(settings, found)
@@ -140,7 +141,7 @@ def _typed(query: Query, settings: Settings) -> str:
     if RAW_USERS in query.inputs:
         file = _raw_users(settings)
         reader = "read_parquet" if file.is_parquet else "read_csv"
-        view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(str(file.path.resolve()))});"]
+        view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(pattern(file.path.resolve()))});"]
     return "\n".join([*view, *lines]) + ";\n"
 
 

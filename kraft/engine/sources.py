@@ -5,7 +5,7 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +122,7 @@ class RawFile:
         except UnicodeEncodeError:
             raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
         except csv.Error as error:
-            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
+            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
         except RuntimeError:
@@ -130,7 +130,7 @@ class RawFile:
             raise InputError(f"{self.path}: a column's name is not UTF-8 text", "Write or fetch it again.") from None
         if not names:
             what = "line 1 is empty where the header should be" if self.path.stat().st_size else "the file is empty"
-            raise InputError(f"{self.path}: {what}", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}: {what}", GIVE_COLUMNS)
         return names
 
     def check_header(self) -> list[str]:
@@ -144,11 +144,11 @@ class RawFile:
         if missing:
             raise InputError(
                 f"{self.path}: column {missing[0]} is missing (found: {', '.join(names)[:200]})",
-                _GIVE_COLUMNS,
+                GIVE_COLUMNS,
             )
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
-            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", GIVE_COLUMNS)
         return names
 
     def register(self, connection: Connection, name: str) -> None:
@@ -210,7 +210,15 @@ class RawFile:
         if not self.path.is_file():
             raise FileNotFoundError(self.path)
         with open_probe() as connection:
-            return connection.read_parquet(str(self.path)).columns
+            read = connection.read_parquet(str(self.path)).columns
+            # Of two columns with one name, DuckDB calls the second another: here both have to be seen.
+            schema = connection.execute("select name, num_children from parquet_schema($1)", [str(self.path)]).fetchall()
+        names, below = [], 0
+        for name, children in schema[1:]:
+            if not below:
+                names.append(name)
+            below += (children or 0) - (1 if below else 0)
+        return names if len(set(names)) < len(read) else read
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -222,7 +230,7 @@ class RawFile:
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
             return InputError(
                 f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
-                f"'{_one_line(value[:60])}' is not {rule}",
+                f"'{one_line(value[:60])}' is not {rule}",
                 self._correct,
             )
         if not self.is_parquet:
@@ -252,7 +260,12 @@ class RawFile:
         return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
     def _misfit(self) -> tuple[int, str, str] | None:
-        """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
+        """The first value that is not of its column's type; as `first`."""
+        return self.first(lambda column, value: bool(value) and not fits(value, self.columns[column]))
+
+    def first(self, wrong: Callable[[str, str], bool]) -> tuple[int, str, str] | None:
+        """The first value that is ``wrong``, which is asked a column and a text: its line (CSV) or row (Parquet),
+        column, text.
 
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
@@ -261,7 +274,7 @@ class RawFile:
         with suppress(duckdb.Error):
             for row, values in rows:
                 for column, value in values.items():
-                    if value and not _fits(value, self.columns[column]):
+                    if wrong(column, value):
                         return row, column, value
         return None
 
@@ -275,7 +288,8 @@ class RawFile:
             with suppress(csv.Error):
                 for record in records:
                     if started > 1 and record:
-                        if len(record) != len(header):
+                        # DuckDB passes over one comma behind the last field.
+                        if len(record) != len(header) and (len(record) != len(header) + 1 or record[-1]):
                             return
                         yield started, {column: record[place] for place, column in places}
                     started = records.line_num + 1
@@ -309,11 +323,11 @@ TYPE_WORDS = {
 }
 _BEHIND_THE_END = "Could not read enough bytes"
 _OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
-_GIVE_COLUMNS = "Give a file with KuaiRec's columns."
+GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A value as a message shows it: line ends and other characters that cannot be seen as their codes."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
@@ -334,7 +348,7 @@ def cast(column: str, read_as: str | None, kind: str) -> str:
     )
 
 
-def _fits(value: str, kind: str) -> bool:
+def fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
     if kind not in {*INTEGERS, "DOUBLE"}:
         return True

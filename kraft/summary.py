@@ -33,8 +33,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
         lines += _ranker_lines(ranker)
     if scores := results.get(named(SCORES, settings)):
         lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
-    if pairs := results.get("pairs"):
-        lines += _cold_lines(pairs["cold"])
+    lines += _cold_lines(results.get("pairs", {}).get("cold", {}))
     if candidates := results.get("candidates"):
         lines += _candidate_lines(candidates)
     if lists := results.get("recommend"):

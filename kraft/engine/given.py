@@ -119,9 +119,11 @@ class GivenFile:
             header = RawFile(self.path, {}).header()
             also = {name: _ALSO[name] for name in self.columns if name not in header and _ALSO.get(name) in header}
             names = {name: also.get(name, name) for name in self.columns}
-            RawFile(self.path, {name: "" for name in names.values()}, self._optional).check_header()
+            RawFile(self.path, dict.fromkeys(names.values(), ""), self._optional).check_header()
         except InputError as error:
-            remedy = f"Give a CSV or Parquet file with {self._wanted}." if error.remedy == GIVE_COLUMNS else error.remedy
+            remedy = (
+                f"Give a CSV or Parquet file with {self._wanted}." if error.remedy == GIVE_COLUMNS else error.remedy
+            )
             raise InputError(error.problem, remedy) from None
         return names
 

@@ -212,7 +212,9 @@ class RawFile:
         with open_probe() as connection:
             read = connection.read_parquet(str(self.path)).columns
             # Of two columns with one name, DuckDB calls the second another: here both have to be seen.
-            schema = connection.execute("select name, num_children from parquet_schema($1)", [str(self.path)]).fetchall()
+            schema = connection.execute(
+                "select name, num_children from parquet_schema($1)", [str(self.path)]
+            ).fetchall()
         names, below = [], 0
         for name, children in schema[1:]:
             if not below:

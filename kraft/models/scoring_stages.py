@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -18,6 +18,9 @@ from kraft.models.cold_pairs import count_cold
 from kraft.models.given_pairs import features_table, write_features
 from kraft.models.recipes import RANKER, SCORES, named, scores_recipe
 from kraft.settings import MIB, Settings
+
+PAIRS: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.TIMESTAMP: TIME}
+"""What a user's file of pairs must hold."""
 
 
 def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
@@ -97,7 +100,7 @@ def score_pairs(
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
-    pairs = GivenFile(Path(arguments["pairs"]), {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.TIMESTAMP: TIME})
+    pairs = GivenFile(Path(arguments["pairs"]), PAIRS)
     with store.scratch() as folder:
         placed = folder / "placed.parquet"
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:

@@ -274,8 +274,10 @@ def _tell(what, bench, parts, inputs, number):
     """Hold a number of ``inputs`` shared out among ``parts``, and say what came of it; whether anything is broken."""
     started, broken = time.monotonic(), []
     for share, test in parts:
+        count = round(inputs * share)
         try:
-            test(bench, round(inputs * share), number)
+            if count:
+                test(bench, count, number)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             for one in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
                 broken.append(f"{type(one).__name__}: {one}".replace("\n", " ")[:400])

@@ -2,14 +2,14 @@
 
 Hypothesis makes CSV and Parquet files that are nearly right, and harms their bytes. Every file is built twice, with bad
 rows as errors and with bad rows set aside. No exception but an InputError may escape, none may take longer than ten
-seconds, and rows in = rows out + rows set aside, line by line, value by value. Of the files that options name (--pairs,
---users, --items, --compare) no row is ever set aside: `handed` reads each, and gives some to the jobs as commands.
+seconds of the processor, and rows in = rows out + rows set aside, line by line, value by value. Of the files that
+options name (--pairs, --users, --items, --compare) no row is ever set aside: `handed` reads each, and gives some to the
+jobs as commands.
 """
 
 import collections
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 from faults import reading
 from faults.handed import COMMANDS, Commands, HandedBench, csv_made, parquet_made
-from faults.making import LONGEST, NASTY, csv_bytes, drive, harmed, harms, one_of
+from faults.making import NASTY, csv_bytes, drive, harmed, harms, limited, one_of
 from hypothesis import Phase
 from hypothesis import strategies as st
 
@@ -129,28 +129,27 @@ class Bench:
         shutil.rmtree(work, ignore_errors=True)
         store, values, refused = Store(work), {"positive_threshold": 1.0}, []
         started = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, LONGEST)
         try:
-            sources[source].check_header()
-            aside = Aside(store, self.connection, sources, values)
+            with limited():
+                sources[source].check_header()
+                aside = Aside(store, self.connection, sources, values)
 
-            def set_aside(name):
-                refused.append(sys.exception())
-                return aside.screen(name)
+                def set_aside(name):
+                    refused.append(sys.exception())
+                    return aside.screen(name)
 
-            builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
-            made = self.connection.read_parquet(str(builder.ensure(table)))
-            rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
-            bad = []
-            if aside.publish():
-                rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
-                bad = sorted(line for (line,) in rejected.project("line").fetchall())
-            found = rows, bad
+                builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
+                made = self.connection.read_parquet(str(builder.ensure(table)))
+                rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
+                bad = []
+                if aside.publish():
+                    rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
+                    bad = sorted(line for (line,) in rejected.project("line").fetchall())
+                found = rows, bad
         except InputError as error:
             found = error
             refused.append(error)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             self.worst = max(self.worst, time.monotonic() - started)
         left = [str(one) for one in store.tmp.iterdir()]
         assert not left, f"left over: {left}"

@@ -6,7 +6,6 @@ plain reading, or there is one error of two lines that names the file. No traceb
 
 import collections
 import math
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import polars as pl
 from faults import reading
 from faults.job import environment, make_twin
-from faults.making import LONGEST, NASTY, csv_bytes, harmed, harms, one_of
+from faults.making import NASTY, csv_bytes, harmed, harms, limited, one_of
 from hypothesis import strategies as st
 
 from kraft.engine.given import PLACE, GivenFile
@@ -130,13 +129,12 @@ class HandedBench:
         """Read a file, and hold what came of it against a plain reading."""
         path, whole = write(made, self.folder)
         started = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, LONGEST)
         try:
-            found = self._read(made.kind, path)
+            with limited():
+                found = self._read(made.kind, path)
         except InputError as error:
             found = error
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             self.worst = max(self.worst, time.monotonic() - started)
         if isinstance(found, InputError):
             told(str(found), path)

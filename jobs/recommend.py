@@ -33,7 +33,7 @@ class Options(Settings):
     users: InputPath | None = None
     """CSV or Parquet file with the column user_id: only for these. Default: every user of the train period."""
     items: InputPath | None = None
-    """CSV or Parquet file with the column item_id: only of these. Default: every video that is known."""
+    """CSV or Parquet file with the column item_id (or video_id): only of these. Default: every video that is known."""
     cold_users: Literal["error", "popular"] = "error"
     """Users of --users who are not in the train period: an error, or the popular and the new videos, ranked."""
     exclude_seen: bool = False

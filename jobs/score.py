@@ -18,7 +18,8 @@ class Options(Settings):
     """File to write: Parquet, or CSV where the name ends in .csv, .csv.gz or .csv.zst; with --engine spark also a URL
     (hdfs://, s3a://), of a folder of Parquet parts."""
     pairs: InputPath | None = None
-    """CSV or Parquet file with the columns user_id and item_id: score these pairs instead of the test pairs."""
+    """CSV or Parquet file with the columns user_id and item_id (or video_id): score these pairs instead of the test
+    pairs."""
 
 
 def main(options: Options) -> None:

@@ -37,6 +37,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
         lines += _ranker_lines(ranker)
     if scores := results.get(named(SCORES, settings)):
         lines.append(f"scores  {scores['rows']:,} test pairs   {scores['seconds']:.1f} s")
+    lines += _cold_lines(results.get("pairs", {}).get("cold", {}))
     if candidates := results.get("candidates"):
         lines += _candidate_lines(candidates)
     if lists := results.get("recommend"):
@@ -94,6 +95,22 @@ def _ranker_lines(ranker: dict[str, Any]) -> list[str]:
     lines = [f"ranker  {trees} on {rows}, {auc}   {ranker['seconds']:.1f} s"]
     if ranker["sampled_rows"] < ranker["label_rows"]:
         lines.append(f"sample  the newest {ranker['sampled_rows']:,} of {ranker['label_rows']:,} rows with a label")
+    return lines
+
+
+def _cold_lines(cold: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Of pairs that were scored, those of users and of videos that the models have not met."""
+    lines = []
+    for kind, found in cold.items():
+        if found["pairs"]:
+            who = counted(found["ids"], kind.removesuffix("s"))
+            lines.append(
+                f"cold    {counted(found['pairs'], 'pair')} of {who} not in the train period: "
+                f"scored like {kind} without a history"
+            )
+        if found["unknown"]:
+            verb = "is" if found["unknown"] == 1 else "are"
+            lines.append(f"unknown {found['unknown']:,} of these {kind} {verb} in none of the raw files: check the ids")
     return lines
 
 

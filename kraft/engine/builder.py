@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from kraft.engine.budget import peak_bytes
-from kraft.engine.faults import explained
+from kraft.engine.faults import of_duckdb
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.rejects import Screened
@@ -18,7 +18,7 @@ from kraft.engine.session import Connection, loses_order, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.spans import cuts, rows_of
 from kraft.engine.store import Recipe, Store
-from kraft.errors import EngineError, InputError, MachineError, QueryError
+from kraft.errors import InputError, QueryError
 from kraft.settings import MIB
 
 ROW_GROUP = 65_536
@@ -302,21 +302,8 @@ class Builder:
             source = self.raw.get(part)
             if isinstance(source, RawFile) and (about_file := source.explain(error)):
                 return about_file
-        first = str(error).splitlines()[0]
-        if known := explained(error, during=f"table {query.name}"):
+        if known := of_duckdb(error, f"table {query.name}"):
             return known
-        if isinstance(error, duckdb.OutOfMemoryException):
-            return MachineError(
-                f"table {query.name}: {first}", "Raise --memory-limit, or free disk space in the work folder."
-            )
-        if isinstance(error, duckdb.IOException):
-            return MachineError(f"table {query.name}: {first}", "Nothing was written.")
-        if isinstance(error, duckdb.InternalException | duckdb.FatalException):
-            # Its further lines are a stack trace.
-            return EngineError(
-                f"table {query.name}: DuckDB failed by itself: {first}",
-                "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
-            )
         return QueryError(f"sql/{query.stage}/{query.name}.sql: {error}")
 
 

@@ -5,11 +5,11 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
@@ -87,6 +87,16 @@ class AbsentFile:
         connection.sql(f"select {typed}").filter("false").create_view(name, replace=True)
 
 
+class Misfit(NamedTuple):
+    """A value that breaks a rule."""
+
+    row: int
+    """Line of a CSV file, the header being 1; row of a Parquet file, from 1."""
+    column: str
+    value: str
+    in_first_row: bool
+
+
 @dataclass(frozen=True)
 class RawFile:
     """A user's CSV or Parquet file, read as the SQL types that its contract asks for.
@@ -122,13 +132,13 @@ class RawFile:
         """
         try:
             check_content(self.path, parquet=self.is_parquet)
-            names = list(self._parquet_types()) if self.is_parquet else self._csv_header()
+            names = self._parquet_header() if self.is_parquet else self._csv_header()
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except UnicodeEncodeError:
             raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
         except csv.Error as error:
-            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
+            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
         except RuntimeError:
@@ -136,7 +146,7 @@ class RawFile:
             raise InputError(f"{self.path}: a column's name is not UTF-8 text", "Write or fetch it again.") from None
         if not names:
             what = "line 1 is empty where the header should be" if self.path.stat().st_size else "the file is empty"
-            raise InputError(f"{self.path}: {what}", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}: {what}", GIVE_COLUMNS)
         return names
 
     def check_header(self) -> list[str]:
@@ -150,11 +160,11 @@ class RawFile:
         if missing:
             raise InputError(
                 f"{self.path}: column {missing[0]} is missing (found: {', '.join(names)[:200]})",
-                _GIVE_COLUMNS,
+                GIVE_COLUMNS,
             )
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
-            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", GIVE_COLUMNS)
         if self.is_parquet:
             check_types(self.path, self._parquet_types(), self.columns, self.forms)
         return names
@@ -220,15 +230,29 @@ class RawFile:
             relation = read_parquet(connection, self.path)
             return dict(zip(relation.columns, relation.types, strict=True))
 
+    def _parquet_header(self) -> list[str]:
+        read = list(self._parquet_types())
+        # Of two columns with one name, DuckDB calls the second another: here both have to be seen.
+        with open_probe() as connection:
+            schema = connection.execute(
+                "select name, num_children from parquet_schema($1)", [pattern(self.path)]
+            ).fetchall()
+        names, below = [], 0
+        for name, children in schema[1:]:
+            if not below:
+                names.append(name)
+            below += (children or 0) - (1 if below else 0)
+        return names if len(set(names)) < len(read) else read
+
     # --- errors -------------------------------------------------------------------------------
 
     def explain(self, error: duckdb.Error) -> InputError | None:
         """DuckDB's error over this file as one line: file, line, column, rule, remedy; None if it is not one."""
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
-            first, row, column, value = found
+            row, column, value, first = found
             place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
-            shown, form = _one_line(value[:60]), self.forms.get(column)
+            shown, form = one_line(value[:60]), self.forms.get(column)
             if form and form.from_time and looks_like_time(value):
                 # Where the first row has one, most likely all have, and setting them aside would leave nothing.
                 remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
@@ -261,9 +285,12 @@ class RawFile:
     def _correct(self) -> str:
         return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
-    def _misfit(self) -> tuple[bool, int, str, str] | None:
-        """The first value that is not of its column's type: whether its row is the first of all, its line (CSV) or row
-        (Parquet), column, text.
+    def _misfit(self) -> "Misfit | None":
+        """The first value that is not of its column's type."""
+        return self.first(lambda column, value: bool(value) and not fits(value, self.columns[column]))
+
+    def first(self, wrong: Callable[[str, str], bool]) -> "Misfit | None":
+        """The first value that is ``wrong``, which is asked a column and a text.
 
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
@@ -272,8 +299,8 @@ class RawFile:
         with suppress(duckdb.Error):
             for place, (row, values) in enumerate(rows):
                 for column, value in values.items():
-                    if value and not _fits(value, self.columns[column]):
-                        return place == 0, row, column, value
+                    if wrong(column, value):
+                        return Misfit(row, column, value, in_first_row=place == 0)
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -286,7 +313,8 @@ class RawFile:
             with suppress(csv.Error):
                 for record in records:
                     if started > 1 and record:
-                        if len(record) != len(header):
+                        # DuckDB passes over one comma behind the last field.
+                        if len(record) != len(header) and (len(record) != len(header) + 1 or record[-1]):
                             return
                         yield started, {column: record[place] for place, column in places}
                     started = records.line_num + 1
@@ -327,11 +355,11 @@ TYPE_WORDS = {
 }
 _BEHIND_THE_END = "Could not read enough bytes"
 _OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
-_GIVE_COLUMNS = "Give a file with KuaiRec's columns."
+GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A value as a message shows it: line ends and other characters that cannot be seen as their codes."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
@@ -354,7 +382,7 @@ def cast(column: str, read_as: DuckDBPyType | None, kind: str) -> str:
     )
 
 
-def _fits(value: str, kind: str) -> bool:
+def fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
     if kind not in NUMBERS:
         return True

@@ -20,7 +20,7 @@ from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
-from kraft.evaluation.baselines import Scores
+from kraft.evaluation.baselines import GivenScores, Scores
 from kraft.evaluation.bootstrap import Counts, Estimate, Floats, Resampled, Resamples, aucs, cell_of
 from kraft.evaluation.ranking import SUBSETS, RankingReport, from_rows
 
@@ -110,7 +110,7 @@ class Judge:
         Raises:
             InputError: there is not; says how many pairs or scores are wrong.
         """
-        faults = "score_faults" if isinstance(scores, RawFile) else "score_range"
+        faults = "score_faults" if isinstance(scores, RawFile | GivenScores) else "score_range"
         with self._set("check", {"scores": scores}) as builder:
             (found,) = self.rows(builder, faults)
         words = {
@@ -121,7 +121,8 @@ class Judge:
         }
         wrong = [f"{found[kind]:,} {what}" for kind, what in words.items() if found.get(kind)]
         if wrong:
-            raise InputError(f"score set {name}, {scores.path}: {', '.join(wrong)}", "Score each test pair once.")
+            path = scores.origin if isinstance(scores, GivenScores) else scores.path
+            raise InputError(f"score set {name}, {path}: {', '.join(wrong)}", "Score each test pair once.")
         # Without any test pair there is no score either; the report says so.
         return float(found["least"] or 0), float(found["greatest"] or 0)
 

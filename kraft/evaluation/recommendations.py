@@ -82,7 +82,9 @@ def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[...,
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp, map(Path, given)) as connection,
     ):
         if arguments["items"] is not None:
-            sources["catalogue"] = _only(store.table("catalogue"), Path(arguments["items"]), connection, folder)
+            sources["catalogue"] = _only(
+                store.table("catalogue"), Path(arguments["items"]), connection, folder, settings.threads
+            )
         judging = ListJudge(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
         if arguments["candidates"] is not None:
@@ -104,9 +106,9 @@ def judge_recommendations(arguments: Mapping[str, Any], *, engine: Callable[...,
     return {"report": report, "table": report_table(report)}
 
 
-def _only(catalogue: Path, items: Path, connection: Connection, folder: Path) -> Parquet:
+def _only(catalogue: Path, items: Path, connection: Connection, folder: Path, threads: int) -> Parquet:
     """The catalogue with the videos of a user's file only."""
-    given = read_ids(items, (columns.ITEM_ID, "video_id"), connection)
+    given = read_ids(items, columns.ITEM_ID, connection, folder, threads)
     table = pq.read_table(catalogue)
     written = folder / "catalogue.parquet"
     pq.write_table(table.filter(pc.is_in(table[columns.ITEM_ID], pa.array(given.ids))), written)

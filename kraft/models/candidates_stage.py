@@ -29,8 +29,6 @@ from kraft.settings import MIB, PRESETS, Settings
 
 ROW_GROUP: Final = 65_536
 """Rows of a row group of the file; the last has what is left."""
-ITEM_COLUMNS: Final = (columns.ITEM_ID, "video_id")
-"""What a file may call the ids of videos: KuaiRec's own files are taken as they are."""
 
 
 class Users(NamedTuple):
@@ -178,7 +176,7 @@ def _catalogue(store: Store, settings: Settings, items: str | None) -> Catalogue
     if items is None:
         return whole
     path = Path(items)
-    given = _given(path, ITEM_COLUMNS, store, settings)
+    given = _given(path, columns.ITEM_ID, store, settings)
     places = whole.places(given.ids)
     if (places < 0).any():
         raise InputError(
@@ -196,7 +194,7 @@ def _users(store: Store, settings: Settings, given: str | None, *, cold: str) ->
     if given is None:
         return Users(ids, index, 0)
     path = Path(given)
-    _, asked, repeated = _given(path, (columns.USER_ID,), store, settings)
+    _, asked, repeated = _given(path, columns.USER_ID, store, settings)
     places = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
     found = np.where(ids[places] == asked, index[places], columns.UNKNOWN_INDEX).astype(np.int32)
     unknown = asked[found < 0]
@@ -208,9 +206,12 @@ def _users(store: Store, settings: Settings, given: str | None, *, cold: str) ->
     return Users(asked, found, repeated)
 
 
-def _given(path: Path, names: tuple[str, ...], store: Store, settings: Settings) -> GivenIds:
-    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection:
-        return read_ids(path, names, connection)
+def _given(path: Path, column: str, store: Store, settings: Settings) -> GivenIds:
+    with (
+        store.scratch() as folder,
+        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection,
+    ):
+        return read_ids(path, column, connection, folder, settings.threads)
 
 
 def _unknown(unknown: NDArray[np.int32], asked: int, what: str, column: str) -> str:

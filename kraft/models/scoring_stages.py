@@ -12,15 +12,18 @@ from kraft import columns
 from kraft.engine import frames
 from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.builder import Builder
+from kraft.engine.given import ID, PLACE, TIME, GivenFile
 from kraft.engine.outputs import TableFormat, table_format
 from kraft.engine.progress import Progress
-from kraft.engine.session import open_session, prepare
-from kraft.engine.sources import RawFile
+from kraft.engine.session import open_session
 from kraft.engine.store import Store, write_whole
-from kraft.errors import InputError
-from kraft.models.given_pairs import OPTIONAL_COLUMNS, PAIR_COLUMNS, features_table, write_features
+from kraft.models.cold_pairs import count_cold
+from kraft.models.given_pairs import features_table, write_features
 from kraft.models.recipes import RANKER, SCORES, named, scores_recipe
 from kraft.settings import MIB, Settings
+
+PAIRS: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.TIMESTAMP: TIME}
+"""What a user's file of pairs must hold."""
 
 
 def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
@@ -102,40 +105,30 @@ def score_pairs(
         score_table: what scores a table.
         builder: the engine that makes the table of features.
         export: writes a table to the user's place.
+
+    Returns:
+        `rows`; `cold`, what `count_cold` counts; `peak_mib`.
+
+    Raises:
+        InputError: as `GivenFile.take`.
     """
     settings = Settings.model_validate(arguments["settings"])
     store = Store(settings.work)
-    pairs = RawFile(Path(arguments["pairs"]), PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
+    pairs = GivenFile(Path(arguments["pairs"]), PAIRS)
     with store.scratch() as folder:
+        placed = folder / "placed.parquet"
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:
-            pairs.register(connection, "pairs")
-            counted = (
-                connection.view("pairs")
-                .aggregate("count(*), count(*) filter (where user_id is not null and item_id is not null)")
-                .fetchall()
-            )
-            asked, found = counted[0]
-            if found != asked:
-                raise InputError(
-                    f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
-                    "Give both ids, integers, in every row.",
-                )
             # The tables are in the order of the ids; the file's own order comes back with the scores.
-            placed = folder / "placed.parquet"
-            prepare(connection, settings.threads, kept=True, raw=True)
-            connection.execute(
-                "copy (select * from (select *, row_number() over () as place from pairs) "
-                "order by user_id, item_id, place) to $target (format parquet)",
-                {"target": str(placed)},
-            )
+            pairs.take(connection, placed, settings.threads, sort_by=(columns.USER_ID, columns.ITEM_ID))
+            cold = count_cold(connection, placed, store)
         features = write_features(placed, store, settings, folder, builder=builder)
         written = folder / "scores.parquet"
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
-        parts = [frames.scan_parquet(written), frames.scan_parquet(placed).select("place")]
-        pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
+        parts = [frames.scan_parquet(written), frames.scan_parquet(placed).select(PLACE)]
+        pl.concat(parts, how="horizontal").sort(PLACE).drop(PLACE).sink_parquet(ordered)
         export(ordered, str(arguments["out"]))
-    return {"rows": rows, "peak_mib": round(peak_bytes() / MIB)}
+    return {"rows": rows, "cold": cold, "peak_mib": round(peak_bytes() / MIB)}
 
 
 def export_scores(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,15 +70,43 @@ def test_own_pairs_are_scored_like_test_pairs_in_their_own_order(used):
     mine = pl.read_parquet(folder / "mine.parquet")
     assert mine.select("user_id", "item_id").rows() == asked.rows()
     assert mine["score"][:200].to_list() == known["score"].to_list()
+    # Of the strangers, one user and one video are in no file.
+    assert "cold    1 pair of 1 user not in the train period: scored like users without a history" in done.stdout
+    for kind in ("users", "videos"):
+        assert f"unknown 1 of these {kind} is in none of the raw files: check the ids" in done.stdout
 
 
-def test_pairs_without_an_id_are_refused(used):
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("user_id,item_id\n1,2\n,3\n", "line 3, column user_id: the value is missing"),
+        ("user_id,item_id\nu12,2\n", "line 2, column user_id: 'u12' is not an integer from 0 to 2,147,483,647"),
+        (
+            "user_id,item_id,timestamp\n1,2,2020-07-05 12:00:00\n",
+            "line 2, column timestamp: '2020-07-05 12:00:00' is not",
+        ),
+    ],
+)
+def test_bad_pairs_are_one_clear_error(used, content, place):
     folder, _ = used
-    (folder / "holes.csv").write_text("user_id,item_id\n1,2\n,3\n")
-    done = run("score", "--pairs", "holes.csv", "--out", "holes.parquet", *ROUNDS, cwd=folder)
+    (folder / "bad.csv").write_text(content)
+    done = run("score", "--pairs", "bad.csv", "--out", "bad.parquet", *ROUNDS, cwd=folder)
     assert done.returncode == 2
-    assert "1 of 2 pairs have no user_id or no item_id" in done.stderr
-    assert not (folder / "holes.parquet").exists()
+    problem, remedy = done.stderr.splitlines()[-2:]
+    assert problem.startswith(f"error: bad.csv, {place}")
+    assert remedy == "       Correct the row. Nothing was written."
+    assert "Traceback" not in done.stderr
+    assert not (folder / "bad.parquet").exists()
+
+
+def test_bad_scores_to_compare_are_one_clear_error(used):
+    folder, _ = used
+    scores = pl.read_parquet(folder / "submission.parquet")
+    scores.with_columns(score=float("nan")).write_parquet(folder / "nan.parquet")
+    done = run("evaluate", "--compare", "nan.parquet", "submission.parquet", *ROUNDS, cwd=folder)
+    assert done.returncode == 2
+    assert "nan.parquet, row 1, column score: 'nan' is not a finite number" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,16 @@ from kraft.pipeline import Pipeline
 from kraft.settings import Settings
 
 START = 1593878903.5
+INTEGER = "an integer (from -2,147,483,648 to 2,147,483,647)"
 ON_USERS = "their users are not in the train period"
 
 
 def retimed(moment, rows=None):
-    """The rows of a log with ``moment(number, row)`` for a time."""
-    return [row._replace(timestamp=moment(number, row)) for number, row in enumerate(rows or log_rows())]
+    """The rows of a log with ``moment(number, row)`` for a time, each unlike the others."""
+    return [
+        row._replace(timestamp=moment(number, row), play_duration=row.play_duration + number % 60)
+        for number, row in enumerate(rows or log_rows())
+    ]
 
 
 def as_float32(seconds):
@@ -43,7 +47,10 @@ def told(made):
     [
         (lambda *_: START, "60 rows (100.0% of the log) of one time, 2020-07-05 00:08:23 (UTC+8)"),
         (lambda *_: None, "60 rows (100.0% of the log) without a timestamp"),
-        (lambda number, _: float(f"{START + 600 * number:.2E}"), "60 rows (100.0% of the log) of one time, 2020-06-24"),
+        (
+            lambda number, _: float(f"{START + 600 * number:.2E}"),
+            "60 rows (100.0% of the log) of one time, 2020-05-21 02:40:00",
+        ),
         (lambda number, _: as_float32(START + number), "60 rows (100.0% of the log) of one time, 2020-07-05 00:08:32"),
     ],
     ids=["one time", "no time", "as a spreadsheet writes it", "float32"],
@@ -52,7 +59,7 @@ def test_more_than_half_of_the_test_rows_left_out_of_a_tie(tmp_path, moment, amo
     with pytest.raises(InputError) as caught:
         built(tmp_path, retimed(moment))
     problem, remedy = str(caught.value).split("\n       ")
-    assert f"small_matrix.csv: 10 of 12 test rows (83.3%) would be left out, more than --max-left-out 0.5" in problem
+    assert "small_matrix.csv: 10 of 12 test rows (83.3%) would be left out, more than --max-left-out 0.5" in problem
     assert ON_USERS in problem
     assert f"the cut falls among {among}" in problem
     assert problem.endswith("rows within are ordered by user id and item id")
@@ -83,11 +90,8 @@ def test_a_log_of_ever_new_users_is_left_out_without_a_tie(tmp_path):
 
 def test_a_greater_share_may_be_allowed_and_an_allowed_one_is_told_when_reused(tmp_path):
     rows = retimed(lambda *_: START)
-    expected = [
-        f"10 of 12 test rows left out: {ON_USERS}",
-        "the cut falls among 60 rows (100.0% of the log) of one time, 2020-07-05 00:08:23 (UTC+8): rows within are "
-        "ordered by user id and item id",
-    ]
+    among = "the cut falls among 60 rows (100.0% of the log) of one time, 2020-07-05 00:08:23 (UTC+8)"
+    expected = [f"10 of 12 test rows left out: {ON_USERS}", f"{among}: rows within are ordered by user id and item id"]
     for _ in range(2):
         made = built(tmp_path, rows, max_left_out=0.9)
         assert [line for line in told(made) if "merged" not in line] == expected
@@ -97,7 +101,7 @@ def test_a_greater_share_may_be_allowed_and_an_allowed_one_is_told_when_reused(t
 
 
 def test_half_of_the_rows_without_a_time_is_a_warning(tmp_path):
-    made = built(tmp_path, retimed(lambda number, _: START + number if number % 2 == 0 else None))
+    made = built(tmp_path, retimed(lambda number, _: START + number if number // 2 % 2 == 0 else None))
     assert (made["test_rows"]["tied"], made["test_rows"]["left_out"]) == (30, 0)
     (warning,) = losses.warnings(made)
     assert warning.startswith("the cut falls among 30 rows (50.0% of the log) without a timestamp: ")
@@ -139,7 +143,7 @@ def test_the_other_log_that_is_tested_on(tmp_path):
 
 def test_rows_that_the_ranker_cannot_learn_from_are_told(tmp_path):
     """The train period is cut again: at three quarters of one time, most labels are of users without a history."""
-    rows = retimed(lambda number, row: START if number < 45 else START + 600 * number, log_rows(65)[:60])
+    rows = retimed(lambda number, _: START if number < 45 else START + 600 * number, log_rows(65)[:60])
     made = built(tmp_path, rows, preset="kraft")
     assert made["label_rows"]["left_out"] > 0
     lines = told(made)
@@ -155,7 +159,7 @@ def test_rows_that_the_ranker_cannot_learn_from_are_told(tmp_path):
 
 def spoil(path, column, value, count):
     """Put a bad value into the first rows of a file."""
-    header, *rows = list(csv.reader(path.open(encoding="utf-8")))
+    header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
     for row in rows[:count]:
         row[header.index(column)] = value
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -235,11 +239,14 @@ def test_an_error_of_the_same_build_says_what_was_quarantined(raw, tmp_path):
     with pytest.raises(InputError, match="at least 5 interactions") as caught:
         run_build(raw, tmp_path / "work", on_bad_rows="quarantine")
     _, *notes, remedy = str(caught.value).split("\n       ")
+    log, users = (
+        "57 of 60 rows of small_matrix.csv were quarantined",
+        "1 of 6 rows of user_features.csv were quarantined",
+    )
+    when, who = "timestamp must be a number", f"user_id must be {INTEGER}"
     assert sorted(notes, reverse=True) == [
-        "57 of 60 rows of small_matrix.csv were quarantined, most often: timestamp must be a number; the first is line 2, "
-        "timestamp '2020-07-05 12:25:39'",
-        "1 of 6 rows of user_features.csv were quarantined, most often: user_id must be an integer (from -2,147,483,648 to "
-        "2,147,483,647); the first is line 2, user_id 'x'",
+        f"{log}, most often: {when}; the first is line 2, timestamp '2020-07-05 12:25:39'",
+        f"{users}, most often: {who}; the first is line 2, user_id 'x'",
     ]
     assert remedy.endswith("Nothing was written.")
 
@@ -256,10 +263,8 @@ def test_an_error_of_a_later_stage_says_what_was_quarantined(raw, tmp_path, agai
             first.build()
     with pytest.raises(InputError, match="is positive") as caught, Pipeline(settings) as pipeline:
         pipeline.fit_als()
-    assert (
-        "\n       9 of 60 rows of small_matrix.csv were quarantined, most often: play_duration must be an integer (from "
-        "-2,147,483,648 to 2,147,483,647); see the table rejected_rows\n"
-    ) in str(caught.value)
+    note = f"9 of 60 rows of small_matrix.csv were quarantined, most often: play_duration must be {INTEGER}"
+    assert f"\n       {note}; see the table rejected_rows\n" in str(caught.value)
     assert pl.read_parquet(tmp_path / "work" / "tables" / "rejected_rows.parquet").height == 9
 
 
@@ -269,7 +274,7 @@ def test_the_errors_of_a_build_keep_their_notes_on_the_way_to_the_job(raw, tmp_p
         raw=raw, work=tmp_path / "work", threads=1, quiet=True, on_bad_rows="quarantine", max_bad_rows=1
     )
     with (
-        pytest.raises(InputError, match="57 of 60 rows of small_matrix.csv were quarantined"),
+        pytest.raises(InputError, match=r"57 of 60 rows of small_matrix\.csv were quarantined"),
         Pipeline(settings) as run,
     ):
         run.build()

@@ -65,7 +65,8 @@ def main(options: Options) -> None:
         write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
         page, next_step = None, f"duckdb {shlex.quote(str(options.work / 'kraft.duckdb'))}"
         if options.html:
-            stage, content = "kraft.report.evaluation.stage:evaluation", {"report": result["report"], **shown}
+            stage = "kraft.report.evaluation.stage:evaluation"
+            content = {"report": result["report"], "losses": pipeline.losses, **shown}
             pipeline.run("page", stage, **content, out=str(options.html), format=options.format)
             page, next_step = pipeline.results["page"], f"open {shlex.quote(str(options.html))}"
         print(result["table"])

@@ -37,7 +37,8 @@ def main(options: Options) -> None:
     out = options.page
     with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:
         pipeline.build()
-        pipeline.run("explore", "kraft.report.exploration.stage:explore", out=str(out), format=options.format)
+        asked = {"out": str(out), "format": options.format, "losses": pipeline.losses}
+        pipeline.run("explore", "kraft.report.exploration.stage:explore", **asked)
         made = pipeline.results["explore"]
         outcome = f"{counted(made['figures'], 'figure')}, {made['bytes'] / MIB:.1f} MiB -> {out}"
         print(pipeline.summary("explore", outcome, f"open {shlex.quote(str(out))}"))

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from kraft.data.losses import notes, paragraph
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.faults import explained
@@ -22,6 +23,7 @@ from kraft.engine.isolation import ONE_READER, THRIFTY, Running, RunningStage, S
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.store import FIT, Recipe, Store
+from kraft.errors import add_notes
 from kraft.models.recipes import (
     ALS,
     RANKER,
@@ -109,6 +111,8 @@ class Pipeline:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and "build" in self.results:
+            add_notes(error, notes(self.results["build"]["rejected"], published=True))
         with self._held:
             # A stage that was killed has left its drafts.
             self.store.tidy()
@@ -329,6 +333,11 @@ class Pipeline:
         return twin
 
     # --- what people read ---------------------------------------------------------------------
+
+    @property
+    def losses(self) -> str:
+        """What rows do not count, as a paragraph for a page; empty where all do."""
+        return paragraph(self.results["build"])
 
     def summary(self, job: str, outcome: str, next_step: str) -> str:
         """The last lines of a job: what was made, seconds, the peak against the limit, what to type next."""

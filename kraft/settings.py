@@ -213,6 +213,8 @@ class Settings(BaseModel):
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     """Rows of the raw files that break a rule: fail is an error at the first, quarantine sets them aside in the table
     rejected_rows, with file, line, column and reason."""
+    max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """With --on-bad-rows quarantine: share of a raw file's rows that may be set aside; more is an error."""
     no_wait: bool = False
     """Where another job works in the same folder: fail at once instead of waiting for its end."""
     quiet: bool = False
@@ -230,6 +232,10 @@ class Settings(BaseModel):
     null_timestamps: Literal["last", "drop"] = "last"
     """Interactions without a timestamp: last puts them after all others (the documented way), drop
     leaves them out."""
+
+    max_left_out: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the test rows that may be left out because their users are not in the train period; more is an
+    error."""
 
     factors: Annotated[int, Field(ge=1, le=1024)] | None = None
     """ALS: latent factors. Default: the preset's (kraft: 16, seed: 64)."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kraft.data import losses
 from kraft.models.recipes import ALS, RANKER, SCORES, WATCH_TIME, named
 from kraft.report.words import counted
 from kraft.settings import Settings
@@ -18,7 +19,7 @@ def details(results: Mapping[str, dict[str, Any]], reused: list[str], settings: 
     """
     lines = _file_lines(results)
     if build := results.get("build"):
-        lines += [*_build_lines(build, settings), *_aside_lines(build["rejected"])]
+        lines += [*_build_lines(build, settings), *_loss_lines(build)]
     if als := results.get(named(ALS, settings)):
         lines.append(
             f"als     {als['users']:,} users x {als['items']:,} items, {als['factors']} factors, "
@@ -84,9 +85,9 @@ def _build_lines(build: dict[str, Any], settings: Settings) -> list[str]:
     return lines
 
 
-def _aside_lines(rejected: Mapping[str, int]) -> list[str]:
-    listed = ", ".join(f"{counted(rows, 'row')} of {file}" for file, rows in rejected.items())
-    return [f"aside   {listed}: see the table rejected_rows"] if listed else []
+def _loss_lines(build: Mapping[str, Any]) -> list[str]:
+    """Whether the tables were made or reused: what does not count is not in them."""
+    return [*losses.sentences(build), *(f"warning: {clause}" for clause in losses.warnings(build))]
 
 
 def _ranker_lines(ranker: dict[str, Any]) -> list[str]:

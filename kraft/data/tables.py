@@ -1,19 +1,20 @@
 """The stage that builds the tables of `sql/` from the raw files."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 
 from kraft.columns import LABEL_SAMPLE, pair_features, ranker_features
 from kraft.data.aside import Aside, publish
 from kraft.data.contracts import resolve
+from kraft.data.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
 from kraft.data.read_files import read_files
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
@@ -24,8 +25,8 @@ from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
 from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
-from kraft.errors import EngineError, InputError
-from kraft.settings import PRESETS, Settings
+from kraft.errors import EngineError, InputError, KraftError, add_notes
+from kraft.settings import PRESETS, Settings, StackingSettings
 
 BASE_TABLES = (
     "user_features",
@@ -39,6 +40,7 @@ BASE_TABLES = (
     "user_counts",
     "item_counts",
     "interactions_test",
+    TEST_ROWS,
     "test_positives",
     "sample_submission",
 )
@@ -69,6 +71,8 @@ LOG = "raw_interactions"
 """Logical name of the log."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
+INSTEAD = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
+"""What makes tables of the test period where that is a log of its own."""
 TABLES = {"seed": (*BASE_TABLES, *SEED_TABLES), "kraft": (*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES)}
 """What a build brings up to date, by preset."""
 
@@ -105,7 +109,12 @@ def build(
     Returns:
         `built` (name -> rows, seconds, peak_mib, reason), `reused` (names), `split` (the row of the table, and
         its `cut_time`), `interactions` (rows), `duplicates` (exact copies dropped from the log), `rejected` (raw
-        file -> rows set aside), `files` (as of `read_files`), `catalog` (path).
+        file -> `Quarantined`), `test_rows` and `label_rows` (`PeriodRows` of the test period, and of the rows that the
+        ranker learns from; None where that table was not asked for), `files` (as of `read_files`), `catalog` (path).
+
+    Raises:
+        InputError: a raw file breaks a rule; with quarantine, in a greater share of its rows than `max_bad_rows`; or
+            more than `max_left_out` of the test rows are left out.
     """
     settings = Settings.model_validate(arguments["settings"])
     once = partial(_build, settings, arguments, builder, resolve, tell)
@@ -136,45 +145,45 @@ def _build(
     names = (*(arguments.get("tables") or TABLES[settings.preset]), *(arguments.get("more") or ()))
     stacking = None if arguments.get("tables") else PRESETS[settings.preset].stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
-    with open_session(budget, settings.threads, store.tmp, files) as connection:
+    asides: list[Aside] = []
+    with open_session(budget, settings.threads, store.tmp, files) as connection, _noted(asides):
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
-        rejected: dict[str, int] = {}
         if observed:
-            sources["observed_interactions"], rejected = _observed(settings, make, store, seen)
+            sources["observed_interactions"] = _observed(settings, make, store, seen, asides)
             parameters |= {"train_fraction": 1.0}
-        main = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
-        aside = _aside(main, sources)
+        main = make(store, sources, parameters, instead=INSTEAD if observed else {})
+        aside = _aside(main, sources, asides)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), aside)
-        builders = [(main, names)]
+        builders: list[tuple[Builder, Iterable[str]]] = [(main, names)]
         # Whose pairs the ranker learns from, the table of their features, and that of the pairs.
         learning, learned, pairs = main, "ranker_train", "interactions_train"
         if stacking:
-            known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
-            known |= {"interactions": Parquet(store.table("interactions_train"))}
-            again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
-            fit = make(store.inner(FIT), known, parameters | again)
-            builders.append((fit, PAIR_TABLES))
+            fit = _fit(make, store, parameters, stacking)
+            builders.append((fit, (TEST_ROWS, *PAIR_TABLES)))
             learning, learned, pairs = fit, "pair_features", "interactions_test"
-        with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
-            for each, listed in builders:
-                for name in listed:
-                    task.note(name)
-                    if each is learning and name == learned:
-                        sampled(each, learned, pairs, most_rows).ensure(name)
-                    else:
-                        each.ensure(name)
-                    tell(name)
-                    task.advance()
-        split = _first(connection, main, "split")
-        main.source("interactions").register(connection, "interactions")
-        log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
-        rows, raw_rows = (int(count) for count in log[0])
-        rejected |= publish(store, aside)
-    sides = {name: source for name, source in inputs.items() if name != LOG}
-    logs = [given[LOG] for given in (inputs, seen) if given]
-    split["cut_time"] = _local_time(split["cut_timestamp"])
+        periods: list[PeriodRows] = []
+        todo = [(each, name) for each, listed in builders for name in listed]
+        with progress.task("build_features", len(todo), "tables") as task:
+            for each, name in todo:
+                task.note(name)
+                if each is learning and name == learned:
+                    sampled(each, learned, pairs, most_rows).ensure(name)
+                else:
+                    each.ensure(name)
+                if name == TEST_ROWS:
+                    periods.append(_period(each))
+                    if each is main:
+                        hold_left_out((seen or inputs)[LOG], periods[0], settings.max_left_out)
+                tell(name)
+                task.advance()
+        split = _first(main, "split")
+        rows, raw_rows = _log_rows(main)
+        publish(store, aside)
+        rejected = {file: found for one in asides for file, found in one.found().items()}
+    split["cut_time"] = local_time(split["cut_timestamp"])
+    test_rows, label_rows, *_ = *periods, None, None
     return {
         "built": main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {}),
         "reused": main.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
@@ -183,9 +192,24 @@ def _build(
         "interactions": rows,
         "duplicates": raw_rows - rows,
         "rejected": rejected,
-        "files": read_files(settings, logs, sides, extras, _readers(names)),
+        TEST_ROWS: test_rows,
+        "label_rows": label_rows,
+        "files": _files(settings, inputs, seen, extras, names),
         "catalog": str(store.commit() if arguments.get("commit", True) else store.folder / CATALOG),
     }
+
+
+def _files(
+    settings: Settings,
+    inputs: Mapping[str, Source],
+    seen: Mapping[str, Source],
+    extras: Mapping[str, Source],
+    names: Iterable[str],
+) -> dict[str, Any]:
+    """Which raw files were read, and which were left alone; ``seen`` holds a log that is tested on."""
+    sides = {name: source for name, source in inputs.items() if name != LOG}
+    logs = [given[LOG] for given in (inputs, seen) if given]
+    return read_files(settings, logs, sides, extras, _readers(names))
 
 
 def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
@@ -243,35 +267,63 @@ def _n_features(settings: Settings) -> int:
 
 
 def _observed(
-    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source]
-) -> tuple[Parquet, dict[str, int]]:
-    """small_matrix, typed and checked like any log, in a folder of its own; and its rows that were set aside."""
+    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source], asides: list[Aside]
+) -> Parquet:
+    """small_matrix, typed and checked like any log, in a folder of its own, with the table of its bad rows."""
     sources: dict[str, Source] = dict(inputs)
     own = make(store.inner(OBSERVED), sources, settings.model_dump())
-    aside = _aside(own, sources)
-    return Parquet(own.ensure("interactions")), publish(own.store, aside)
+    aside = _aside(own, sources, asides)
+    made = Parquet(own.ensure("interactions"))
+    publish(own.store, aside)
+    return made
 
 
-def _aside(builder: Builder, sources: dict[str, Source]) -> Aside | None:
-    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it."""
+def _fit(make: Callable[..., Builder], store: Store, parameters: Mapping[str, Any], how: StackingSettings) -> Builder:
+    """What makes the tables of the train period, cut again in time."""
+    known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
+    known |= {"interactions": Parquet(store.table("interactions_train"))}
+    again = {"train_fraction": how.history_fraction, "held_out_share": how.held_out_share}
+    return make(store.inner(FIT), known, {**parameters, **again})
+
+
+def _aside(builder: Builder, sources: dict[str, Source], asides: list[Aside]) -> Aside | None:
+    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it, and ``asides`` gets it."""
     if builder.settings["on_bad_rows"] != "quarantine":
         return None
     aside = Aside(builder.store, builder.connection, sources, builder.settings)
     builder.set_aside = aside.screen
+    asides.append(aside)
     return aside
 
 
-def _first(connection: Connection, builder: Builder, table: str) -> dict[str, Any]:
-    builder.source(table).register(connection, table)
-    relation = connection.view(table)
+@contextmanager
+def _noted(asides: list[Aside]) -> Iterator[None]:
+    """Let every error say which rows were set aside before it: they may be its reason."""
+    try:
+        yield
+    except KraftError as error:
+        add_notes(error, [note for aside in asides for note in notes(aside.found(), published=False)])
+        raise
+
+
+def _period(builder: Builder) -> PeriodRows:
+    """The counts of `TEST_ROWS`, with what they are held against."""
+    split = _first(builder, "split")
+    cut = {"n": split["n"], "untimed": split["untimed"], "cut_time": local_time(split["cut_timestamp"])}
+    return cast("PeriodRows", _first(builder, TEST_ROWS) | cut)
+
+
+def _first(builder: Builder, table: str) -> dict[str, Any]:
+    builder.source(table).register(builder.connection, table)
+    relation = builder.connection.view(table)
     return dict(zip(relation.columns, relation.fetchall()[0], strict=True))
 
 
-def _local_time(timestamp: float | None) -> str:
-    """``timestamp`` in KuaiRec's own zone, UTC+8, to the second; empty for None."""
-    if timestamp is None:
-        return ""
-    return datetime.fromtimestamp(timestamp, timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
+def _log_rows(builder: Builder) -> tuple[int, int]:
+    """Rows of the log, and rows of its file."""
+    builder.source("interactions").register(builder.connection, "interactions")
+    log = builder.connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
+    return int(log[0][0]), int(log[0][1])
 
 
 def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: Aside | None) -> None:

@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from kraft.errors import EngineError, KraftError, MachineError
+from kraft.errors import EngineError, KraftError, MachineError, add_notes, notes_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,7 +48,9 @@ def explained(error: Exception, during: str = "") -> KraftError | None:
         if number in _REMEDIES:
             place = str(error.filename) if isinstance(error, OSError) and error.filename else during
             problem = f"{place}: {_words(number)}" if place else _words(number)
-            return MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
+            known = MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
+            add_notes(known, notes_of(error))
+            return known
     return None
 
 

@@ -204,7 +204,9 @@ class RunningStage:
         result: dict[str, Any] = json.loads(self._answer)
         if "error" in result:
             kind = getattr(errors, result["error"], KraftError)
-            raise kind(result["problem"], result["remedy"])
+            error = kind(result["problem"], result["remedy"])
+            errors.add_notes(error, result["notes"])
+            raise error
         result["peak_bytes"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return result
 
@@ -317,7 +319,8 @@ def _main() -> None:
         known = explained(error, during=f"stage {module}")
         if known is None:
             raise
-        result = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        told_error = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        result = told_error | {"notes": errors.notes_of(known)}
     # Taken here: a parent may come for the result long after the end.
     print(json.dumps(result | {"seconds": time.monotonic() - told["begun"]}), flush=True)
     sys.stderr.flush()

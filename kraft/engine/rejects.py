@@ -8,11 +8,12 @@ casts and checks that the file was refused with. Rows read = rows accepted + row
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 import duckdb
 
@@ -21,7 +22,7 @@ from kraft.engine.queries import Query, all_queries
 from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import INTEGERS, TEXT, TYPE_WORDS, RawFile, cast
 from kraft.engine.texts import PRIVATE
-from kraft.errors import QueryError
+from kraft.errors import InputError, QueryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,21 @@ COLUMNS: Final = {
     "value": "its value, or the row, shortened",
     "reason": "the rule that is broken",
 }
+
+
+class Quarantined(TypedDict):
+    """What was set aside of one raw file."""
+
+    aside: int
+    """Rows that were."""
+    read: int
+    """Rows of the file."""
+    reason: str
+    """The rule that most of them break."""
+    often: int
+    """How many break it."""
+    example: str
+    """The first of these: its line or row, the column, the value."""
 
 
 class Record(NamedTuple):
@@ -61,8 +77,8 @@ class Screened:
     """Logical name of the raw table."""
     settings: Mapping[str, Any]
     """Values for the parameters of the files of `sql/`."""
-    aside: int | None = field(default=None, compare=False)
-    """Rows that were set aside; None before the file was read."""
+    found: Quarantined | None = field(default=None, compare=False)
+    """What was set aside; None before the file was read."""
 
     @property
     def path(self) -> Path:
@@ -73,7 +89,7 @@ class Screened:
         return f"screened {CODE}:{self.file.state()}"
 
     def register(self, connection: Connection, name: str) -> None:
-        if self.aside is None:
+        if self.found is None:
             self.screen(connection)
         connection.table(self._good).project(_listed(self.file.columns)).create_view(name, replace=True)
 
@@ -90,7 +106,7 @@ class Screened:
         """Read the file, and keep its good rows and what is wrong with the others as tables of ``connection``.
 
         Raises:
-            InputError: the file as a whole cannot be read.
+            InputError: the file as a whole cannot be read, or the share of bad rows is greater than `max_bad_rows`.
         """
         good, bad = quoted(self._good), quoted(self.bad)
         typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in self.file.columns.items())
@@ -108,7 +124,23 @@ class Screened:
         kept, aside = connection.execute(counts).fetchall()[0]
         if kept + aside != read:
             raise QueryError(f"{self.path}: {read:,} rows read, but {kept:,} kept and {aside:,} set aside")
-        self.aside = aside
+        found = self._quarantined(connection, aside, read)
+        hold_share(self.path, found, self.settings["max_bad_rows"])
+        self.found = found
+
+    def _quarantined(self, connection: Connection, aside: int, read: int) -> Quarantined:
+        """What the table of the bad rows says of them."""
+        often = connection.execute(
+            f'select reason, count(*), min(line), arg_min("column", line), arg_min(value, line) '  # noqa: S608 - quoted name
+            f"from {quoted(self.bad)} group by reason order by count(*) desc, min(line) limit 1"
+        ).fetchall()
+        if not often:
+            return {"aside": 0, "read": read, "reason": "", "often": 0, "example": ""}
+        reason, count, line, column, value = often[0]
+        place = f"{'row' if self.file.is_parquet else 'line'} {line:,}"
+        # A whole row would take the line of the message for itself.
+        example = place if column is None else f"{place}, {column} {value!r}"
+        return {"aside": aside, "read": read, "reason": reason, "often": count, "example": example}
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -224,6 +256,24 @@ class Screened:
         self._remove(connection)
         for name in ("offenders", *made):
             connection.execute(f"drop table {quoted(name)}")
+
+
+def hold_share(path: Path, found: Quarantined, most: float) -> None:
+    """Hold the rows that were set aside of a file to the share ``most`` of all its rows.
+
+    Raises:
+        InputError: there are more.
+    """
+    aside, read = found["aside"], found["read"]
+    if aside <= most * read:
+        return
+    # Rounded up, so that what is advised is enough.
+    enough = min(1.0, math.ceil(100 * aside / read) / 100)
+    raise InputError(
+        f"{path}: {aside:,} of {read:,} rows ({aside / read:.1%}) would be quarantined, more than --max-bad-rows "
+        f"{most:g} allows; most often ({found['often']:,} rows, first {found['example']}): {found['reason']}",
+        f"Correct the file, or let more rows be left out: --max-bad-rows {enough:g}. Nothing was published.",
+    )
 
 
 def checks_of_rows(name: str) -> list[Query]:

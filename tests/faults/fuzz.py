@@ -127,7 +127,7 @@ class Bench:
         sources = {source: RawFile(path, columns, optional, key=next(iter(columns)), once=kind == "videos")}
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
-        store, values, refused = Store(work), {"positive_threshold": 1.0}, []
+        store, values, refused = Store(work), {"positive_threshold": 1.0, "max_bad_rows": 1.0}, []
         started = time.monotonic()
         try:
             with limited():

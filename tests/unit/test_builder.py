@@ -24,7 +24,7 @@ from kraft.settings import Settings
 
 DOWN_FROM_TRAIN = {
     "interactions_train", "interactions_test", "user_index", "item_index", "user_counts", "item_counts",
-    "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
+    "test_rows", "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
     "ranker_test",
 }  # fmt: skip
 

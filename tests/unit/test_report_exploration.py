@@ -234,7 +234,7 @@ def test_rejected_rows_are_told_with_their_reasons(tmp_path):
     rows += [rows[0], Row(user_id=5, video_id=10, timestamp=MIDNIGHT + DAY)]
     table = parts_of(quality.section(found_in(tmp_path, rows)))["rejected"]
     assert table.sentence == (
-        "Set aside or merged: 1 (log: exact copies of another row) and 1 (test period: of users who are not in train)."
+        "Left out or merged: 1 (log: exact copies of another row) and 1 (test rows: of users who are not in train)."
     )
     assert [row[1:4] for row in table.rows[:3]] == [[1, 12, "8.3%"], [0, 11, "0.0%"], [1, 3, "33.3%"]]
 

@@ -27,7 +27,8 @@ def evaluation(arguments: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         arguments: `settings`; `report`, of `kraft.evaluation.stage.judge`; `recommendations`, the report of
             `kraft.evaluation.recommendations.judge_recommendations`, or None; `users`, of `users.draw_users` with
-            `reasons`; `out`, the file to write; `format`: html, json or markdown.
+            `reasons`; `losses`, what is to be said of rows that do not count (`kraft.data.losses`), or nothing; `out`,
+            the file to write; `format`: html, json or markdown.
 
     Returns:
         `sections`, `figures` (how many), `bytes` (of the file), `peak_mib`.
@@ -63,6 +64,6 @@ def page(settings: Settings, arguments: Mapping[str, Any]) -> Page:
         users.section(arguments["users"], settings),
         runs.section(store, settings),
     ]
-    lead = scores.headline(report)
+    lead = " ".join(filter(None, [scores.headline(report), arguments.get("losses", "")]))
     facts = runs.facts(settings, trained.record)
     return Page(f"Evaluation of the preset {settings.preset}", lead, sections, facts)

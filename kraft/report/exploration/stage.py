@@ -24,7 +24,8 @@ def explore(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Write the page; the tables it reads (`tables.inputs`) are up to date.
 
     Args:
-        arguments: `settings`; `out`, the file to write; `format`: html, json or markdown.
+        arguments: `settings`; `losses`, what is to be said of rows that do not count (`kraft.data.losses`), or
+            nothing; `out`, the file to write; `format`: html, json or markdown.
 
     Returns:
         `sections`, `figures` (how many), `bytes` (of the file), `peak_mib`.
@@ -33,7 +34,7 @@ def explore(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings = Settings.model_validate(arguments["settings"])
     out = Path(arguments["out"])
-    made = page(tables.run(settings))
+    made = page(tables.run(settings), arguments.get("losses", ""))
     write(made, out, format=arguments["format"], figures=out.parent / FIGURES)
     return {
         "sections": len(made.sections),
@@ -43,11 +44,10 @@ def explore(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(found: tables.Exploration) -> Page:
+def page(found: tables.Exploration, losses: str = "") -> Page:
     """The page's content."""
-    lead = (
-        f"{activity.headline(found)} The SQL behind each plot answers as it stands in kraft.duckdb of the work folder."
-    )
+    how = "The SQL behind each plot answers as it stands in kraft.duckdb of the work folder."
+    lead = " ".join(filter(None, [activity.headline(found), losses, how]))
     sections = [
         activity.overview(found),
         activity.activity(found),

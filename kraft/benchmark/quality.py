@@ -104,7 +104,7 @@ def _quality_checks(
 ) -> list[Check]:
     gap = abs(table[KRAFT]["AUC"] - validation)
     checks = [at_most("test AUC less validation AUC, absolute", gap, MOST_GAP, ".4f")]
-    checks += [at_least(f"{one}: closed from seed to oracle", closed[one], CLOSED[one], ".1%") for one in CLOSED]
+    checks += [at_least(f"{SHOWN[one]}: closed from seed to oracle", closed[one], CLOSED[one], ".1%") for one in CLOSED]
     for name in NAIVE:
         for metric in ("ndcg@10", "auc"):
             # The first set less this one, over all pairs.

@@ -11,57 +11,57 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from kraft.benchmark.following import Follower
+from kraft.benchmark.process_monitor import ProcessMonitor
+from kraft.benchmark.run_stages import SHARED
 from kraft.engine.budget import mib
-from kraft.engine.isolation import ENVIRONMENT
 from kraft.errors import MachineError
+from kraft.settings import MIB
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 ROOT = Path(__file__).parents[2]
 SHOWN_LINES = 15
-SHARED = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
-"""What KRAFT sets for its stages and every measured process gets: how it allocates memory is its own business."""
 
 
 class Measured(NamedTuple):
     """One run of a command."""
 
     seconds: float
-    """From start to end, as a clock on the wall shows it."""
+    """Wall clock, from start to end."""
     cpu_seconds: float
     """Of all its processes, user and system."""
     peak_bytes: int
-    """Resident memory of its largest process at its largest."""
+    """Peak resident memory of its largest process."""
     code: int
     """Exit code; below 0, the signal that killed it."""
     stdout: str
     stderr: str
-    followed: Follower | None = None
-    """What was seen of all its processes, where it was followed."""
+    monitor: ProcessMonitor | None = None
+    """What was seen of all its processes, where they were monitored."""
 
     def figures(self) -> dict[str, Any]:
         """What a report keeps of it."""
-        return {
-            "seconds": round(self.seconds, 3),
-            "cpu_seconds": round(self.cpu_seconds, 3),
-            "peak_mib": round(self.peak_bytes / 1024**2, 1),
-        }
+        figures = {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3)}
+        return {**figures, "peak_mib": round(self.peak_bytes / MIB, 1)}
 
     def answer(self) -> dict[str, Any]:
-        """The last line of stdout as JSON: how the benchmark's own processes report."""
+        """The last line of stdout, JSON: the result of a function that `runner` ran."""
         told: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
         return told
 
+    def error(self) -> str:
+        """The last line of stderr (or stdout) that is not indented: the error, without its remedy."""
+        lines = [line for line in (self.stderr or self.stdout).splitlines() if line[:1].strip()]
+        return lines[-1] if lines else f"exit {self.code}"
+
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of every measured process, the same for KRAFT and for what it is measured against.
+    """The environment of every measured process, the same for KRAFT and its opponents.
 
-    Python may keep what it compiles: packages that pip installed are compiled, and so is KRAFT after its first run.
+    Python may keep what it compiles: installed packages are compiled, and so is KRAFT after its first run.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    shared = {name: ENVIRONMENT[name] for name in SHARED}
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, **shared, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths)}
+    return {**inherited, **SHARED, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def measure(
@@ -70,26 +70,24 @@ def measure(
     threads: int,
     folder: Path,
     check: bool = True,
-    follow: bool = False,
+    monitor: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> Measured:
     """Run ``command`` and wait for it.
 
     Args:
-        command: a program and its arguments.
-        threads: for `environment`.
+        command: a program and its arguments, run with `environment` of ``threads`` and ``variables``.
         folder: where it runs; a folder without a kraft.toml, which would change its settings.
         check: whether a command that fails is an error.
-        follow: whether to look at all its processes as they run, those that nobody waits for too.
-        variables: further ones of its environment.
+        monitor: whether to look at all its processes as they run, also those that nobody waits for.
 
     Raises:
-        MachineError: ``check``, and the command failed; with the last lines it wrote to stderr.
+        MachineError: ``check``, and the command failed; with the last lines of its stderr.
     """
     with TemporaryDirectory() as scratch:
         counted = Path(scratch, "counted.json")
         process = subprocess.Popen(
-            # -I -S: without site-packages the launcher is 9 MiB.
+            # -I -S: without site-packages the launcher takes 9 MiB.
             [sys.executable, "-I", "-S", str(LAUNCHER), str(counted), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,9 +97,9 @@ def measure(
             text=True,
             start_new_session=True,
         )
-        follower = Follower(process.pid) if follow else None
+        watch = ProcessMonitor(process.pid) if monitor else None
         try:
-            with follower or nullcontext():
+            with watch or nullcontext():
                 stdout, stderr = process.communicate()
         except BaseException:
             # The whole group: the command, and the stages that it runs.
@@ -111,16 +109,9 @@ def measure(
         if process.returncode != 0:
             raise MachineError(f"cannot run {command[0]}: {stderr.strip().splitlines()[-1]}")
         told = json.loads(counted.read_text(encoding="utf-8"))
-        run = Measured(**told, stdout=stdout, stderr=stderr, followed=follower)
+        run = Measured(**told, stdout=stdout, stderr=stderr, monitor=watch)
     if check and run.code != 0:
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-SHOWN_LINES:])
-        raise MachineError(
-            f"{' '.join(command[1:])} failed (exit {run.code}) after {run.seconds:.1f} s at {mib(run.peak_bytes)}:\n"
-            f"{last}"
-        )
+        failed = f"{' '.join(command[1:])} failed (exit {run.code}) after {run.seconds:.1f} s at {mib(run.peak_bytes)}"
+        raise MachineError(f"{failed}:\n{last}")
     return run
-
-
-def module(name: str, *arguments: str | Path | float) -> list[str]:
-    """The command `python -m NAME ARGUMENTS...`, with this very Python."""
-    return [sys.executable, "-m", name, *map(str, arguments)]

@@ -5,7 +5,6 @@ Both run in one process group that is measured from outside, each in a work fold
 session, which is Java and Spark starting, in the runs and for a single row.
 """
 
-import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -15,8 +14,8 @@ from kraft.benchmark.outside import Measured, module
 from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.walk import EVALUATING, SESSION
-from kraft.errors import MachineError
 from kraft.settings import MIB
+from kraft.spark.needs import need_spark
 
 DUCKDB, SPARK = ENGINES = ("duckdb", "spark")
 ALL: Final = "all"
@@ -56,8 +55,8 @@ def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int |
         rounds: of the ranker; None for the preset's.
 
     Raises:
-        InputError: the master's URL is none.
-        MachineError: Spark or Java is not installed, the master does not answer, or a run failed.
+        InputError: Spark or Java is not installed, or the master's URL is none.
+        MachineError: the master does not answer, or a run failed.
     """
     need_spark(cluster.master)
     runs: Runs = {engine: [] for engine in ENGINES}
@@ -80,32 +79,6 @@ def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int |
         "memory_limit": setup.memory_limit,
     }
     return report(runs, rows, facts)
-
-
-def need_spark(master: str) -> None:
-    """Make sure that Spark can run, and that a standalone master is there.
-
-    Raises:
-        InputError: the master's URL has no host and port.
-        MachineError: the extra or Java is not installed, or the master does not answer.
-    """
-    for package in ("pyspark", "sqlglot"):
-        if not _has(package):
-            raise MachineError(
-                f"this benchmark runs KRAFT on Spark, and {package} is not installed", "pip install -e '.[spark]'"
-            )
-    from kraft.spark.session import check_java, check_master  # noqa: PLC0415 - needs the extra
-
-    check_java()
-    check_master(master)
-
-
-def _has(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ValueError:
-        # A module that is hidden on purpose has no spec.
-        return False
 
 
 def _run(setup: Setup, cluster: Cluster, work: Path, engine: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of options

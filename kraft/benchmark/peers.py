@@ -59,7 +59,8 @@ def run(setup: Setup, repeats: int, rounds: int | None) -> Report:
         rounds: of the documented ranker, on both sides, at most; None for its 1,000. The preset kraft has its own.
 
     Raises:
-        MachineError: pandas is not installed, or a side failed.
+        InputError: pandas is not installed, or of another version.
+        MachineError: a side failed.
     """
     need_pandas()
     most = rounds or PRESETS["seed"].ranker.rounds

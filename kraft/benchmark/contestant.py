@@ -26,6 +26,7 @@ from kraft.models import ranker
 from kraft.models.factors import Factors
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
+from kraft.models.validation_stage import random_rows_apart
 from kraft.settings import PRESETS, RankerSettings
 
 MEMORY_PARAMETERS = ("force_col_wise", "deterministic")
@@ -37,7 +38,7 @@ def streamed(store: Store, settings: RankerSettings, threads: int, model: Path) 
     factors = Factors.load(store.model("als_seed"))
     trained = ranker.train(
         FeatureRows(store.table("ranker_train"), factors.user, factors.item),
-        lambda labels: random_rows(labels, settings.validation_fraction, settings.seed),
+        lambda labels: random_rows_apart(labels, settings.validation_fraction, settings.seed),
         settings,
         threads=threads,
         progress=Progress(QUIET),

@@ -24,6 +24,8 @@ from kraft.models.factors import Factors
 from kraft.models.features import FeatureRows
 from kraft.settings import MIB
 
+pytestmark = pytest.mark.slow
+
 LIMIT = "1GiB"
 
 
@@ -109,7 +111,6 @@ def test_the_peers_features_are_krafts(store, peer, raw, tmp_path, careful):
                 np.testing.assert_array_equal(ours[:, place], theirs[column].to_numpy(np.float32), err_msg=column)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("peer")
 def test_peers_go_from_raw_files_to_metrics_by_turns(raw, tmp_path):
     report = peers.run(Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET)), 1, 5)

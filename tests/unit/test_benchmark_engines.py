@@ -66,7 +66,7 @@ def test_javas_heap_is_the_users_where_they_say_it(monkeypatch):
 def test_what_spark_needs_is_asked_for_before_anything_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "need_spark", lambda master: (_ for _ in ()).throw(InputError(f"no {master}")))
     setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
-    with pytest.raises(InputError, match="^no spark://nowhere$"):
+    with pytest.raises(InputError, match=r"^no spark://nowhere$"):
         engines.run(setup, Cluster("spark://nowhere", 1024 * MIB), "seed", 1, 5)
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ from matching import exactly
 
 from kraft import errors
 from kraft.engine.isolation import THRIFTY, RunningStage, StageHere, run_stage
-from kraft.errors import InputError, KraftError, MachineError
+from kraft.errors import KraftError, MachineError
 
 TESTS = Path(__file__).resolve().parents[1]
 MIB = 1024 * 1024

@@ -100,6 +100,11 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.progress = Progress(self.settings.verbosity)
         Budget(self.settings.memory_limit)
+        if self.settings.engine == "spark":
+            # To read what is installed takes 30 ms: only who asks for Spark pays them.
+            from kraft.spark.needs import need_spark  # noqa: PLC0415
+
+            need_spark(self.settings.master)
         self.store = Store(self.settings.work)
         # A job's own options are not the stages' business.
         shared = self.settings.model_dump(include=set(Settings.model_fields))

@@ -14,8 +14,9 @@ from kraft.benchmark.measure_process import Measured
 from kraft.benchmark.report import Cell, Check, Report, Runs, Table, check, median_of, ratio_of
 from kraft.benchmark.run_stages import EVALUATING, SESSION, run_stages, spark_startup
 from kraft.benchmark.runner import command_of
-from kraft.benchmark.setup import Setup, need
+from kraft.benchmark.setup import Setup
 from kraft.settings import MIB
+from kraft.spark.needs import need_spark
 
 DUCKDB, SPARK = ENGINES = ("duckdb", "spark")
 ROW: Final = "one row"
@@ -55,23 +56,13 @@ def run(setup: Setup, plan: Plan) -> Report:
     """Run every stage up to the metrics ``plan.repeats`` times by each engine, by turns.
 
     Raises:
-        InputError: the master's URL is none.
-        MachineError: Spark or Java is not installed, the master does not answer, or a run failed.
+        InputError: Spark or Java is not installed, or the master's URL is none.
+        MachineError: the master does not answer, or a run failed.
     """
     need_spark(plan.master)
     sides = {engine: partial(_run, setup, plan, engine) for engine in ENGINES}
     runs = setup.turns(plan.repeats, {**sides, ROW: partial(_count_one_row, setup, plan)})
     return report(runs, runs.pop(ROW), plan)
-
-
-def need_spark(master: str) -> None:
-    """Make sure that the extra and Java are installed, and that a standalone master is there: else an error."""
-    for package in ("pyspark", "sqlglot"):
-        need(package, "spark")
-    from kraft.spark.session import check_java, check_master  # noqa: PLC0415 - needs the extra
-
-    check_java()
-    check_master(master)
 
 
 def _run(setup: Setup, plan: Plan, engine: str) -> dict[str, Any]:

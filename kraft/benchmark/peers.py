@@ -23,7 +23,8 @@ from kraft.benchmark.measure_process import Measured
 from kraft.benchmark.parity import compare
 from kraft.benchmark.report import Cell, Check, Report, Runs, Table, at_least, at_most, median_of, most_of, ratio_of
 from kraft.benchmark.runner import command_of
-from kraft.benchmark.setup import Setup, need, ranker_record
+from kraft.benchmark.setup import Setup, ranker_record
+from kraft.engine.extras import need_extra
 from kraft.engine.store import Store
 from kraft.settings import MIB, PRESETS
 
@@ -69,9 +70,10 @@ def run(setup: Setup, plan: Plan) -> Report:
     """Run each side ``plan.repeats`` times by turns, and compare time, memory and results.
 
     Raises:
-        MachineError: pandas is not installed, or a side failed.
+        InputError: pandas is not installed, or of another version.
+        MachineError: a side failed.
     """
-    need("pandas", "bench")
+    need_extra("bench", "this benchmark")
     whole = plan.what == "peers"
     rounds = plan.rounds or PRESETS[SEED].ranker.rounds
     parts = tuple(COMMANDS) if whole else (PREPARE,)

@@ -17,7 +17,7 @@ from kraft.benchmark.report import LIBRARIES, Runs
 from kraft.benchmark.run_stages import run_stage
 from kraft.data.places import find_folder
 from kraft.engine.progress import QUIET, Progress
-from kraft.errors import InputError, MachineError
+from kraft.errors import InputError
 
 CHUNK = 1 << 24
 LOADED = (*LIBRARIES, "polars-runtime-32", "pydantic-core", "scipy")
@@ -122,16 +122,6 @@ def library_files() -> Iterator[Path]:
                 path = Path(str(file.locate()))
                 if (".so" in path.suffixes or path.suffix == ".pyc") and path.is_file():
                     yield path
-
-
-def need(package: str, extra: str) -> None:
-    """Make sure that a package of an extra is installed.
-
-    Raises:
-        MachineError: it is not.
-    """
-    if importlib.util.find_spec(package) is None:
-        raise MachineError(f"this benchmark needs {package}, which is not installed", f"pip install -e '.[{extra}]'")
 
 
 def ranker_record(work: Path, preset: str) -> dict[str, Any]:

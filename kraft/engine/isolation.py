@@ -245,18 +245,10 @@ class StageHere:
 
         Raises:
             KraftError: as the stage raises it.
-            InputError: the engine is not installed.
         """
         started = time.monotonic()
         module, function = self._stage.split(":")
-        try:
-            stage: Stage = getattr(importlib.import_module(module), function)
-        except ModuleNotFoundError as error:
-            if str(error.name).startswith("kraft"):
-                raise
-            raise errors.InputError(
-                f"--engine spark needs the package {error.name}", "Install it: pip install 'kraft[spark]'"
-            ) from None
+        stage: Stage = getattr(importlib.import_module(module), function)
         assert self._arguments is not None  # noqa: S101 - nobody asks for the result of what was not begun
         result = stage(self._arguments)
         return result | {"seconds": time.monotonic() - started, "peak_bytes": peak_bytes()}

@@ -20,7 +20,8 @@ from kraft.models.feature_table import FeatureTable
 from kraft.models.positives import naming_threshold
 from kraft.models.preset_rows import open_rows
 from kraft.models.recipes import RANKER, fit_store, named, ranker_recipe
-from kraft.models.validation import SplitRows, latest_rows, random_rows
+from kraft.models.validation import SplitRows, latest_rows
+from kraft.models.validation_stage import random_rows_apart
 from kraft.settings import MIB, RankerSettings, Settings
 
 
@@ -83,7 +84,7 @@ def sample_of(store: Store, settings: Settings) -> dict[str, Any]:
 def draw_rows(rows: FeatureTable[Any], labels: npt.NDArray[np.bool_], chosen: RankerSettings) -> SplitRows:
     """The rows to learn from and those to validate on, as ``chosen`` wants them drawn."""
     if chosen.validation == "random":
-        return random_rows(labels, chosen.validation_fraction, chosen.seed)
+        return random_rows_apart(labels, chosen.validation_fraction, chosen.seed)
     return latest_rows(
         labels,
         rows.column(columns.TIMESTAMP, np.float64, nullable=True),

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = ("--rounds", "5")
 READ = "small_matrix.csv, user_features.csv, item_categories.csv (+ 3 optional) in {}/work/twin/"
 

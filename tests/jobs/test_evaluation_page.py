@@ -17,6 +17,8 @@ from kraft.models.preset_rows import open_rows
 from kraft.report.evaluation import model
 from kraft.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 20
 SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
 

@@ -12,6 +12,8 @@ import pytest
 from browser import PAPER, look_at
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("--raw", "raw")
 LOG = "from interactions"
 BY_HAND = {

@@ -18,6 +18,8 @@ from loopback_server import Answer, FaultyServer
 
 from kraft.data.archive.unpack import REQUIRED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
 TABLES = {name: b"id\n" + random.Random(name).randbytes(30_000) for name in REQUIRED}

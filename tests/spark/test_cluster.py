@@ -25,7 +25,6 @@ from kraft.spark import session as session_module
 from kraft.spark.errors import asked
 from kraft.spark.session import spark_session, stop
 
-pytestmark = pytest.mark.slow
 USERS, ITEMS = 200, 500
 PAIRS = 100_000
 

@@ -13,7 +13,7 @@ from kraft.benchmark.process_monitor import ProcessMonitor
 from kraft.benchmark.setup import Setup
 from kraft.data.twin import synthesize
 from kraft.engine.progress import QUIET, Progress
-from kraft.errors import InputError, MachineError
+from kraft.errors import InputError
 
 MIB = 1024**2
 HAS_SPARK = all(map(importlib.util.find_spec, ("pyspark", "sqlglot"))) and shutil.which("java") is not None
@@ -63,21 +63,12 @@ def test_javas_heap_is_the_users_where_they_say_it(monkeypatch):
     assert plan.variables() == {}
 
 
-@pytest.mark.parametrize("package", ["pyspark", "sqlglot"])
-def test_a_package_that_is_not_there_is_said_before_anything_runs(monkeypatch, package):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else "it is there")
-    with pytest.raises(MachineError, match=f"needs {package}, which is not installed") as raised:
-        engines.need_spark("local[2]")
-    assert raised.value.remedy == "pip install -e '.[spark]'"
-
-
-@pytest.mark.skipif(not HAS_SPARK, reason="needs the extra [spark], and Java")
-def test_java_and_the_master_have_to_be_there(monkeypatch, tmp_path):
-    with pytest.raises(InputError, match="not a host and a port"):
-        engines.need_spark("spark://nowhere")
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(MachineError, match="needs Java"):
-        engines.need_spark("local[2]")
+def test_what_spark_needs_is_asked_for_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "need_spark", lambda master: (_ for _ in ()).throw(InputError(f"no {master}")))
+    setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
+    with pytest.raises(InputError, match=r"^no spark://nowhere$"):
+        engines.run(setup, Plan("spark://nowhere", 1024 * MIB))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

@@ -3,6 +3,7 @@ import resource
 import numpy as np
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -37,7 +38,7 @@ def batches_of(path, n_items, *, store_zeros=True):
     return read_batches(path, "user_index", "item_index", n_items, store_zeros=store_zeros)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(codes=count_matrices(), store_zeros=st.booleans(), slab_bytes=st.integers(1, 200))
 def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros, slab_bytes):
     folder = tmp_path_factory.mktemp("pages")
@@ -141,7 +142,7 @@ def write_log(folder, pairs, n_users, n_items):
     return Log(folder / "rows.parquet", folder / "user.parquet", folder / "item.parquet")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=80),
     store_zeros=st.booleans(),
@@ -192,7 +193,7 @@ def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positive
     assert facts == (CountFacts(3, 2, 254) if fits else None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     ids=st.lists(st.integers(0, 60) | st.integers(2**31 - 9, 2**31 - 1), min_size=1, max_size=9, unique=True),
     wanted=st.lists(st.integers(0, 70) | st.integers(2**31 - 9, 2**31 - 1)),

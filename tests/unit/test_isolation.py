@@ -13,7 +13,7 @@ from matching import exactly
 
 from kraft import errors
 from kraft.engine.isolation import THRIFTY, RunningStage, StageHere, run_stage
-from kraft.errors import InputError, KraftError, MachineError
+from kraft.errors import KraftError, MachineError
 
 TESTS = Path(__file__).resolve().parents[1]
 MIB = 1024 * 1024
@@ -193,11 +193,3 @@ def test_a_stage_here_runs_in_this_process_when_its_result_is_asked_for():
     assert (result["pid"], result["number"]) == (os.getpid(), 7)
     assert result["seconds"] >= 0
     assert result["peak_bytes"] > 0
-
-
-def test_a_stage_here_without_its_package_says_what_to_install(tmp_path, monkeypatch):
-    (tmp_path / "needy.py").write_text("import nosuchpackage\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match="--engine spark needs the package nosuchpackage") as raised:
-        StageHere("needy:stage", {}).result()
-    assert raised.value.remedy == "Install it: pip install 'kraft[spark]'"

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a kind of taste, user and group of videos
 -- Inputs:     watch_times, group_rates, video_details
--- Parameters: none
 -- Columns:
 --   kind     category, duration or author
 --   user_id  id of the user
@@ -15,8 +14,7 @@ items as (select key, rate from group_rates where kind = 'item'),
 authors as (
     select author_id from video_details where author_id is not null group by author_id having count(*) > 1
 ),
--- What each video is a member of. Kinds go by their place among the names until the end: numbers are grouped and sorted
--- in two thirds of the time.
+-- The groups that each video is a member of. Until the end a kind is a number, its place among the sorted names.
 members as (
     select item_id, 1 as place, video_details.author_id as key
     from video_details semi join authors on video_details.author_id = authors.author_id

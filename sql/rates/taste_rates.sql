@@ -62,12 +62,12 @@ strengths as (
         place, (within / freedom)
             / greatest((between_squares - groups * within / freedom) / nullif(total, 0e0), 1e-4 * within / freedom, 1e-12) as strength
     from moments
-),
-sorted as (
-    select groups.place, groups.user_id, groups.key, n * mean / (n + strength) as taste
-    from groups join strengths on groups.place = strengths.place
-    order by place, user_id, key
 )
 select
-    case place when 1 then 'author' when 2 then 'category' else 'duration' end as kind, user_id, key, taste
-from sorted
+    case groups.place when 1 then 'author' when 2 then 'category' else 'duration' end as kind,
+    groups.user_id,
+    groups.key,
+    n * mean / (n + strength) as taste
+from groups
+join strengths on groups.place = strengths.place
+order by groups.place, groups.user_id, groups.key

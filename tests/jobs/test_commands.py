@@ -128,7 +128,8 @@ def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
     assert (tmp_path / "elsewhere" / "kraft.duckdb").is_file()
 
 
-PAGES = {name: (Path(__file__).parents[2] / name).read_text(encoding="utf-8") for name in ("README.md", "sql/README.md")}
+ROOT = Path(__file__).parents[2]
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "sql/README.md")}
 SHOWN = [(name, query) for name, page in PAGES.items() for query in re.findall(r"```sql\n(.*?)```", page, re.DOTALL)]
 
 

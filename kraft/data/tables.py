@@ -215,8 +215,8 @@ def _files(
 def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
     """The builder that makes the table ``learned`` from a sample of ``pairs``, if these are more than ``most_rows``.
 
-    The features of the other pairs are never computed. The sample stays as the table `label_sample`, row by row that of
-    ``learned``, with the weights; where all pairs are taken there is no such table.
+    The features of the other pairs are never computed. The sample stays as the table `label_sample`, with the weights;
+    where all pairs are taken there is no such table.
     """
     builder.ensure(pairs)
     if builder.rows_of(pairs) <= most_rows:

@@ -1,10 +1,8 @@
 """The only place that opens DuckDB: memory, threads, spill folder and ordering are set together."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -13,8 +11,6 @@ from kraft.engine.locks import held_folder
 from kraft.engine.paths import pattern
 
 Connection = duckdb.DuckDBPyConnection
-STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
-"""Joins that pass the rows of their left side on as they come."""
 
 FLUSHED = "32MiB"
 """Freed memory beyond this goes back to the system when a task is done. DuckDB's allocator would keep 128 MiB a thread,
@@ -93,23 +89,6 @@ def prepare(connection: Connection, threads: int, *, kept: bool, raw: bool) -> N
     # What a Parquet file's statistics promise (no NULL in a column) would show in the bytes of the table.
     without = ["join_order", "build_side_probe_side"] * kept + ["statistics_propagation"] * raw
     connection.execute(f"set disabled_optimizers = '{','.join(without)}'")
-
-
-def loses_order(connection: Connection, select: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether the rows of ``select`` may come in another order than those of its inputs if several threads read them.
-
-    With two threads DuckDB 2.0 loses the order of a hash join's rows even when told to preserve it (measured: half a
-    million of 3.7 M rows moved); on one it keeps it, at two thirds of the speed. Filters, projections and a row that is
-    laid beside all others keep it on any number of threads.
-    """
-    plan = connection.execute(f"explain (format json) {select}", dict(parameters)).fetchall()
-    waiting = [node for _, text in plan for node in json.loads(text)]
-    while waiting:
-        node = waiting.pop()
-        if node["name"].endswith("_JOIN") and node["name"] not in STREAMING_JOINS:
-            return True
-        waiting += node["children"]
-    return False
 
 
 def open_file(path: Path) -> Connection:

@@ -38,7 +38,7 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
             threads=settings.threads,
             progress=progress,
             category_codes=category_codes(store, settings),
-            **sample_of(store, settings),
+            **sample_of(store, settings, rows),
         )
     return publish(trained, store, settings)
 
@@ -64,20 +64,20 @@ def label_rows(store: Store, settings: Settings) -> FeatureTable[Any]:
     return open_rows(fit.table("pair_features"), fit, settings)
 
 
-def sample_of(store: Store, settings: Settings) -> dict[str, Any]:
-    """What `ranker.train` has to know of the sample that the rows are; nothing where they are all there are."""
+def sample_of(store: Store, settings: Settings, rows: FeatureTable[Any]) -> dict[str, Any]:
+    """What `ranker.train` has to know of the sample that ``rows`` are; nothing where they are all there are."""
     seed = settings.preset == "seed"
     source, pairs = (store, "interactions_train") if seed else (fit_store(store), "interactions_test")
     entry = source.entry(columns.LABEL_SAMPLE)
     if entry is None:
         return {}
     with pq.ParquetFile(source.table(columns.LABEL_SAMPLE), pre_buffer=False) as file:
-        weights = np.empty(file.metadata.num_rows, dtype=np.float32)
-        last = 0
+        # All rows of a label weigh the same, and the sample may be in another order than the features.
+        weight = np.ones(2, dtype=np.float32)
         for group in range(file.num_row_groups):
-            read = file.read_row_group(group, columns=["weight"], use_threads=False)["weight"].to_numpy()
-            weights[last : last + len(read)] = read
-            last += len(read)
+            read = file.read_row_group(group, columns=[columns.POSITIVE_INTERACTION, "weight"], use_threads=False)
+            weight[read[columns.POSITIVE_INTERACTION].to_numpy().astype(np.intp)] = read["weight"].to_numpy()
+    weights = np.where(rows.labels(), weight[1], weight[0])
     return {"weights": weights, "label_rows": source.manifest()[pairs]["rows"]}
 
 

@@ -35,7 +35,7 @@ def run_trial(arguments: Mapping[str, Any]) -> dict[str, Any]:
             threads=settings.threads,
             progress=quiet,
             category_codes={},
-            **sample_of(store, settings),
+            **sample_of(store, settings, rows),
         )
     with open_rows(store.table("pair_features"), store, settings) as pairs:
         scoring.score(pairs, trained, Path(arguments["out"]), threads=settings.threads, progress=quiet)

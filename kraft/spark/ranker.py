@@ -86,7 +86,8 @@ def train_ranker(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(arguments["settings"])
     store, progress = Store(settings.work), Progress(settings.verbosity)
     session = spark_session(settings.master)
-    known = ranker_stage.sample_of(store, settings)
+    with ranker_stage.label_rows(store, settings) as rows:
+        known = ranker_stage.sample_of(store, settings, rows)
     lesson, names = _lesson(store, settings, known.get("weights"))
     prepared = time.monotonic()
     learned, model, ranks = _learned(session, lesson, progress)

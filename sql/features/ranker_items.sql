@@ -2,7 +2,6 @@
 --
 -- Grain:      one row an item of interactions
 -- Inputs:     interactions, video_metadata, item_index, item_counts
--- Parameters: none
 -- Columns:
 --   item_id                 id of the video
 --   item_index              row of the item factors; -1 for an item that is not in train

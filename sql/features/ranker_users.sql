@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user of interactions
 -- Inputs:     interactions, user_features, user_index, user_counts
--- Parameters: none
 -- Columns:
 --   user_id     id of the user
 --   user_index  row of the user factors; -1 for a user who is not in train

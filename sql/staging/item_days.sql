@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a video and day
 -- Inputs:     raw_item_daily_features
--- Parameters: none
 -- Columns:
 --   item_id         id of the video
 --   date            the day as yyyymmdd

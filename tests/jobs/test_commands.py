@@ -176,13 +176,15 @@ def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
     assert (tmp_path / "elsewhere" / "kraft.duckdb").is_file()
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "sql/README.md")}
+SHOWN = [(name, query) for name, page in PAGES.items() for query in re.findall(r"```sql\n(.*?)```", page, re.DOTALL)]
 
 
-@pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", README, re.DOTALL))
-def test_the_queries_of_the_readme_answer_with_the_columns_that_it_shows(used, query):
+@pytest.mark.parametrize(("page", "query"), SHOWN)
+def test_the_queries_of_the_pages_answer_with_the_columns_that_they_show(used, page, query):
     folder, _ = used
-    shown = README.split(f"```sql\n{query}```\n```text\n")[1].splitlines()[1]
+    shown = PAGES[page].split(f"```sql\n{query}```\n```text\n")[1].splitlines()[1]
     with duckdb.connect(str(folder / "work" / "kraft.duckdb"), read_only=True) as catalog:
         answer = catalog.sql(query)
         assert [name.strip() for name in shown.strip("│").split("│")] == answer.columns

@@ -47,7 +47,7 @@ def run_chain(connection, rows, train_fraction, null_timestamps):
     for name in CHAIN:
         query = all_queries()[name]
         connection.execute(
-            f"create or replace table {name} as {query.whole}", {part: values[part] for part in query.parameters}
+            f"create or replace table {name} as {query.text}", {part: values[part] for part in query.parameters}
         )
         result = connection.execute(f"from {name}")
         names = [column[0] for column in result.description]

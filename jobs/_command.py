@@ -18,7 +18,6 @@ import signal
 import sys
 import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ByteSize, ValidationError
@@ -30,12 +29,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from jobs._paths import TOML, check_paths
 from jobs._stopping import line, stop_in_order
 from kraft.engine.faults import explained
 from kraft.errors import InputError
 from kraft.settings import Settings
 
-TOML = Path("kraft.toml")
 _METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE", "{str,Path}": "PATH"}
 """How the help names a value of each type."""
 _DEFAULT = re.compile(r"\s*\((default|default factory): (.*)\)$")
@@ -50,7 +49,9 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
     """
     stop_in_order()
     try:
-        code = main(read_options(options_type, sys.argv[1:])) or 0
+        options = read_options(options_type, sys.argv[1:])
+        check_paths(options)
+        code = main(options) or 0
     except KeyboardInterrupt:
         print(line(signal.SIGINT), file=sys.stderr)
         code = 128 + signal.SIGINT
@@ -65,19 +66,6 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
         print(f"error: {known}", file=sys.stderr)
         code = known.exit_code
     sys.exit(code)
-
-
-def check_out(out: Path | str, settings: Settings) -> None:
-    """Hold the place that a job is to write to against what is there, before any work.
-
-    Raises:
-        InputError: a folder is in the way, or it is a URL and not Spark that writes there.
-    """
-    if isinstance(out, str):
-        if settings.engine != "spark":
-            raise InputError(f"--out {out}: not on this machine", "Spark writes there: add --engine spark.")
-    elif out.is_dir():
-        raise InputError(f"--out {out}: a folder of this name is in the way", "Give a file name.")
 
 
 def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:

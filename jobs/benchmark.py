@@ -1,36 +1,24 @@
-"""Measure KRAFT: `python -m jobs.benchmark preparation`."""
+"""Measure KRAFT: `python -m jobs.benchmark limit`."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from types import ModuleType
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_settings import CliPositionalArg
 
 from jobs._command import run
-from kraft.benchmark import (
-    candidates,
-    engines,
-    growth,
-    invariance,
-    limit,
-    pages,
-    peers,
-    preparation,
-    quality,
-    recommend,
-    rounds,
-    stages,
-    trials,
-)
-from kraft.benchmark.report import Report
+from kraft.benchmark import ablation, engines, growth, limit, pages, peers, quality, recommend, results, training_cost
+from kraft.benchmark.run_stages import Until
 from kraft.benchmark.setup import Setup, raw_folder
-from kraft.benchmark.walk import Until
 from kraft.engine.budget import Budget
 from kraft.engine.progress import Progress
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
-from kraft.settings import MIB, usable_cores
+from kraft.settings import MIB, InputPath, OutputFile, WorkFolder, usable_cores
 
 What = Literal[
     "preparation",
@@ -38,19 +26,27 @@ What = Literal[
     "limit",
     "growth",
     "rounds",
-    "invariance",
     "quality",
     "ablation",
-    "als",
-    "trials",
     "recommend",
-    "candidates",
     "pages",
-    "stages",
     "engines",
 ]
-OWN_DATA: tuple[What, ...] = ("growth", "quality", "candidates")
+QUESTIONS: dict[What, ModuleType] = {
+    "preparation": peers,
+    "peers": peers,
+    "limit": limit,
+    "growth": growth,
+    "rounds": training_cost,
+    "quality": quality,
+    "ablation": ablation,
+    "recommend": recommend,
+    "pages": pages,
+    "engines": engines,
+}
+OWN_DATA: tuple[What, ...] = ("growth", "quality")
 """What makes its own data."""
+NOT_RECORDED = ("--record", "--quiet", "-q", "--verbose", "-v")
 
 
 class Options(BaseModel):
@@ -59,127 +55,106 @@ class Options(BaseModel):
     preparation  from raw files to where training can start, against pandas and implicit ([bench])
     peers        from raw files to metrics, against pandas, implicit and LightGBM ([bench])
     limit        peak memory against the limit, time and spilled bytes, at each of --limits
-    growth       seconds and peak of every stage on twins of --scales, and how both grow with the rows
+    growth       seconds and peak of every stage at --scales, and how both grow with the rows
     rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
-    invariance   the same results from shuffled rows, Parquet, other threads and limits
-    quality      both presets on a fresh twin, against its true probabilities
+    quality      both presets on fresh synthetic data, against its true probabilities
     ablation     the preset kraft's ranker without each group of features
-    als          ALS alone with other settings
-    trials       the preset kraft's ranker with other settings
     recommend    lists from 500 candidates, against lists from every video
-    candidates   the first stage alone at 100,000 users x 50,000 videos, against NumPy
-    stages       where the time goes, against its floor on this machine
     engines      every stage by DuckDB and by Spark, and what Spark takes for a single row ([spark])
     pages        jobs.explore and jobs.evaluate --html, all else up to date
 
-    Prints a table and writes JSON. Exit code 1 where a promise was broken.
+    Prints tables and writes JSON. Exit code 1 where a check is not met.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     what: CliPositionalArg[What]
     """What to measure."""
-    raw: Path | None = None
-    """Folder with KuaiRec's files. Default: a synthetic twin at full size, made once in the work folder."""
-    work: Path = Path("work")
+    raw: InputPath | None = None
+    """Folder with KuaiRec's files. Default: synthetic data of full size, made once in the work folder."""
+    work: WorkFolder = Path("work")
     """Folder to work in: everything is made in its folder `benchmark`."""
-    out: Path | None = None
+    out: OutputFile | None = None
     """JSON file for every figure. Default: benchmark-WHAT.json in the work folder."""
     matrix: Literal["small", "big"] = "small"
-    """The interaction log (growth, quality and candidates make their own)."""
+    """The interaction log (growth and quality make their own)."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
-    """KRAFT's limit (limit and invariance have their own)."""
+    """KRAFT's limit (limit has its own)."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
-    """Threads of both sides (invariance has its own). Default: the cores of this machine."""
+    """Threads of both sides. Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, peers, rounds, growth, recommend, candidates, pages, engines: runs of each side, or size."""
+    """preparation, peers, rounds, growth, recommend, pages, engines: runs of each side, or scale."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     scales: str = "1,2,4"
-    """growth: what the twin's users are multiplied by, separated by commas."""
+    """growth: what the users are multiplied by, separated by commas."""
     format: str = "csv,parquet"
-    """growth: formats of the twin, separated by commas."""
+    """growth: formats of the data, separated by commas."""
     until: Until | None = None
-    """limit, growth, invariance: the last stage to run. Default: recommend for growth, else score (invariance goes from
-    score on to the metrics, and knows build and als beside it)."""
+    """limit, growth: the last stage to run. Default: recommend for growth, score for limit."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
     preset: Literal["kraft", "seed"] | None = None
-    """limit, growth, stages, engines: the models' preset. Default: seed for limit, else kraft."""
+    """limit, growth, engines: the models' preset. Default: seed for limit, else kraft."""
     master: str = "local[*]"
     """engines: Spark's master. Default: the cores of this machine."""
     driver_memory: ByteSize = ByteSize(2048 * MIB)
     """engines: heap of the driver's Java, unless PYSPARK_SUBMIT_ARGS is set; what the executors of a cluster may take
     is said in its spark-defaults.conf."""
     users: Annotated[int, Field(ge=10)] = 1411
-    """quality, growth: users of the twin, for growth at scale 1."""
+    """quality, growth: users of the synthetic data, for growth at scale 1."""
     items: Annotated[int, Field(ge=50)] = 3327
     """growth: videos of small_matrix."""
     scale: Annotated[int, Field(ge=1)] = 1
     """quality: multiplies the users."""
     twin_seed: Annotated[int, Field(ge=0)] = 1
-    """quality, growth: seed of the twin."""
+    """quality, growth: seed of the synthetic data."""
+    record: bool = False
+    """Write the tables to kraft/benchmark/RESULTS.md, with the date and the machine."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False
     """Also print details."""
 
+    def written(self) -> dict[str, Path]:
+        """The figures where nothing else is said."""
+        return {} if self.out else {"the figures": self.figures_file}
 
-DEFAULT_ROUNDS = 20
+    @property
+    def figures_file(self) -> Path:
+        return self.out or self.work / f"benchmark-{self.what}.json"
 
 
 def main(options: Options) -> int:
     Budget(options.memory_limit)
-    limits, plan = parse_limits(options.limits), _plan(options)
+    given = _parsed(options)
     progress = Progress(-1 if options.quiet else int(options.verbose))
     work = options.work.resolve()
     folder = work / "benchmark"
     raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "twin", progress)
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress, options.matrix)
-    report = _measure(options, setup, limits, plan)
-    out = options.out or work / f"benchmark-{options.what}.json"
-    text = json.dumps(report.as_json(), indent=2) + "\n"
+    question = QUESTIONS[options.what]
+    plan = question.Plan(**{name: given[name] for name in question.Plan._fields if name in given})
+    report = question.run(setup, plan)
+    out = options.out or work / options.figures_file.name
+    facts = {"options": options.model_dump(mode="json"), "raw": str(raw), "plan": plan._asdict()}
+    text = json.dumps(facts | report.as_json(), indent=2) + "\n"
     write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
     print(report)
     print(f"\nbenchmark {options.what}  {'passed' if report.passed else 'FAILED'} -> {out}")
+    if options.record:
+        words = [word for word in sys.argv[1:] if word not in NOT_RECORDED]
+        results.record(report, f"jobs.benchmark {shlex.join(words)}")
+        print(f"recorded in {results.RESULTS}")
     return 0 if report.passed else 1
 
 
-def _measure(options: Options, setup: Setup, limits: list[int], plan: growth.Plan) -> Report:
-    twin = {"users": options.users, "scale": options.scale, "seed": options.twin_seed}
-    until, preset = options.until or "score", options.preset or "seed"
-    runs = {
-        "preparation": lambda: preparation.run(setup, options.repeats),
-        "peers": lambda: peers.run(setup, options.repeats, options.rounds),
-        "limit": lambda: limit.run(setup, limits, until, options.rounds, preset),
-        "growth": lambda: growth.run(setup, plan),
-        "rounds": lambda: rounds.run(setup, options.repeats, options.rounds or DEFAULT_ROUNDS),
-        "invariance": lambda: invariance.run(setup, until, options.rounds),
-        "quality": lambda: quality.run(setup, twin, options.rounds),
-        "ablation": lambda: trials.run(setup, "ablation", trials.ABLATION),
-        "als": lambda: trials.run_als(setup),
-        "trials": lambda: trials.run(setup, "trials", trials.TRIALS),
-        "recommend": lambda: recommend.run(setup, options.repeats),
-        "candidates": lambda: candidates.run(setup, options.repeats),
-        "stages": lambda: stages.run(setup, options.preset or "kraft", options.rounds),
-        "engines": lambda: engines.run(
-            setup,
-            engines.Cluster(options.master, options.driver_memory),
-            options.preset or "kraft",
-            options.repeats,
-            options.rounds,
-        ),
-        "pages": lambda: pages.run(setup, options.repeats),
-    }
-    return runs[options.what]()
-
-
-def _plan(options: Options) -> growth.Plan:
-    """What `growth` runs.
+def _parsed(options: Options) -> dict[str, Any]:
+    """The options by the names that the questions' plans have; without those that are left to their defaults.
 
     Raises:
-        InputError: a scale is no whole number above 0, or a format is neither csv nor parquet.
+        InputError: a limit is no size, a scale is no whole number above 0, or a format is neither csv nor parquet.
     """
     scales = [part.strip() for part in options.scales.split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) for part in scales):
@@ -187,17 +162,11 @@ def _plan(options: Options) -> growth.Plan:
     formats = [part.strip() for part in options.format.split(",")]
     if not set(formats) <= {"csv", "parquet"}:
         raise InputError(f"--format {options.format}: only csv and parquet are known", "For example: --format csv")
-    return growth.Plan(
-        sorted({int(part) for part in scales}),
-        list(dict.fromkeys(formats)),
-        options.users,
-        options.items,
-        options.twin_seed,
-        options.preset or "kraft",
-        options.until or "recommend",
-        options.rounds,
-        options.repeats,
-    )
+    return options.model_dump(exclude_none=True) | {
+        "limits": parse_limits(options.limits),
+        "scales": sorted({int(part) for part in scales}),
+        "formats": list(dict.fromkeys(formats)),
+    }
 
 
 def parse_limits(text: str) -> list[int]:

@@ -1,6 +1,7 @@
 """Judge the scores: `python -m jobs.evaluate`."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from kraft.errors import InputError
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline
 from kraft.report.examples import draw_examples
-from kraft.report.place import Format, check_place
+from kraft.report.place import Format, beside
 from kraft.report.stages import MakeScoresPage, PageMade, make_scores_page
-from kraft.settings import MIB, Settings
+from kraft.settings import MIB, InputName, OutputFile, Settings
 from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS
 
 
@@ -23,17 +24,26 @@ class Options(Settings):
     test pair. Brings up to date whatever it needs.
     """
 
-    compare: tuple[str, str] | None = None
+    compare: tuple[InputName, InputName] | None = None
     """Two presets, or files of scores (user_id, item_id, score): print the paired differences, first less second."""
     baselines: bool = True
     """Also judge the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
-    json_out: Path | None = None
+    json_out: OutputFile | None = None
     """Also write the metrics to this JSON file. Default: evaluation.json (or comparison.json) in the work folder."""
-    html: Path | None = None
+    html: OutputFile | None = None
     """Also make a page of it, with plots, what the ranker goes by, and three users as examples: one file that opens
     offline. The plots are copied to the folder figures beside it."""
     format: Format = "html"
     """Of the page: json and markdown have the same words and numbers."""
+
+    def written(self) -> dict[str, Path]:
+        """The metrics where nothing else is said, and what lies beside the page."""
+        metrics = {} if self.json_out else {"the metrics": self.metrics_file}
+        return metrics | (beside(self.html) if self.html else {})
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.json_out or self.work / ("comparison.json" if self.compare else "evaluation.json")
 
 
 def main(options: Options) -> None:
@@ -42,9 +52,7 @@ def main(options: Options) -> None:
             raise InputError(f"--compare {name}: no such file", f"Give a file, or one of {', '.join(PRESETS)}.")
     if options.compare and options.html:
         raise InputError("--html shows one preset, --compare two score sets", "Leave out one of them.")
-    if options.html:
-        check_place("--html", options.html)
-    out = options.json_out or options.work / ("comparison.json" if options.compare else "evaluation.json")
+    out = options.metrics_file
     with Pipeline(options) as pipeline:
         if options.html:
             pipeline.more_tables = (*CANDIDATE_TABLES, *PAGE_TABLES)
@@ -56,12 +64,12 @@ def main(options: Options) -> None:
         write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
         outcome, next_step = (
             f"{result.report['pairs']:,} test pairs -> {out}",
-            f"duckdb {options.work / 'kraft.duckdb'}",
+            f"duckdb {shlex.quote(str(options.work / 'kraft.duckdb'))}",
         )
         if options.html:
             page = _make_page(pipeline, result.report, options.html, options.format)
             outcome += f"; {counted(page.figures, 'figure')}, {page.bytes / MIB:.1f} MiB -> {options.html}"
-            next_step = f"open {options.html}"
+            next_step = f"open {shlex.quote(str(options.html))}"
         print(result.table)
         print()
         print(pipeline.summary("evaluate", outcome, next_step))
@@ -75,6 +83,7 @@ def _make_page(pipeline: Pipeline, report: dict[str, Any], out: Path, form: Form
         out=out,
         format=form,
         report=report,
+        losses=pipeline.losses,
         recommendations=examples.recommendations,
         users=examples.users,
     )

@@ -1,7 +1,6 @@
 """Say why a user should see a video: `python -m jobs.explain --user 14 --top 3`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import best_of
-from kraft.settings import Settings
+from kraft.settings import OutputFile, Settings
 
 MOST_ID = 2**31 - 1
 
@@ -31,7 +30,7 @@ class Options(Settings):
     """Instead: explain the best so many of the user's recommendations."""
     features: Annotated[int, Field(ge=1)] = 10
     """Features with a line of their own, those with the largest effects; the others share one."""
-    json_out: Path | None = None
+    json_out: OutputFile | None = None
     """Also write the explanations, with every feature, to this JSON file."""
 
 

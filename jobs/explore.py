@@ -1,13 +1,14 @@
 """A page that shows the data: `python -m jobs.explore --out report/explore.html`."""
 
+import shlex
 from pathlib import Path
 
 from jobs._command import run
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline
-from kraft.report.place import ENDINGS, Format, check_place
+from kraft.report.place import ENDINGS, Format, beside
 from kraft.report.stages import MakeDataPage, make_data_page
-from kraft.settings import MIB, Settings
+from kraft.settings import MIB, OutputFile, Settings
 from kraft.stages.preset import PAGE_TABLES
 
 
@@ -19,20 +20,28 @@ class Options(Settings):
     whatever tables it needs.
     """
 
-    out: Path | None = None
+    out: OutputFile | None = None
     """File to write. Default: report/explore.html, .json or .md."""
     format: Format = "html"
     """html is the page itself; json and markdown have the same words and numbers."""
 
+    def written(self) -> dict[str, Path]:
+        """The page where nothing else is said, and what lies beside it."""
+        return ({} if self.out else {"the page": self.page}) | beside(self.page)
+
+    @property
+    def page(self) -> Path:
+        return self.out or Path("report") / f"explore.{ENDINGS[self.format]}"
+
 
 def main(options: Options) -> None:
-    out = options.out or Path("report") / f"explore.{ENDINGS[options.format]}"
-    check_place("--out", out)
+    out = options.page
     with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:
         pipeline.build()
-        made = pipeline.run(make_data_page, MakeDataPage(settings=pipeline.settings, out=out, format=options.format))
+        asked = MakeDataPage(settings=pipeline.settings, out=out, format=options.format, losses=pipeline.losses)
+        made = pipeline.run(make_data_page, asked)
         outcome = f"{counted(made.figures, 'figure')}, {made.bytes / MIB:.1f} MiB -> {out}"
-        print(pipeline.summary("explore", outcome, f"open {out}"))
+        print(pipeline.summary("explore", outcome, f"open {shlex.quote(str(out))}"))
 
 
 if __name__ == "__main__":

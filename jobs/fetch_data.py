@@ -11,6 +11,7 @@ from kraft.data.archive.disk import mebibytes
 from kraft.data.archive.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
 from kraft.data.archive.part import Source
 from kraft.engine.progress import Progress
+from kraft.settings import OutputFolder
 
 
 class Options(BaseModel):
@@ -22,7 +23,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    to: Path = Path("data")
+    to: OutputFolder = Path("data")
     """Folder for the data; made if it is not there."""
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] = OFFICIAL.url
     """Address of the archive; give a mirror's if the official one is slow or away."""

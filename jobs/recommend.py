@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs._command import check_out, run
+from jobs._command import run
+from kraft.engine.outputs import table_format
 from kraft.engine.store import write_whole
 from kraft.errors import InputError
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, evaluate, recommend
-from kraft.settings import Settings, Url
+from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
 
 
 class Options(Settings):
@@ -22,17 +23,17 @@ class Options(Settings):
     What a user has seen in the train period is left out: the models know no other.
     """
 
-    out: Url | Path
-    """File to write: CSV where the name ends in .csv, else Parquet; with --engine spark also a URL (hdfs://, s3a://),
-    of a folder of Parquet parts."""
+    out: Url | OutputTable
+    """File to write: Parquet, or CSV where the name ends in .csv, .csv.gz or .csv.zst; with --engine spark also a URL
+    (hdfs://, s3a://), of a folder of Parquet parts."""
     top: Annotated[int, Field(ge=1)] = 10
     """Videos a user."""
     candidates: Annotated[int, Field(ge=1)] | Literal["all"] = 500
     """Candidates a user for the ranker to choose from, or all: every video of the catalogue."""
-    users: Path | None = None
+    users: InputPath | None = None
     """CSV or Parquet file with the column user_id: only for these. Default: every user of the train period."""
-    items: Path | None = None
-    """CSV or Parquet file with the column item_id: only of these. Default: every video that is known."""
+    items: InputPath | None = None
+    """CSV or Parquet file with the column item_id (or video_id): only of these. Default: every video that is known."""
     cold_users: Literal["error", "popular"] = "error"
     """Users of --users who are not in the train period: an error, or the popular and the new videos, ranked."""
     exclude_seen: bool = False
@@ -45,8 +46,16 @@ class Options(Settings):
     evaluate: bool = False
     """Also judge both stages against the test period: candidates by source, and the lists against those from every
     video."""
-    json_out: Path | None = None
+    json_out: OutputFile | None = None
     """With --evaluate: also write the metrics to this JSON file. Default: recommendations.json in the work folder."""
+
+    def written(self) -> dict[str, Path]:
+        """The metrics, where --evaluate asks for them and nothing else is said."""
+        return {} if self.json_out or not self.evaluate else {"the metrics": self.metrics_file}
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.json_out or self.work / "recommendations.json"
 
 
 def main(options: Options) -> None:
@@ -64,9 +73,8 @@ def main(options: Options) -> None:
         made = recommend(pipeline, request, options.out)
         if options.evaluate:
             result = evaluate(pipeline, request, Path(options.out))
-            out = options.json_out or options.work / "recommendations.json"
             text = json.dumps(result.report, indent=2) + "\n"
-            write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+            write_whole(options.metrics_file, lambda draft: draft.write_text(text, encoding="utf-8"))
             print(result.table)
             print()
         outcome = f"{made.rows:,} videos for {counted(made.users, 'user')} -> {options.out}"
@@ -82,7 +90,6 @@ def check(options: Options) -> None:
     for name, path in (("users", options.users), ("items", options.items)):
         if path is not None and not path.is_file():
             raise InputError(f"--{name} {path}: no such file")
-    check_out(options.out, options)
     if options.exclude_seen and options.include_seen:
         raise InputError("--exclude-seen and --include-seen: only one of them can hold")
     if options.candidates != "all" and options.candidates < options.top:
@@ -92,6 +99,8 @@ def check(options: Options) -> None:
         )
     if options.evaluate and isinstance(options.out, str):
         raise InputError("--evaluate judges lists on this machine", "Give a file as --out.")
+    if options.evaluate and table_format(Path(options.out)) in {"csv.gz", "csv.zst"}:
+        raise InputError("--evaluate reads the lists again, and not what is compressed", "Write .csv or .parquet.")
     if options.evaluate and options.users:
         raise InputError("--evaluate judges the lists of every user", "Leave out --users.")
     if options.json_out and not options.evaluate:

@@ -1,12 +1,10 @@
 """Score pairs of users and videos: `python -m jobs.score --out submission.parquet`."""
 
-from pathlib import Path
-
-from jobs._command import check_out, run
+from jobs._command import run
 from kraft.artifacts import SCORES
 from kraft.errors import InputError
 from kraft.pipeline.pipeline import Pipeline
-from kraft.settings import Settings, Url
+from kraft.settings import InputPath, OutputTable, Settings, Url
 
 
 class Options(Settings):
@@ -16,17 +14,17 @@ class Options(Settings):
     it makes a small synthetic twin of KuaiRec and uses that.
     """
 
-    out: Url | Path
-    """File to write: CSV where the name ends in .csv, else Parquet; with --engine spark also a URL (hdfs://, s3a://),
-    of a folder of Parquet parts."""
-    pairs: Path | None = None
-    """CSV or Parquet file with the columns user_id and item_id: score these pairs instead of the test pairs."""
+    out: Url | OutputTable
+    """File to write: Parquet, or CSV where the name ends in .csv, .csv.gz or .csv.zst; with --engine spark also a URL
+    (hdfs://, s3a://), of a folder of Parquet parts."""
+    pairs: InputPath | None = None
+    """CSV or Parquet file with the columns user_id and item_id (or video_id): score these pairs instead of the test
+    pairs."""
 
 
 def main(options: Options) -> None:
     if options.pairs is not None and not options.pairs.is_file():
         raise InputError(f"--pairs {options.pairs}: no such file")
-    check_out(options.out, options)
     with Pipeline(options) as pipeline:
         if options.pairs is None:
             pipeline.export(options.out)

@@ -1,5 +1,6 @@
 """Make a synthetic twin of KuaiRec: `python -m jobs.synthesize`."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -13,7 +14,7 @@ from kraft.data.twin.making import ORACLE
 from kraft.data.twin.statistic import HEADER
 from kraft.engine.budget import Budget, mib, peak_bytes
 from kraft.engine.progress import Progress
-from kraft.settings import MIB, usable_cores
+from kraft.settings import MIB, InputPath, OutputFolder, usable_cores
 
 LOGS = ("small_matrix", "big_matrix")
 
@@ -26,8 +27,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    to: Path = Path("data/twin")
-    """Folder to write to."""
+    to: OutputFolder = Path("data/twin")
+    """Folder to write to. Files of an older twin there are replaced, others never."""
     users: Annotated[int, Field(ge=10)] = 1411
     """Users of small_matrix."""
     items: Annotated[int, Field(ge=50)] = 3327
@@ -40,7 +41,7 @@ class Options(BaseModel):
     """Of all seven files."""
     logs: Literal["both", "small"] = "both"
     """small leaves out big_matrix, nearly three quarters of all rows; the other files are the same bytes."""
-    side_tables: Path | None = None
+    side_tables: InputPath | None = None
     """Folder with real side tables: taken as they are; only what is missing is made up."""
     with_oracle: bool = False
     """Also write oracle.parquet: the true probability that each row of small_matrix is positive, at the default
@@ -77,7 +78,7 @@ def main(options: Options) -> int:
     for stem in summary.taken:
         print(f"  {stem:<26} taken as it is from {options.side_tables}")
     off = _check(options) if options.check else 0
-    print(f"next      python -m jobs.score --raw {options.to} --out submission.parquet")
+    print(f"next      python -m jobs.score --raw {shlex.quote(str(options.to))} --out submission.parquet")
     return 1 if off else 0
 
 

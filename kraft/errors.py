@@ -4,6 +4,8 @@ A job prints a `KraftError` as one line (what is wrong) and one remedy, without 
 with the error's code. Everything else that escapes is a defect and keeps its traceback.
 """
 
+from collections.abc import Iterable
+
 
 class KraftError(Exception):
     """Something the user or the machine can put right.
@@ -11,6 +13,8 @@ class KraftError(Exception):
     Args:
         problem: what is wrong and where: file, line or column, the rule that was broken.
         remedy: what to type or to change; empty where the problem already says it.
+
+    Notes (`add_note`) say what else may have led to it, each on a line of its own before the remedy.
     """
 
     exit_code = 1
@@ -21,7 +25,17 @@ class KraftError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.problem}\n       {self.remedy}" if self.remedy else self.problem
+        return "\n       ".join(filter(None, [self.problem, *notes_of(self), self.remedy]))
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """The notes that were added to an error."""
+    return list(getattr(error, "__notes__", ()))
+
+
+def add_notes(error: BaseException, notes: Iterable[str]) -> None:
+    for note in notes:
+        error.add_note(note)
 
 
 class InputError(KraftError):

@@ -6,12 +6,34 @@ defaults below. A preset gives the values of the models' settings that are not s
 """
 
 import os
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 MIB = 1024 * 1024
+DEFAULT_RAW = Path("data")
+"""Where the raw files are looked for if --raw is not given."""
+
+
+class Role(Enum):
+    """What a job does with the path that an option names. Every path of a job's options has one (`jobs._paths`)."""
+
+    INPUT = "reads it, a file or a folder of them"
+    OUTPUT = "writes this file"
+    TABLE = "writes rows to this file, in the format that its ending says"
+    FOLDER = "writes files into this folder"
+    WORK = "works in this folder"
+
+
+InputPath = Annotated[Path, Role.INPUT]
+InputName = Annotated[str, Role.INPUT]
+"""A file, or the name of something that is known."""
+OutputFile = Annotated[Path, Role.OUTPUT]
+OutputTable = Annotated[Path, Role.TABLE]
+OutputFolder = Annotated[Path, Role.FOLDER]
+WorkFolder = Annotated[Path, Role.WORK]
 
 
 def usable_cores() -> int:
@@ -103,12 +125,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    raw: Url | Path | None = None
+    raw: Url | InputPath | None = None
     """Folder with KuaiRec's files as CSV or Parquet; with --engine spark also a URL (hdfs://, s3a://). Default:
     `data` if it holds them, else a small synthetic twin made in the work folder."""
-    work: Path = Path("work")
+    work: WorkFolder = Path("work")
     """Folder for tables, models and the DuckDB catalog."""
-    matrix: str = "small"
+    matrix: InputName = "small"
     """The interaction log: small, big, or a file with the same columns; with --engine spark also a URL, of a file or
     of a folder of them."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
@@ -127,6 +149,8 @@ class Settings(BaseModel):
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     """Rows of the raw files that break a rule: fail is an error at the first, quarantine sets them aside in the table
     rejected_rows, with file, line, column and reason."""
+    max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """With --on-bad-rows quarantine: share of a raw file's rows that may be set aside; more is an error."""
     no_wait: bool = False
     """Where another job works in the same folder: fail at once instead of waiting for its end."""
     quiet: bool = False
@@ -144,6 +168,10 @@ class Settings(BaseModel):
     null_timestamps: Literal["last", "drop"] = "last"
     """Interactions without a timestamp: last puts them after all others (the documented way), drop
     leaves them out."""
+
+    max_left_out: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the test rows that may be left out because their users are not in the train period; more is an
+    error."""
 
     factors: Annotated[int, Field(ge=1, le=1024)] | None = None
     """ALS: latent factors. Default: the preset's (kraft: 16, seed: 64)."""

@@ -14,9 +14,20 @@ from kraft.engine.budget import LEAST_LIMIT, Budget
 from kraft.engine.session import open_session
 from kraft.engine.store import Store
 
-# How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# No deadline: how long an example takes says more of what else the machine does than of the code.
+# `--hypothesis-profile full`, which the gate gives, comes later and wins.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
+hypothesis.settings.register_profile("full", deadline=None)
+hypothesis.settings.load_profile("quick")
+
+SLOW_FOLDERS = ("outofcore", "spark")
+"""Rooms whose tests are all slow: they need large tables or a Java machine."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -188,8 +188,8 @@ class World:
         """DuckDB's result, as the builder has it written."""
         for part, path in self.inputs(query).items():
             Parquet(path).register(self.connection, part)
-        prepare(self.connection, 1 if query.order else 2, kept=bool(query.order), raw=False)
-        self._write(name, query.whole, {key: parameters[key] for key in query.parameters})
+        prepare(self.connection, 2, kept=False, raw=False)
+        self._write(name, query.text, {key: parameters[key] for key in query.parameters})
         return self.path(name)
 
     def _ensure(self, name: str) -> None:

@@ -52,7 +52,7 @@ def schema_of(table: str) -> dict[str, str]:
     with duckdb.connect() as connection:
         for part in query.inputs:
             create_empty(connection, part)
-        result = connection.sql(query.whole, params={name: PARAMETERS[name] for name in query.parameters})
+        result = connection.sql(query.text, params={name: PARAMETERS[name] for name in query.parameters})
         return dict(zip(result.columns, map(str, result.types), strict=True))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_array
 
 from kraft import columns
 from kraft.models.time_pages import TimePages
@@ -31,9 +32,8 @@ def write_pages(folder, times, video_index=None):
 def attributes_of(*facts, n_videos=None):
     """Attributes that are a constant and ``facts``, without daily figures."""
     n = len(facts[0]) if facts else n_videos
-    return VideoAttributes(
-        np.column_stack([np.ones(n), *facts]) if facts else np.ones((n, 1)), np.zeros((n, 5)), np.zeros(n, dtype=bool)
-    )
+    facts = csr_array(np.column_stack([np.ones(n), *facts]))
+    return VideoAttributes(facts, np.zeros((n, 5)), np.zeros(n, dtype=bool))
 
 
 @dataclass

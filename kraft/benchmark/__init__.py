@@ -1,5 +1,6 @@
-"""Measurements of KRAFT that anyone can rerun: `python -m jobs.benchmark`.
+"""Measurements of KRAFT that anyone can repeat: `python -m jobs.benchmark`. One file a question over one harness.
 
-Every process is measured from outside, every comparison runs its sides by turns in one call, and each side's
-results are compared, so that nobody wins by doing less.
+The harness: `setup` (data, limits, turns), `runner` and `measure_process` (a process measured from outside),
+`process_monitor`, `run_stages`, `parity`, `report` (tables, checks) and `results` (RESULTS.md). Every other file
+answers the question in its first line: it has a `Plan` of settings, and `run`.
 """

@@ -1,195 +1,126 @@
-"""The same pipeline on both engines by turns, from raw files to metrics: what Spark costs where one machine would do.
+"""What does Spark cost where one machine would do? The same pipeline on both engines by turns, raw files to metrics.
 
-Both run in one process group that is measured from outside, each in a work folder of its own, stage after stage
-(`kraft.benchmark.walk`). The metrics have to agree. What Spark takes before it has done anything is told apart: the
-session, which is Java and Spark starting, in the runs and for a single row.
+Each runs in one process group that is measured from outside, in a work folder of its own, stage after stage. The
+metrics have to agree. What Spark takes before it does anything is shown apart: its session (Java and Spark starting),
+in the runs and for a single row.
 """
 
-import importlib.util
 import os
 import shutil
-from pathlib import Path
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kraft.benchmark.outside import Measured, module
-from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
+from kraft.benchmark.measure_process import Measured
+from kraft.benchmark.report import Cell, Check, Report, Runs, Table, check, median_of, ratio_of
+from kraft.benchmark.run_stages import EVALUATING, SESSION, run_stages, spark_startup
+from kraft.benchmark.runner import command_of
 from kraft.benchmark.setup import Setup
-from kraft.benchmark.walk import EVALUATING, SESSION
-from kraft.errors import MachineError
 from kraft.settings import MIB
+from kraft.spark.needs import need_spark
 
 DUCKDB, SPARK = ENGINES = ("duckdb", "spark")
+ROW: Final = "one row"
 ALL: Final = "all"
 AGREEING: Final = ("ndcg@10", "auc")
 METRICS: Final = (*AGREEING, "auc warm items", "auc cold items")
-CLOSE: Final = 0.01
-"""Greatest difference of a metric that has to agree."""
+MOST_DIFFERENCE: Final = 0.01
+"""Of a metric that has to agree."""
 PEAKS: Final = {
     "python_mib": "largest Python process",
     "java_mib": "Java (of a cluster: the driver's)",
     "together_mib": "all processes together",
 }
+ROW_FIGURES: Final = {
+    "seconds": "the whole process",
+    "session_seconds": "of these, until there is a session",
+    "row_seconds": "and until the row is counted",
+}
 SUBMIT: Final = "PYSPARK_SUBMIT_ARGS"
-Runs = dict[str, list[dict[str, Any]]]
 
 
-class Cluster(NamedTuple):
-    """Where Spark runs."""
-
-    master: str
-    driver_memory: int
-    """Heap of the driver's Java in bytes: of a local master, of all that Spark does."""
+class Plan(NamedTuple):
+    master: str = "local[*]"
+    driver_memory: int = 2048 * MIB
+    """Heap of the driver's Java in bytes; with a local master, of all that Spark does."""
+    preset: str = "kraft"
+    repeats: int = 3
+    rounds: int | None = None
+    """Of the ranker; None for the preset's."""
 
     def variables(self) -> dict[str, str]:
-        """What of it the environment has to say; nothing where the user's own has said it."""
+        """Environment variables for Spark; none where the user's own environment has them."""
         return {} if SUBMIT in os.environ else {SUBMIT: f"--driver-memory {self.driver_memory // MIB}m pyspark-shell"}
 
 
-def run(setup: Setup, cluster: Cluster, preset: str, repeats: int, rounds: int | None) -> Report:
-    """Run every stage up to the metrics ``repeats`` times by each engine, by turns.
-
-    Args:
-        setup: data, folder, limit and threads.
-        cluster: where Spark runs.
-        preset: of the models.
-        repeats: of each engine.
-        rounds: of the ranker; None for the preset's.
+def run(setup: Setup, plan: Plan) -> Report:
+    """Run every stage up to the metrics ``plan.repeats`` times by each engine, by turns.
 
     Raises:
-        InputError: the master's URL is none.
-        MachineError: Spark or Java is not installed, the master does not answer, or a run failed.
+        InputError: Spark or Java is not installed, or the master's URL is none.
+        MachineError: the master does not answer, or a run failed.
     """
-    need_spark(cluster.master)
-    runs: Runs = {engine: [] for engine in ENGINES}
-    rows = []
-    for number in range(repeats):
-        # Each engine begins in turn.
-        for engine in ENGINES if number % 2 == 0 else reversed(ENGINES):
-            work = setup.fresh(f"engines-{engine}")
-            runs[engine].append(_run(setup, cluster, work, engine, preset=preset, rounds=rounds))
-            shutil.rmtree(work)
-            setup.progress.say(f"  {number + 1}/{repeats} {engine:<6} {runs[engine][-1][ALL]['seconds']:9.1f} s")
-        rows.append(_one_row(setup, cluster))
-    facts = {
-        "master": cluster.master,
-        "driver_memory": cluster.driver_memory,
-        "submit": cluster.variables().get(SUBMIT) or os.environ[SUBMIT],
-        "preset": preset,
-        "raw": str(setup.raw),
-        "threads": setup.threads,
-        "memory_limit": setup.memory_limit,
-    }
-    return report(runs, rows, facts)
+    need_spark(plan.master)
+    sides = {engine: partial(_run, setup, plan, engine) for engine in ENGINES}
+    runs = setup.turns(plan.repeats, {**sides, ROW: partial(_count_one_row, setup, plan)})
+    return report(runs, runs.pop(ROW), plan)
 
 
-def need_spark(master: str) -> None:
-    """Make sure that Spark can run, and that a standalone master is there.
-
-    Raises:
-        InputError: the master's URL has no host and port.
-        MachineError: the extra or Java is not installed, or the master does not answer.
-    """
-    for package in ("pyspark", "sqlglot"):
-        if not _has(package):
-            raise MachineError(
-                f"this benchmark runs KRAFT on Spark, and {package} is not installed", "pip install -e '.[spark]'"
-            )
-    from kraft.spark.session import check_java, check_master  # noqa: PLC0415 - needs the extra
-
-    check_java()
-    check_master(master)
-
-
-def _has(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ValueError:
-        # A module that is hidden on purpose has no spec.
-        return False
-
-
-def _run(setup: Setup, cluster: Cluster, work: Path, engine: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of options
-    words = setup.options(work, until="evaluate", engine=engine, master=cluster.master, **options)
-    command = module("kraft.benchmark.walk", *words, "--no-baselines")
-    run = setup.measure(command, follow=True, variables=cluster.variables())
+def _run(setup: Setup, plan: Plan, engine: str) -> dict[str, Any]:
+    work = setup.fresh(f"engines-{engine}")
+    given = {"preset": plan.preset, "rounds": plan.rounds, "engine": engine, "master": plan.master}
+    arguments = {"settings": setup.settings(work, **given), "until": "evaluate", "baselines": False}
+    run = setup.measure(command_of(run_stages, arguments), monitor=True, variables=plan.variables())
+    shutil.rmtree(work)
     stages = run.answer()
     stages[SESSION] = stages.get(SESSION, {"seconds": 0.0})
-    return {"stages": stages, ALL: run.figures() | _peaks(run, engine), "metrics": stages[EVALUATING].pop("metrics")}
+    whole = run.figures() | _peaks(run, engine)
+    return {"stages": stages, ALL: whole, "metrics": stages[EVALUATING].pop("metrics"), "seconds": whole["seconds"]}
 
 
 def _peaks(run: Measured, engine: str) -> dict[str, float]:
     """Of each kind of process; of Java only where there is one and the system tells."""
     told = [one.get("peak_bytes", 0) for one in run.answer().values()]
-    seen = run.followed.largest if run.followed else {}
+    seen = run.monitor.largest if run.monitor else {}
     python = [*told, *(peak for program, peak in seen.items() if program.startswith("python"))]
     # Without Spark all processes are waited for.
     found = {"python_mib": run.peak_bytes if engine == DUCKDB else max(python), "java_mib": seen.get("java", 0)}
-    if run.followed and seen:
-        # One that grew and ended between two looks was there too.
-        found["together_mib"] = max(run.followed.together, *found.values())
+    if run.monitor and seen:
+        # A process that grew and ended between two looks was there too.
+        found["together_mib"] = max(run.monitor.together, *found.values())
     return {name: round(size / MIB, 1) for name, size in found.items() if size}
 
 
-def _one_row(setup: Setup, cluster: Cluster) -> dict[str, Any]:
-    command = module("kraft.benchmark.one_row", cluster.master)
-    run = setup.measure(command, variables=cluster.variables())
+def _count_one_row(setup: Setup, plan: Plan) -> dict[str, Any]:
+    run = setup.measure(command_of(spark_startup, {"master": plan.master}), variables=plan.variables())
     return run.figures() | run.answer()
 
 
-def report(runs: Runs, rows: list[dict[str, Any]], facts: dict[str, Any]) -> Report:
-    """What is made of the figures.
-
-    Args:
-        runs: engine -> stages, all, metrics of each run.
-        rows: of each time that Spark counted one row.
-        facts: further entries of the JSON.
-    """
+def report(runs: Runs, rows: list[dict[str, Any]], plan: Plan) -> Report:
+    """What follows from ``runs`` (engine -> stages, all, metrics of each) and ``rows`` (each count of one row)."""
     parts = _parts(runs)
     ratios = {part: ratio_of(sides[SPARK], sides[DUCKDB], "seconds") for part, sides in parts.items()}
-    metrics = {
-        engine: {name: median_of([one["metrics"] for one in runs[engine]], name) for name in METRICS}
-        for engine in ENGINES
-    }
-    differences = {name: metrics[SPARK][name] - metrics[DUCKDB][name] for name in METRICS}
-    overhead = {name: median_of(rows, name) for name in ("seconds", "session_seconds", "row_seconds")}
-    seconds: list[tuple[Cell, ...]] = [
-        (part, *(median_of(side, "seconds") for side in sides.values()), ratios[part]) for part, sides in parts.items()
-    ]
+    overhead = {name: median_of(rows, name) for name in ROW_FIGURES}
     session = median_of([one["stages"][SESSION] for one in runs[SPARK]], "seconds")
-    how = f"medians of {len(rows)} runs by turns, master {facts['master']}; ratio: median of those of each turn"
+    seconds: list[tuple[Cell, ...]] = [(SESSION, "-", session, "-")]
+    for part, sides in parts.items():
+        seconds.append((part, *(median_of(side, "seconds") for side in sides.values()), ratios[part]))
+    peaks = [(text, *(_peak(runs[engine], name) for engine in ENGINES)) for name, text in PEAKS.items()]
+    how = f"medians of {len(rows)} runs by turns, master {plan.master}; ratio: median of those of each turn"
+    quality, checks = _quality(runs)
     tables = [
-        Table(f"seconds: {how}", ("", *ENGINES, "ratio"), [(SESSION, "-", session, "-"), *seconds]),
-        Table(
-            "peak memory [MiB]",
-            ("", *ENGINES),
-            [(text, *(_peak(runs[engine], name) for engine in ENGINES)) for name, text in PEAKS.items()],
-        ),
-        Table(
-            f"what the scores are worth; {' and '.join(AGREEING)} may differ by {CLOSE:g}",
-            ("", *ENGINES, "difference"),
-            [
-                (name, *(f"{metrics[engine][name]:.4f}" for engine in ENGINES), f"{differences[name]:+.4f}")
-                for name in METRICS
-            ],
-        ),
-        Table(
-            "what Spark takes for a single row",
-            ("", "seconds"),
-            [
-                ("the whole process", overhead["seconds"]),
-                ("of these, until there is a session", overhead["session_seconds"]),
-                ("and until the row is counted", overhead["row_seconds"]),
-            ],
-        ),
+        Table(f"seconds: {how}", ("", *ENGINES, "ratio"), seconds),
+        Table("peak memory [MiB]", ("", *ENGINES), peaks),
+        quality,
+        Table("Spark for a single row", ("", "seconds"), [(text, overhead[one]) for one, text in ROW_FIGURES.items()]),
     ]
     whole = {engine: median_of(side, "seconds") for engine, side in parts[ALL].items()}
     headline = (
         f"engines  duckdb {whole[DUCKDB]:.1f} s, spark {whole[SPARK]:.1f} s: {ratios[ALL]:.1f} times; "
         f"Spark takes {overhead['seconds']:.1f} s for one row"
     )
-    passed = all(abs(differences[name]) <= CLOSE for name in AGREEING)
-    data = {**facts, "ratios": ratios, "differences": differences, "overhead": overhead, "runs": runs, "one_row": rows}
-    return Report("engines", headline, tables, data, passed=passed)
+    submit = plan.variables().get(SUBMIT) or os.environ[SUBMIT]
+    data = {"submit": submit, "ratios": ratios, "overhead": overhead, "runs": runs, "one_row": rows}
+    return Report("engines", headline, tables, data, checks)
 
 
 def _parts(runs: Runs) -> dict[str, Runs]:
@@ -202,3 +133,15 @@ def _parts(runs: Runs) -> dict[str, Runs]:
 def _peak(runs: list[dict[str, Any]], name: str) -> str:
     found = [one[ALL][name] for one in runs if name in one[ALL]]
     return f"{max(found):,.0f}" if found else "-"
+
+
+def _quality(runs: Runs) -> tuple[Table, list[Check]]:
+    lines, checks = [], []
+    for name in METRICS:
+        found = [median_of([one["metrics"] for one in runs[engine]], name) for engine in ENGINES]
+        difference = found[1] - found[0]
+        lines.append((name, *(f"{value:.4f}" for value in found), f"{difference:+.4f}"))
+        if name in AGREEING:
+            bound, close = f"at most {MOST_DIFFERENCE:g} apart", abs(difference) <= MOST_DIFFERENCE
+            checks.append(check(f"{name}, spark less duckdb", f"{difference:+.4f}", bound, holds=close))
+    return Table("quality of the scores", ("", *ENGINES, "difference"), lines), checks

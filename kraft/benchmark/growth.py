@@ -1,14 +1,9 @@
-"""How seconds and peak memory grow with the rows: every stage, from raw files to recommendations, at several scales.
+"""How do seconds and peak memory grow with the rows? Every stage, from raw files to recommendations, at several scales.
 
-For each format a twin of small_matrix is made at every scale (users and rows grow with it, the videos stay). Every
-stage runs over each of them from scratch, in a process of its own, whose peak is what the kernel counted for it. The
-twins take turns, `Plan.repeats` times, and of each stage the median of its seconds is taken (and its highest peak): an
-hour in which the machine does something else weighs on all sizes alike, and not on the one that is running. The base
-and the smallest scale, on which every exponent hangs, run `SMALL_RUNS` times a turn.
-
-A stage takes some time even where there is next to nothing to do: libraries are loaded, and the side tables have
-their full size. That is measured too, on a twin of `BASE_USERS` users, and the exponent that counts is that of the
-seconds beyond it: the slope of a straight line through log seconds over log rows, by least squares.
+For each format there is synthetic data of every scale: users and rows grow, the videos stay. Every stage runs from
+scratch in a process of its own. The scales take turns, `Plan.repeats` times; seconds are medians, peaks the highest. A
+run of `BASE_USERS` users tells what a stage takes with next to nothing to do. We subtract these seconds, then fit
+log(seconds) on log(rows) by least squares: the slope is the exponent.
 """
 
 import math
@@ -16,106 +11,73 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import Measured, module
-from kraft.benchmark.report import Cell, Report, Table
-from kraft.benchmark.setup import Setup
-from kraft.benchmark.walk import BUILD, EVALUATING, RECOMMENDING, STAGES, TRAINING, Until
-from kraft.engine.isolation import run_stage
-from kraft.engine.progress import QUIET
+from kraft.benchmark.measure_process import Measured
+from kraft.benchmark.report import Cell, Check, Report, Table, at_most, check
+from kraft.benchmark.run_stages import BUILD, EVALUATING, RECOMMENDING, STAGES, TRAINING, Until, run_stages
+from kraft.benchmark.runner import command_of
+from kraft.benchmark.setup import Setup, synthesize
 from kraft.settings import MIB
 
 BASE_USERS = 20
 SMALL_RUNS = 3
-"""Runs of the base and of the smallest scale in each turn. With one, the base took 7.8 s in one growth and 11 s in the
-next, which moved the exponents beyond it by up to a tenth."""
+"""Runs of the base and of the smallest scale in each turn: every exponent depends on them."""
 LEAST_EXPONENT, MOST_EXPONENT = 0.9, 1.1
 MOST_PEAK_GROWTH = 1.1
 """Times the peak of the smallest scale that a stage may take at the largest."""
 FILLING = frozenset((BUILD, TRAINING, EVALUATING, RECOMMENDING))
-"""Stages that take what the limit gives them: DuckDB spills when its share of it is full, and the ranker learns from as
-many rows as have room. What is small enough at the smallest scale fills no share there, so they cannot be flat; of each
-of them it is asked that it stays below the limit. A lower limit shows what they need."""
+"""Stages that take what the limit gives them: DuckDB spills when its share is full, and the ranker learns from as many
+rows as have room. Their peaks have to stay below the limit."""
 SHOWN_SHARE = 0.02
 """Of the seconds of the largest build: tables that take less are not listed."""
 LEAST_SECONDS = 0.05
 """Less than this beyond the base is noise, and no exponent is fitted."""
 LEAST_SPREAD = 1.5
-"""Times the fewest rows that the most have to be. With less, as of a ranker that has room for as many at any scale,
-the seconds differ by chance, and so would the exponent."""
+"""Most rows over fewest. With less, as of a ranker that has room for as many at any scale, seconds differ by chance."""
 
 
 class Plan(NamedTuple):
-    """What grows."""
-
-    scales: Sequence[int]
+    scales: Sequence[int] = (1, 2, 4)
     """Ascending."""
-    formats: Sequence[str]
-    """csv, parquet."""
-    users: int
+    formats: Sequence[str] = ("csv", "parquet")
+    users: int = 1411
     """Of small_matrix at scale 1."""
-    items: int
-    seed: int
-    preset: str
-    until: Until
-    rounds: int | None
+    items: int = 3327
+    twin_seed: int = 1
+    """Of the synthetic data."""
+    preset: str = "kraft"
+    until: Until = "recommend"
+    rounds: int | None = None
     """Of the ranker; None for the preset's."""
-    repeats: int
-    """Turns."""
-
-
-class Twin(NamedTuple):
-    """Of one scale."""
-
-    scale: int
-    """0: the base."""
-    users: int
-    rows: int
-
-
-def run(setup: Setup, plan: Plan) -> Report:
-    """Measure every scale by turns, one format after the other.
-
-    Args:
-        setup: folder, with room for the twins of all scales, limit and threads; its data is not used.
-        plan: what grows.
-    """
-    found = {form: _measured(setup, plan, form) for form in plan.formats}
-    fits = {form: {stage: fit(runs, stage) for stage in stages_of(runs)} for form, runs in found.items()}
-    demands = [line for form, runs in found.items() for line in _demands(setup, form, runs, fits[form])]
-    tables = [table for form, runs in found.items() for table in _tables(plan, form, runs, fits[form])]
-    tables.append(Table("what was asked", ("", "found", "asked", "verdict"), demands))
-    met = all(verdict == "met" for *_, verdict in demands)
-    data = {
-        "plan": plan._asdict(),
-        "memory_limit": setup.memory_limit,
-        "threads": setup.threads,
-        "runs": found,
-        "exponents": {form: {stage: one._asdict() for stage, one in of.items()} for form, of in fits.items()},
-    }
-    return Report("growth", _headline(setup, found, fits), tables, data, passed=met)
+    repeats: int = 3
 
 
 class Fit(NamedTuple):
-    """Slopes of a straight line through log seconds over log rows; None where there is nothing to fit."""
+    """Exponents; None where there is nothing to fit."""
 
     seconds: float | None
     """Of the seconds as they are."""
     beyond: float | None
-    """Of the seconds beyond those of the base: what counts."""
+    """Of the seconds beyond those of the base: the one that is checked."""
+
+
+def run(setup: Setup, plan: Plan) -> Report:
+    """Measure every scale by turns, one format after the other; the data of ``setup`` is not used."""
+    found = {form: _measured(setup, plan, form) for form in plan.formats}
+    fits = {form: {stage: fit(runs, stage) for stage in stages_of(runs)} for form, runs in found.items()}
+    checks = [one for form, runs in found.items() for one in _checks(setup, form, runs, fits[form])]
+    tables = [table for form, runs in found.items() for table in _tables(plan, form, runs, fits[form])]
+    exponents = {form: {stage: one._asdict() for stage, one in of.items()} for form, of in fits.items()}
+    headline = "; ".join(_headline(setup, form, runs, fits[form]) for form, runs in found.items())
+    return Report("growth", f"growth  {headline}", tables, {"runs": found, "exponents": exponents}, checks)
 
 
 def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
-    """The exponents of one stage.
+    """The exponents of one stage, or of "all"; ``runs``: the base, then every scale.
 
-    Args:
-        runs: the base, then every scale.
-        stage: of `walk.STAGES`, or "all".
-
-    The rows of the ranker are those that it saw: rows it learned from times rounds, since it stops when it has learned
-    enough, and samples where memory has no room.
+    The ranker's rows are those it learned from times its rounds: it stops when it has learned enough.
     """
     base, *scales = ((_rows(run, stage), run["stages"][stage]["seconds"]) for run in _with(runs, stage))
     beyond = [(rows, seconds - base[1]) for rows, seconds in scales]
@@ -125,25 +87,18 @@ def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
 def exponent(points: Sequence[tuple[float, float]]) -> float | None:
     """The slope of log y over log x by least squares; None where the x hardly differ, or a y is next to nothing.
 
-    Args:
-        points: one or more.
-
     >>> exponent([(1, 3), (2, 6), (4, 12)])
     1.0
     """
     xs, ys = zip(*points, strict=True)
     if max(xs) < LEAST_SPREAD * min(xs) or min(ys) < LEAST_SECONDS:
         return None
-    logs = [(math.log(x), math.log(y)) for x, y in points]
-    middle = math.fsum(x for x, _ in logs) / len(logs)
-    squares = math.fsum((x - middle) ** 2 for x, _ in logs)
-    return round(math.fsum((x - middle) * y for x, y in logs) / squares, 3)
+    return round(linear_regression(*([math.log(value) for value in values] for values in (xs, ys))).slope, 3)
 
 
 def stages_of(runs: Sequence[dict[str, Any]]) -> list[str]:
     """The stages that were measured at some scale, in their order, and "all" of them together."""
-    _, *scales = runs
-    return [stage for stage in (*STAGES, "all") if _with(scales, stage)]
+    return [stage for stage in (*STAGES, "all") if _with(runs[1:], stage)]
 
 
 def _with(runs: Sequence[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
@@ -158,123 +113,105 @@ def _rows(run: dict[str, Any], stage: str) -> int:
 
 
 def _measured(setup: Setup, plan: Plan, form: str) -> list[dict[str, Any]]:
-    """Make the twins of the base and of all scales, run every stage over each of them by turns, delete all."""
-    twins, work = setup.fresh("growth-twins"), setup.fresh("growth")
+    """Make the data of the base and of all scales, run every stage over each of them by turns, delete all."""
+    raw, work = setup.fresh("growth-twins"), setup.fresh("growth")
     try:
-        made = [_make(plan, form, scale, twins / f"x{scale}") for scale in (0, *plan.scales)]
-        walks: list[list[Measured]] = [[] for _ in made]
+        made = [_synthesize(plan, form, scale, raw / f"x{scale}") for scale in (0, *plan.scales)]
+        runs: list[list[Measured]] = [[] for _ in made]
         turn = [
-            (twin, told)
-            for twin, told in zip(made, walks, strict=True)
-            for _ in range(SMALL_RUNS if twin.scale <= plan.scales[0] else 1)
+            (scale, told)
+            for scale, told in zip(made, runs, strict=True)
+            for _ in range(SMALL_RUNS if scale["scale"] <= plan.scales[0] else 1)
         ]
         for number in range(plan.repeats):
-            for twin, told in turn:
+            for scale, told in turn:
                 # What fails would fail again.
                 if not (told and told[-1].code):
-                    here = replace(setup, raw=twins / f"x{twin.scale}", matrix="small")
+                    here = replace(setup, raw=raw / f"x{scale['scale']}", matrix="small")
                     # Without a base there is nothing to fit: where that fails, so does the benchmark.
-                    told.append(_walk(here, plan, work, check=not twin.scale))
-                    setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(twin, told[-1])}")
+                    told.append(_run(here, plan, work, check=scale["scale"] == 0))
+                    setup.progress.say(f"  {number + 1}/{plan.repeats} {form:<7} {_line(scale, told[-1])}")
     finally:
-        for folder in (twins, work):
+        for folder in (raw, work):
             shutil.rmtree(folder)
-    return [twin._asdict() | _combined(told) for twin, told in zip(made, walks, strict=True)]
+    return [scale | _combined(told) for scale, told in zip(made, runs, strict=True)]
 
 
-def _make(plan: Plan, form: str, scale: int, raw: Path) -> Twin:
+def _synthesize(plan: Plan, form: str, scale: int, raw: Path) -> dict[str, int]:
+    """`scale`, `users` and `rows` of what was made; at scale 0, the base."""
     users = plan.users if scale else min(BASE_USERS, plan.users)
-    options = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.seed, "file_format": form}
-    # In a process of its own: what it takes must not stand in the way of the measured ones.
-    made = run_stage("kraft.data.twin:make_stage", {"to": str(raw), **options, "with_big": False, "verbosity": QUIET})
-    return Twin(scale, users * (scale or 1), made["rows"]["small_matrix"])
+    options = {"users": users, "items": plan.items, "scale": scale or 1, "seed": plan.twin_seed, "file_format": form}
+    made = synthesize(raw, **options, with_big=False)
+    return {"scale": scale, "users": users * (scale or 1), "rows": made["rows"]["small_matrix"]}
 
 
-def _walk(setup: Setup, plan: Plan, folder: Path, *, check: bool) -> Measured:
-    options = setup.options(folder / "work", preset=plan.preset, rounds=plan.rounds, until=plan.until)
-    walk = setup.measure(module("kraft.benchmark.walk", *options), folder=folder, check=check)
+def _run(setup: Setup, plan: Plan, folder: Path, *, check: bool) -> Measured:
+    settings = setup.settings(folder / "work", preset=plan.preset, rounds=plan.rounds)
+    run = setup.measure(command_of(run_stages, {"settings": settings, "until": plan.until}), folder=folder, check=check)
     # One that fails may have made nothing.
-    shutil.rmtree(folder / "work", ignore_errors=bool(walk.code))
-    return walk
+    shutil.rmtree(folder / "work", ignore_errors=bool(run.code))
+    return run
 
 
-def _line(twin: Twin, walk: Measured) -> str:
-    name = f"scale {twin.scale}" if twin.scale else f"base, {twin.users} users"
-    failed = f"  FAILED: {_error_of(walk)}" if walk.code else ""
-    peak = walk.peak_bytes / MIB
-    return f"{name:<14} {twin.rows:>12,} rows  {walk.seconds:8.1f} s  peak {peak:,.0f} MiB{failed}"
+def _line(scale: dict[str, int], run: Measured) -> str:
+    name = f"scale {scale['scale']}" if scale["scale"] else f"base, {scale['users']} users"
+    failed = f"  FAILED: {run.error()}" if run.code else ""
+    return f"{name:<14} {scale['rows']:>12,} rows  {run.seconds:8.1f} s  peak {run.peak_bytes / MIB:,.0f} MiB{failed}"
 
 
-def _combined(walks: Sequence[Measured]) -> dict[str, Any]:
-    """The last of several walks over one twin, with the medians of their seconds and the highest of their peaks."""
-    stages = [_stages(walk) for walk in walks]
-    # Where a walk fails, it is the last, and has no stages that the others lack.
-    combined = {
-        name: told
-        | {
-            "seconds": round(median(one[name]["seconds"] for one in stages), 3),
-            "peak_bytes": max(one[name]["peak_bytes"] for one in stages),
-        }
-        for name, told in stages[-1].items()
-    }
+def _combined(runs: Sequence[Measured]) -> dict[str, Any]:
+    """The last of several runs at one scale, with the medians of their seconds and the highest of their peaks."""
+    # Where a run fails, it is the last, and has no stages that the others lack.
+    stages = [_stages(run) for run in runs]
+    combined = stages[-1]
+    for name, told in combined.items():
+        told["seconds"] = round(median(one[name]["seconds"] for one in stages), 3)
+        told["peak_bytes"] = max(one[name]["peak_bytes"] for one in stages)
     if tables := combined.get(BUILD, {}).get("tables"):
-        combined[BUILD]["tables"] = {
-            name: round(median(one[BUILD]["tables"][name] for one in stages), 3) for name in tables
-        }
+        middle = {name: median(one[BUILD]["tables"][name] for one in stages) for name in tables}
+        combined[BUILD]["tables"] = {name: round(seconds, 3) for name, seconds in middle.items()}
     return {
         "stages": combined,
-        "failed": _error_of(walks[-1]) if walks[-1].code else None,
-        "seconds": round(median(walk.seconds for walk in walks), 3),
-        "cpu_seconds": round(median(walk.cpu_seconds for walk in walks), 3),
-        "peak_bytes": max(walk.peak_bytes for walk in walks),
+        "failed": runs[-1].error() if runs[-1].code else None,
+        "seconds": round(median(run.seconds for run in runs), 3),
+        "cpu_seconds": round(median(run.cpu_seconds for run in runs), 3),
+        "peak_bytes": max(run.peak_bytes for run in runs),
     }
 
 
-def _stages(walk: Measured) -> dict[str, dict[str, Any]]:
-    """Of one walk: stage -> what it told, and "all" of them together where it ran to its end."""
-    stages: dict[str, dict[str, Any]] = walk.answer() if walk.stdout else {}
-    if not walk.code:
-        stages["all"] = {
-            "seconds": round(sum(told["seconds"] for told in stages.values()), 3),
-            # From outside: of every process, also of those that only wait for the stages.
-            "peak_bytes": walk.peak_bytes,
-        }
+def _stages(run: Measured) -> dict[str, dict[str, Any]]:
+    """Of one run: stage -> what it told, and "all" of them together where it came to its end."""
+    stages: dict[str, dict[str, Any]] = run.answer() if run.stdout else {}
+    if not run.code:
+        seconds = round(sum(told["seconds"] for told in stages.values()), 3)
+        # The peak of every process, also of the one that waits for the stages.
+        stages["all"] = {"seconds": seconds, "peak_bytes": run.peak_bytes}
     return stages
 
 
-def _error_of(measured: Measured) -> str:
-    """The last line of what it wrote to stderr that is not indented: the error, and not what to do about it."""
-    lines = [line for line in measured.stderr.splitlines() if line[:1].strip()]
-    return lines[-1] if lines else f"exit {measured.code}"
-
-
-def _demands(
-    setup: Setup, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]
-) -> list[tuple[str, str, str, str]]:
-    """What has to be shown: found, asked, verdict."""
+def _checks(setup: Setup, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> list[Check]:
     _, *scales = runs
-    peak = max(run["peak_bytes"] for run in scales) / MIB
     limit = setup.memory_limit / MIB
-    through = [f"x{run['scale']}" for run in scales if not run["failed"]]
+    through = ", ".join(f"x{run['scale']}" for run in scales if not run["failed"]) or "none"
     asked = ", ".join(f"x{run['scale']}" for run in scales)
-    lines = [
-        (f"{form}: runs to its end", ", ".join(through) or "none", asked, len(through) == len(scales)),
-        (f"{form}: peak of the largest process [MiB]", f"{peak:,.0f}", f"at most {limit:,.0f}", peak <= limit),
+    peak = max(run["peak_bytes"] for run in scales) / MIB
+    checks = [
+        check(f"{form}: runs to its end", through, asked, holds=through == asked),
+        at_most(f"{form}: peak of the largest process [MiB]", peak, limit),
     ]
     for stage, found in fits.items():
         if found.beyond is not None:
             straight = LEAST_EXPONENT <= found.beyond <= MOST_EXPONENT
-            asked = f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
-            lines.append((f"{form}: exponent of time, {stage}", f"{found.beyond:.2f}", asked, straight))
+            what, asked = f"{form}: exponent of time, {stage}", f"{LEAST_EXPONENT} to {MOST_EXPONENT}"
+            checks.append(check(what, f"{found.beyond:.2f}", asked, holds=straight))
     for stage in (one for one in fits if len(_with(scales, one)) > 1 and one != "all"):
         if stage in FILLING:
             most = max(run["stages"][stage]["peak_bytes"] for run in _with(scales, stage)) / MIB
-            lines.append((f"{form}: peak, {stage} [MiB]", f"{most:,.0f}", f"at most {limit:,.0f}", most <= limit))
+            checks.append(at_most(f"{form}: peak, {stage} [MiB]", most, limit))
         else:
             grown = _peak_growth(scales, stage)
-            asked = f"at most {MOST_PEAK_GROWTH:g}"
-            lines.append((f"{form}: times the peak, {stage}", f"{grown:.2f}", asked, grown <= MOST_PEAK_GROWTH))
-    return [(what, found, asked, "met" if holds else "NOT MET") for what, found, asked, holds in lines]
+            checks.append(at_most(f"{form}: times the peak, {stage}", grown, MOST_PEAK_GROWTH, ".2f"))
+    return checks
 
 
 def _peak_growth(scales: Sequence[dict[str, Any]], stage: str) -> float:
@@ -285,35 +222,22 @@ def _peak_growth(scales: Sequence[dict[str, Any]], stage: str) -> float:
 def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> list[Table]:
     base, *scales = runs
     headings = ("", "base", *(f"x{run['scale']}" for run in scales))
-    seconds: list[tuple[Cell, ...]] = [
-        (
-            stage,
-            *(run["stages"][stage]["seconds"] if stage in run["stages"] else "-" for run in runs),
-            _shown(found.seconds),
-            _shown(found.beyond),
-            _rows_a_second(_with(scales, stage)[-1], stage),
-        )
-        for stage, found in fits.items()
-    ]
-    peaks: list[tuple[Cell, ...]] = [
-        (
-            stage,
-            *(f"{run['stages'][stage]['peak_bytes'] / MIB:,.0f}" if stage in run["stages"] else "-" for run in runs),
-            _peak_growth(scales, stage),
-        )
-        for stage in fits
-    ]
+    seconds: list[tuple[Cell, ...]] = []
+    peaks: list[tuple[Cell, ...]] = []
+    for stage, found in fits.items():
+        told = [run["stages"].get(stage) for run in runs]
+        last = _with(scales, stage)[-1]
+        rate = f"{_rows(last, stage) / last['stages'][stage]['seconds']:,.0f}"
+        exponents = ("-" if number is None else f"{number:.2f}" for number in found)
+        seconds.append((stage, *(one["seconds"] if one else "-" for one in told), *exponents, rate))
+        mib = (f"{one['peak_bytes'] / MIB:,.0f}" if one else "-" for one in told)
+        peaks.append((stage, *mib, _peak_growth(scales, stage)))
     rows = ", ".join(f"{run['rows']:,}" for run in scales)
+    title = f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,})"
+    timing, memory = (*headings, "exponent", "beyond base", "rows a second"), (*headings, "largest / smallest")
     return [
-        Table(
-            f"{form}, preset {plan.preset}, {rows} interactions (base {base['rows']:,}): "
-            f"medians of {plan.repeats} turns [s]",
-            (*headings, "exponent", "beyond base", "rows a second"),
-            seconds,
-        ),
-        Table(
-            f"{form}: peak of the stage's process [MiB], highest of all turns", (*headings, "largest / smallest"), peaks
-        ),
+        Table(f"{title}: medians of {plan.repeats} turns [s]", timing, seconds),
+        Table(f"{form}: peak of the stage's process [MiB], highest of all turns", memory, peaks),
         *_table_seconds(form, headings, runs),
     ]
 
@@ -321,33 +245,20 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
 def _table_seconds(form: str, headings: tuple[str, ...], runs: Sequence[dict[str, Any]]) -> list[Table]:
     """Where the build's seconds go; nothing where the largest was not built."""
     built = [run["stages"].get(BUILD, {}).get("tables", {}) for run in runs]
-    largest = built[-1]
-    shown = sorted(
-        (name for name, seconds in largest.items() if seconds >= SHOWN_SHARE * sum(largest.values())),
-        key=lambda name: -largest[name],
-    )
+    largest: dict[str, float] = built[-1]
+    least = SHOWN_SHARE * sum(largest.values())
+    shown = sorted((name for name in largest if largest[name] >= least), key=lambda name: -largest[name])
     lines: list[tuple[Cell, ...]] = [(name, *(tables.get(name, "-") for tables in built)) for name in shown]
     return [Table(f"{form}: seconds of the tables that take most, medians", headings, lines)] if lines else []
 
 
-def _headline(setup: Setup, found: dict[str, list[dict[str, Any]]], fits: dict[str, dict[str, Fit]]) -> str:
-    told = []
-    for form, runs in found.items():
-        largest = runs[-1]
-        slopes = [one.beyond for one in fits[form].values() if one.beyond is not None]
-        span = f"exponents {min(slopes):.2f} to {max(slopes):.2f}" if slopes else "no exponent"
-        peak = max(run["peak_bytes"] for run in runs) / MIB
-        took = f"FAILED after {largest['seconds']:,.0f} s" if largest["failed"] else f"{largest['seconds']:,.0f} s"
-        told.append(
-            f"{form} up to {largest['rows']:,} interactions: {took}, {span}, "
-            f"peak {peak:,.0f} of {setup.memory_limit / MIB:,.0f} MiB"
-        )
-    return f"growth  {'; '.join(told)}"
-
-
-def _rows_a_second(run: dict[str, Any], stage: str) -> str:
-    return f"{_rows(run, stage) / run['stages'][stage]['seconds']:,.0f}"
-
-
-def _shown(number: Cell | None) -> str:
-    return "-" if number is None else f"{number:.2f}"
+def _headline(setup: Setup, form: str, runs: Sequence[dict[str, Any]], fits: dict[str, Fit]) -> str:
+    largest = runs[-1]
+    slopes = [one.beyond for one in fits.values() if one.beyond is not None]
+    span = f"exponents {min(slopes):.2f} to {max(slopes):.2f}" if slopes else "no exponent"
+    peak = max(run["peak_bytes"] for run in runs) / MIB
+    took = f"{'FAILED after ' if largest['failed'] else ''}{largest['seconds']:,.0f} s"
+    return (
+        f"{form} up to {largest['rows']:,} interactions: {took}, {span}, "
+        f"peak {peak:,.0f} of {setup.memory_limit / MIB:,.0f} MiB"
+    )

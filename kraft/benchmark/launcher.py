@@ -1,10 +1,8 @@
 """Starts one command and writes what the kernel counted for it: `launcher.py RESULT COMMAND...`.
 
-A process of its own, of nothing but the standard library, because Linux starts a new program's peak memory at
-that of the process that started it: measured from a process of 300 MiB, `true` takes 300 MiB.
-
-`wait4` counts a command together with the descendants it waited for: CPU seconds add up, and the peak is that
-of the largest single process, which is what a limit per process has to be held against.
+It is a process of its own, of the standard library alone: Linux starts a program's peak memory at that of the process
+that started it. `wait4` counts a command with the descendants it waited for: CPU seconds add up, and the peak is that
+of the largest single process, which the limit is held against.
 """
 
 import json

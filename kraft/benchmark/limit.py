@@ -1,17 +1,16 @@
-"""Whether KRAFT stays under its memory limit: a job from scratch at each limit, every process measured."""
+"""Does KRAFT stay under its memory limit? A job from scratch at each limit, every process measured."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import module
-from kraft.benchmark.report import Report, Table
-from kraft.benchmark.setup import Setup
-from kraft.benchmark.spill import SpillWatch
-from kraft.benchmark.walk import Until
+from kraft.benchmark.process_monitor import SpillMonitor
+from kraft.benchmark.report import Report, Table, check
+from kraft.benchmark.run_stages import Until
+from kraft.benchmark.runner import module
+from kraft.benchmark.setup import Setup, ranker_record
 from kraft.engine.budget import mib
 from kraft.settings import MIB
 
@@ -26,54 +25,36 @@ COMMANDS: dict[Until, tuple[str, ...]] = {
 FAILED = "failed"
 
 
-def run(setup: Setup, limits: Sequence[int], until: Until, rounds: int | None, preset: str = "seed") -> Report:
-    """Run everything up to ``until`` once at each limit.
+class Plan(NamedTuple):
+    limits: Sequence[int]
+    """In bytes."""
+    until: Until = "score"
+    rounds: int | None = None
+    preset: str = "seed"
 
-    Args:
-        setup: data, folder and threads.
-        limits: in bytes.
-        until: the last stage that runs.
-        rounds: of the ranker; None for the preset's.
-        preset: of the models.
 
-    Tables that every row goes into and factors have to be the same at every limit; what comes after the ranker, at
-    those limits where it learned from the same rows: a narrow limit holds fewer.
+def run(setup: Setup, plan: Plan) -> Report:
+    """Run everything up to ``plan.until`` once at each limit.
+
+    Tables and factors have to be the same at every limit. So does the result, at those limits where the ranker learned
+    from the same rows: a low limit holds fewer.
     """
-    chosen = {"rounds": rounds, "preset": preset}
-    runs = [_run(setup, limit, until, chosen) for limit in limits]
-    rows = [
-        (
-            mib(run["limit"]),
-            run["peak_mib"] / (run["limit"] / MIB),
-            run["peak_mib"],
-            run["seconds"],
-            run["spilled_mib"],
-            f"{run['rows']:,}" if run["rows"] else "-",
-            run["tables"] or "-",
-            run["result"] or "-",
-            run["verdict"],
-        )
-        for run in runs
-    ]
+    runs = [_run(setup, limit, plan) for limit in plan.limits]
+    shown = ("peak_mib", "seconds", "spilled_mib", "rows", "tables", "result")
     table = Table(
-        f"preset {preset}, from raw files to {until}: peak of the largest process, the most that DuckDB spilled, "
-        "digests of tables and factors, and of the result",
-        ("limit", "peak / limit", "peak MiB", "seconds", "spilled MiB", "ranker's rows", "tables", "result", "verdict"),
-        rows,
+        f"preset {plan.preset}, from raw files to {plan.until}: peak of the largest process, the most that DuckDB "
+        "spilled, digests of tables and factors, and of the result",
+        ("limit", "peak / limit", "peak MiB", "seconds", "spilled MiB", "ranker's rows", "tables", "result"),
+        [(mib(run["limit"]), run["peak_mib"] * MIB / run["limit"], *(run[name] for name in shown)) for run in runs],
     )
     held = sum(run["verdict"] == "held" for run in runs)
     same = same_results(runs)
-    headline = f"limit  held {held} of {len(runs)}; {'the same results' if same else 'THE RESULTS DIFFER'}"
-    data = {
-        "until": until,
-        "raw": str(setup.raw),
-        "matrix": setup.matrix,
-        "threads": setup.threads,
-        **chosen,
-        "same": same,
-        "runs": runs,
-    }
-    return Report("limit", headline, [table], data, passed=same and held == len(runs))
+    results = "the same results" if same else "THE RESULTS DIFFER"
+    verdicts = {f"limit {mib(run['limit'])}": run["verdict"] for run in runs}
+    checks = [check(what, verdict, "held", holds=verdict == "held") for what, verdict in verdicts.items()]
+    checks.append(check("results at all limits", results, "the same results", holds=same))
+    headline = f"limit  held {held} of {len(runs)}; {results}"
+    return Report("limit", headline, [table], {"same": same, "runs": runs}, checks)
 
 
 def same_results(runs: Sequence[dict[str, Any]]) -> bool:
@@ -83,44 +64,35 @@ def same_results(runs: Sequence[dict[str, Any]]) -> bool:
     return len({run["tables"] for run in made}) <= 1 and len(results) == len({rows for rows, _ in results})
 
 
-def _run(setup: Setup, limit: int, until: Until, chosen: dict[str, Any]) -> dict[str, Any]:
+def _run(setup: Setup, limit: int, plan: Plan) -> dict[str, Any]:
     folder = setup.fresh(f"limit-{limit // MIB}")
     work = folder / "work"
-    options = setup.options(work, memory_limit=f"{limit}B", **chosen)
-    with SpillWatch(work) as spill:
-        measured = setup.measure(module(*COMMANDS[until], *options), folder=folder, check=False)
+    options = setup.options(work, memory_limit=limit, rounds=plan.rounds, preset=plan.preset)
+    with SpillMonitor(work) as spill:
+        measured = setup.measure(module(*COMMANDS[plan.until], *options), folder=folder, check=False)
     if measured.code != 0:
-        last = (measured.stderr or measured.stdout).strip().splitlines()[-1:]
-        setup.progress.say(f"  at {mib(limit)}: exit {measured.code} {' '.join(last)}")
+        setup.progress.say(f"  at {mib(limit)}: exit {measured.code} {measured.error()}")
         verdict = f"{FAILED} (exit {measured.code})"
     else:
         verdict = "held" if measured.peak_bytes <= limit else "OVER"
     setup.progress.say(f"  {mib(limit):>12}  {measured.seconds:7.1f} s  {verdict}")
+    record = ranker_record(work, plan.preset)
     found = {
         "limit": limit,
         **measured.figures(),
         "spilled_mib": round(spill.most / MIB, 1),
         "verdict": verdict,
-        "rows": ranker_rows(work, chosen["preset"]),
-        "tables": _digest_of(made_of_every_row(work, chosen["preset"])),
+        "rows": record.get("train_rows", 0) + record.get("validation_rows", 0),
+        "tables": _digest_of(_independent_of_limit(work, plan.preset)),
         "result": _digest_of([file for file in folder.iterdir() if file.is_file()]),
     }
     shutil.rmtree(folder)
     return found
 
 
-def ranker_rows(work: Path, preset: str) -> int:
-    """Rows that the ranker learned and validated on; 0 where there is none."""
-    record = work / "models" / f"ranker_{preset}" / "ranker.json"
-    if not record.is_file():
-        return 0
-    told = json.loads(record.read_text(encoding="utf-8"))
-    return int(told["train_rows"] + told["validation_rows"])
-
-
-def made_of_every_row(work: Path, preset: str) -> list[Path]:
+def _independent_of_limit(work: Path, preset: str) -> list[Path]:
     """The tables that do not depend on the memory limit, and the factors."""
-    # What the ranker learns from and what follows it: a sample, where memory has no room for all.
+    # The ranker learns from a sample where memory has no room for all rows.
     learned = {"ranker_train", "label_sample", f"scores_{preset}"}
     tables = [path for path in (work / "tables").glob("*.parquet") if path.stem not in learned]
     return [*sorted(tables), *sorted((work / "models" / f"als_{preset}").glob("*.npy"))]

@@ -1,14 +1,11 @@
-"""What the pages of the data and of the evaluation take: `jobs.explore`, and `jobs.evaluate --html`.
+"""What do the two HTML pages cost? `jobs.explore` and `jobs.evaluate --html`, all else up to date, by turns."""
 
-Both are made by turns, tables, models and scores being up to date.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import module
-from kraft.benchmark.report import Report, Table, median_of
+from kraft.benchmark.report import Report, Runs, Table, at_most, median_of, medians, most_of
 from kraft.benchmark.setup import Setup
 from kraft.settings import MIB
 
@@ -19,48 +16,40 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Page -> the command that makes it, and its option for the file."""
 MOST_SECONDS, MOST_PEAK_MIB, MOST_PAGE_MIB = 60.0, 512.0, 5.0
 """Of both pages together; of the largest process; of each page."""
+FIGURES = {"seconds": ("seconds", 1), "peak_mib": ("peak MiB", 0), "page_mib": ("page MiB", 1)}
 
-Run = dict[str, Any]
+
+class Plan(NamedTuple):
+    repeats: int = 3
 
 
-def run(setup: Setup, repeats: int, preset: str = "kraft") -> Report:
-    """Make both pages ``repeats`` times, and look at what was written."""
-    work = setup.folder / "pages"
-    options = setup.options(work, preset=preset)
+def run(setup: Setup, plan: Plan) -> Report:
+    """Make both pages ``plan.repeats`` times, once all that they show is up to date."""
     drafts = setup.fresh("pages-made")
+    sides = {page: partial(_make, setup, page, drafts) for page in COMMANDS}
     setup.progress.say("  scoring, unless all is up to date")
-    for page in COMMANDS:
-        _make(page, drafts, options, setup)
-    runs: dict[str, list[Run]] = {page: [] for page in COMMANDS}
-    for number in range(repeats):
-        for page, made in runs.items():
-            made.append(_make(page, drafts, options, setup))
-            setup.progress.say(f"  {number + 1}/{repeats} {page:<10} {made[-1]['seconds']:7.1f} s")
-    return report(setup, runs)
+    for make in sides.values():
+        make()
+    return report(setup, setup.turns(plan.repeats, sides))
 
 
-def _make(page: str, folder: Path, options: Sequence[str], setup: Setup) -> Run:
+def _make(setup: Setup, page: str, folder: Path) -> dict[str, Any]:
     job, out = COMMANDS[page]
     file = folder / f"{page}.html"
-    measured = setup.measure(module(job, out, file, *options), folder=folder)
+    measured = setup.job(job, out, file, work=setup.folder / "pages", preset="kraft")
     return {**measured.figures(), "page_mib": file.stat().st_size / MIB}
 
 
-def report(setup: Setup, runs: Mapping[str, Sequence[Run]]) -> Report:
-    """The figures, and whether both pages keep to what is promised."""
+def report(setup: Setup, runs: Runs) -> Report:
+    """Hold the figures against the bounds."""
     seconds = sum(median_of(made, "seconds") for made in runs.values())
-    peak = max(run["peak_mib"] for made in runs.values() for run in made)
-    largest = max(run["page_mib"] for made in runs.values() for run in made)
-    table = Table(
-        f"medians of {len(next(iter(runs.values())))}, tables, models and scores up to date, {setup.threads} threads; "
-        "peak of the largest process",
-        ("page", "seconds", "peak MiB", "page MiB"),
-        [
-            (page, *(median_of(made, name) for name in ("seconds", "peak_mib", "page_mib")))
-            for page, made in runs.items()
-        ],
-    )
+    peak, largest = most_of(runs, "peak_mib"), most_of(runs, "page_mib")
+    repeats = len(next(iter(runs.values())))
+    how = f"medians of {repeats} turns, all else up to date, {setup.threads} threads; peak of the largest process"
     headline = f"pages  both in {seconds:.1f} s, peak {peak:,.0f} MiB, the larger page {largest:.1f} MiB"
-    data = {"runs": dict(runs), "raw": str(setup.raw), "threads": setup.threads, "peak_mib": peak}
-    passed = seconds <= MOST_SECONDS and peak <= MOST_PEAK_MIB and largest <= MOST_PAGE_MIB
-    return Report("pages", headline, [table], data, passed=passed)
+    checks = [
+        at_most("seconds of both pages", seconds, MOST_SECONDS, ".1f"),
+        at_most("peak [MiB]", peak, MOST_PEAK_MIB),
+        at_most("larger page [MiB]", largest, MOST_PAGE_MIB, ".1f"),
+    ]
+    return Report("pages", headline, [Table(how, ("", *runs), medians(runs, FIGURES))], {"runs": runs}, checks)

@@ -1,38 +1,44 @@
-"""The documented pipeline, from raw files to metrics: plain pandas, implicit and LightGBM against KRAFT's presets.
+"""How does KRAFT compare with the documented pipeline in pandas, implicit and LightGBM, with the same results?
 
-The peer is one process (`kraft.benchmark.peer`), as a notebook is. KRAFT's side are the commands that a user types, one
-for each part that is told apart, each measured from its start to its end:
+The baseline is one process (`kraft.benchmark.pandas_baseline`), as a notebook is. KRAFT's side are the commands that a
+user types, one for each part, each measured from its start to its end:
 
     build + ALS        jobs.train --only-als          from raw files to where training can start
     train              jobs.train                     (preset kraft: with the watch time model)
-    score + evaluate   jobs.evaluate --no-baselines   with intervals, which the peer does not have
+    score + evaluate   jobs.evaluate --no-baselines   with intervals, which the baseline does not have
 
-All run by turns. The metrics stand side by side: nobody wins by doing less.
+`preparation` compares the first part alone, of the preset seed. There the baseline ends with the features in memory,
+KRAFT with them on disk, from where it reads them while it bins the rows (`jobs.benchmark rounds`).
 """
 
 import json
+import re
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kraft.benchmark.agreement import Agreement, compare
-from kraft.benchmark.outside import module
-from kraft.benchmark.preparation import need_pandas
-from kraft.benchmark.report import Cell, Report, Table, median_of, ratio_of
-from kraft.benchmark.setup import Setup
+from kraft.benchmark.measure_process import Measured
+from kraft.benchmark.parity import compare
+from kraft.benchmark.report import Cell, Check, Report, Runs, Table, at_least, at_most, median_of, most_of, ratio_of
+from kraft.benchmark.runner import command_of
+from kraft.benchmark.setup import Setup, ranker_record
+from kraft.engine.extras import need_extra
 from kraft.engine.store import Store
-from kraft.settings import MIB, PRESETS
+from kraft.settings import MIB
+from kraft.stages.preset import PRESETS
 
-PEER, SEED, KRAFT = SIDES = ("plain pandas", "seed", "kraft")
-PREPARE, TRAIN, JUDGE, ALL = PARTS = ("build + ALS", "train", "score + evaluate", "all")
+PANDAS, SEED, KRAFT = SIDES = ("plain pandas", "seed", "kraft")
+PREPARE, TRAIN, EVALUATE, ALL = PARTS = ("build + ALS", "train", "score + evaluate", "all")
 COMMANDS = {
     PREPARE: ("jobs.train", "--only-als"),
     TRAIN: ("jobs.train",),
-    JUDGE: ("jobs.evaluate", "--no-baselines"),
+    EVALUATE: ("jobs.evaluate", "--no-baselines"),
 }
-PARTS_OF_PEER = {"train the ranker": TRAIN, "score": JUDGE, "evaluate": JUDGE}
+PARTS_OF_BASELINE = {"train the ranker": TRAIN, "score": EVALUATE, "evaluate": EVALUATE}
 """Of its stages; every other one, and starting Python, is for `PREPARE`."""
-LEAST_FASTER = {PREPARE: 5.0, JUDGE: 2.0}
+LEAST_FASTER = {PREPARE: 5.0, EVALUATE: 2.0}
 LEAST_SMALLER = 7.0
 """Times less memory for `PREPARE`."""
 MOST_WORSE = 0.01
@@ -46,161 +52,157 @@ SHOWN = {
     "AUC warm": ("auc", "warm items", "auc"),
     "AUC cold": ("auc", "cold items", "auc"),
 }
-"""Metrics and their places in evaluation.json."""
-Runs = dict[str, list[dict[str, Any]]]
+"""Metrics and where they stand in evaluation.json."""
+FIGURES = {"seconds": "[s]", "cpu_seconds": "[CPU s]", "peak_mib": "[MiB]"}
+SHOWN_TABLES = 6
+Ratios = dict[str, dict[str, float]]
+"""Part -> figure -> the baseline's over KRAFT's."""
 
 
-def run(setup: Setup, repeats: int, rounds: int | None) -> Report:
-    """Run each side ``repeats`` times by turns.
+class Plan(NamedTuple):
+    what: str = "peers"
+    """peers or preparation."""
+    repeats: int = 3
+    rounds: int | None = None
+    """Of the documented ranker on both sides, at most; None for its 1,000."""
 
-    Args:
-        setup: data, folder, limit and threads.
-        repeats: of each side.
-        rounds: of the documented ranker, on both sides, at most; None for its 1,000. The preset kraft has its own.
+
+def run(setup: Setup, plan: Plan) -> Report:
+    """Run each side ``plan.repeats`` times by turns, and compare time, memory and results.
 
     Raises:
-        MachineError: pandas is not installed, or a side failed.
+        InputError: pandas is not installed, or of another version.
+        MachineError: a side failed.
     """
-    need_pandas()
-    most = rounds or PRESETS["seed"].ranker.rounds
-    runs: Runs = {side: [] for side in SIDES}
-    agreement: Agreement | None = None
-    for number in range(repeats):
-        folders = {side: setup.fresh(f"peers-{side.split()[0]}") for side in SIDES}
-        # Each side takes each place in turn.
-        turn = number % len(SIDES)
-        for side in (*SIDES[turn:], *SIDES[:turn]):
-            if side == PEER:
-                found = _peer(setup, folders[side], most)
-            else:
-                found = _kraft(setup, folders[side], side, most if side == SEED else None)
-            runs[side].append(found)
-            setup.progress.say(f"  {number + 1}/{repeats} {side:<13} {found[ALL]['seconds']:9.1f} s")
-        agreement = agreement or compare(Store(folders[SEED]), folders[PEER], runs[PEER][-1]["answer"])
-        for folder in folders.values():
-            shutil.rmtree(folder)
-    assert agreement is not None  # noqa: S101 - there is at least one turn
-    return _report(setup, runs, agreement, {"rounds": most, "raw": str(setup.raw)})
+    need_extra("bench", "this benchmark")
+    whole = plan.what == "peers"
+    rounds = plan.rounds or PRESETS[SEED].ranker.rounds
+    parts = tuple(COMMANDS) if whole else (PREPARE,)
+    sides = {
+        PANDAS: partial(_run_pandas, setup, rounds if whole else None),
+        SEED: partial(_run_kraft, setup, SEED, rounds, parts),
+        # It has rounds of its own.
+        KRAFT: partial(_run_kraft, setup, KRAFT, None, parts),
+    }
+    runs = setup.turns(plan.repeats, sides if whole else {side: sides[side] for side in (PANDAS, SEED)})
+    parity = compare(Store(_folder(setup, SEED)), _folder(setup, PANDAS), runs[PANDAS][-1]["answer"])
+    for side in runs:
+        shutil.rmtree(_folder(setup, side))
+    return _report(setup, plan, runs, parity)
 
 
-def _peer(setup: Setup, out: Path, rounds: int) -> dict[str, Any]:
-    where = ("--raw", setup.raw, "--out", out, "--matrix", setup.matrix)
-    command = module("kraft.benchmark.peer", *where, "--threads", setup.threads, "--rounds", rounds)
+def _folder(setup: Setup, side: str) -> Path:
+    return setup.folder / f"peers-{side.replace(' ', '-')}"
+
+
+def _run_pandas(setup: Setup, rounds: int | None) -> dict[str, Any]:
+    from kraft.benchmark import pandas_baseline  # noqa: PLC0415 - loads pandas
+
+    given = {"raw": setup.raw, "out": setup.fresh(_folder(setup, PANDAS).name), "matrix": setup.matrix}
+    command = command_of(pandas_baseline.run, {**given, "threads": setup.threads, "rounds": rounds})
     measured = setup.measure(command)
     answer = measured.answer()
-    stages: dict[str, float] = {"start Python": measured.seconds - sum(answer["stages"].values()), **answer["stages"]}
-    seconds = dict.fromkeys((PREPARE, TRAIN, JUDGE), 0.0)
-    for stage, took in stages.items():
-        seconds[PARTS_OF_PEER.get(stage, PREPARE)] += took
-    parts: dict[str, Any] = {part: {"seconds": took} for part, took in seconds.items()}
-    # What a process has held at most only ever grows: it is known of the first part and of the whole.
-    parts[PREPARE]["peak_mib"] = answer["prepared_peak_bytes"] / MIB
-    metrics = {
-        name: answer["metrics"][place[1]][place[2]] if place[0] == "metrics" else answer["metrics"]["auc"][place[1]]
-        for name, place in SHOWN.items()
-    }
-    return {**parts, ALL: measured.figures(), "metrics": metrics, "trees": answer["trees"], "answer": answer}
-
-
-def _kraft(setup: Setup, work: Path, preset: str, rounds: int | None) -> dict[str, Any]:
-    options = setup.options(work, preset=preset, rounds=rounds)
-    parts: dict[str, Any] = {}
-    for part, job in COMMANDS.items():
-        measured = setup.measure(module(*job, *options))
-        parts[part] = measured.figures()
-    parts[ALL] = {
-        name: (max if name == "peak_mib" else sum)(parts[part][name] for part in COMMANDS)
-        for name in ("seconds", "cpu_seconds", "peak_mib")
-    }
-    record = json.loads((work / "models" / f"ranker_{preset}" / "ranker.json").read_text(encoding="utf-8"))
-    report = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
-    metrics = {name: report[one][two][three] for name, (one, two, three) in SHOWN.items()}
-    return {**parts, "metrics": metrics, "trees": record["best_iteration"]}
-
-
-def _report(setup: Setup, runs: Runs, agreement: Agreement, facts: dict[str, Any]) -> Report:
-    ratios = {side: _ratios(runs, side) for side in (SEED, KRAFT)}
-    demands = _demands(setup, runs, ratios, agreement)
-    seed, kraft = ratios[SEED], ratios[KRAFT]
-    headline = (
-        f"peers  {seed[PREPARE]['seconds']:.1f} times faster to where training starts with "
-        f"1/{seed[PREPARE]['peak_mib']:.1f} of the memory, {seed[JUDGE]['seconds']:.1f} times to score and evaluate, "
-        f"{seed[ALL]['seconds']:.1f} times in all; preset kraft {kraft[ALL]['seconds']:.1f} times in all"
-    )
-    data = {
-        **facts,
-        "ratios": ratios,
-        "threads": setup.threads,
-        "memory_limit": setup.memory_limit,
-        "runs": runs,
-        "agreement": agreement.as_json(),
-    }
-    asked = Table("what was asked of the preset seed", ("", "found", "asked", "verdict"), demands)
-    met = all(verdict == "met" for *_, verdict in demands)
-    return Report("peers", headline, [*_tables(setup, runs, ratios), agreement.table(PEER), asked], data, passed=met)
-
-
-def _ratios(runs: Runs, side: str) -> dict[str, dict[str, float]]:
-    """The peer's figures over those of ``side``, for each part."""
-    found: dict[str, dict[str, float]] = {}
-    for part in PARTS:
-        theirs, ours = ([one[part] for one in runs[each]] for each in (PEER, side))
-        names = [name for name in ("seconds", "peak_mib") if name in theirs[0]]
-        found[part] = {name: ratio_of(theirs, ours, name) for name in names}
+    stages = {**answer["stages"], "start Python": round(measured.seconds - sum(answer["stages"].values()), 3)}
+    found = measured.figures() | {ALL: measured.figures(), "stages": stages, "answer": answer}
+    for part in COMMANDS:
+        took = [seconds for stage, seconds in stages.items() if PARTS_OF_BASELINE.get(stage, PREPARE) == part]
+        found[part] = {"seconds": sum(took)}
+    # A process's peak only grows: it is known of the first part and of the whole.
+    found[PREPARE]["peak_mib"] = answer["prepared_peak_bytes"] / MIB
+    if rounds:
+        metrics = answer["metrics"]
+        found["trees"] = answer["trees"]
+        found["metrics"] = {
+            name: metrics["auc"][two] if one == "auc" else metrics[two][three]
+            for name, (one, two, three) in SHOWN.items()
+        }
     return found
 
 
-def _demands(
-    setup: Setup, runs: Runs, ratios: dict[str, dict[str, dict[str, float]]], agreement: Agreement
-) -> list[tuple[str, str, str, str]]:
-    """What the preset seed has to show: found, asked, verdict."""
+def _run_kraft(setup: Setup, preset: str, rounds: int | None, parts: Sequence[str]) -> dict[str, Any]:
+    work = setup.fresh(_folder(setup, preset).name)
+    measured = {part: setup.job(*COMMANDS[part], work=work, preset=preset, rounds=rounds) for part in parts}
+    found: dict[str, Any] = {part: one.figures() for part, one in measured.items()}
+    whole = {name: (max if name == "peak_mib" else sum)(found[part][name] for part in parts) for name in FIGURES}
+    found |= whole | {ALL: whole, "stages": _stages_of_kraft(measured[PREPARE], Store(work))}
+    if EVALUATE in parts:
+        report = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
+        found["metrics"] = {name: report[one][two][three] for name, (one, two, three) in SHOWN.items()}
+        found["trees"] = ranker_record(work, preset)["best_iteration"]
+    return found
+
+
+def _stages_of_kraft(measured: Measured, store: Store) -> dict[str, float]:
+    """Seconds of the first part: both stages as the job prints them, and its largest tables."""
+    lines = (re.match(r"\s*(tables|als)\s.*\s([\d,.]+) s$", line) for line in measured.stdout.splitlines())
+    printed = {line[1]: float(line[2]) for line in lines if line}
+    tables = {name: entry["seconds"] for name, entry in store.manifest().items() if "rows" in entry}
+    largest = sorted(tables.items(), key=lambda item: -item[1])[:SHOWN_TABLES]
+    stages = {"tables": printed.get("tables", sum(tables.values()))} | {f"  {name}": took for name, took in largest}
+    stages |= {"ALS": printed["als"], "the whole job": measured.seconds}
+    return {name: round(seconds, 3) for name, seconds in stages.items()}
+
+
+def _report(setup: Setup, plan: Plan, runs: Runs, parity: list[Check]) -> Report:
+    parts = PARTS if KRAFT in runs else (PREPARE, ALL)
+    ratios = {side: _ratios(runs[PANDAS], runs[side], parts) for side in runs if side != PANDAS}
     seed = ratios[SEED]
-    lines = [
-        (f"{part}: times faster", f"{seed[part]['seconds']:.1f}", f"at least {least:g}", seed[part]["seconds"] >= least)
-        for part, least in LEAST_FASTER.items()
-    ]
-    smaller = seed[PREPARE]["peak_mib"]
-    asked = f"at least {LEAST_SMALLER:g}"
-    lines.append((f"{PREPARE}: times less memory", f"{smaller:.1f}", asked, smaller >= LEAST_SMALLER))
-    for name in ("NDCG@10", "AUC"):
-        theirs, ours = (runs[side][0]["metrics"][name] for side in (PEER, SEED))
-        more = f"at least {theirs - MOST_WORSE:.4f}"
-        lines.append((f"{name} (the peer's {theirs:.4f})", f"{ours:.4f}", more, ours >= theirs - MOST_WORSE))
-    limit = setup.memory_limit / MIB
-    for side in (SEED, KRAFT):
-        peak = max(one[ALL]["peak_mib"] for one in runs[side])
-        lines.append((f"peak of {side} [MiB]", f"{peak:,.0f}", f"at most {limit:,.0f}", peak <= limit))
-    differing = sum(not line[-1] for line in agreement.lines)
-    lines.append(("tables and factors that differ", str(differing), "0", agreement.agrees))
-    return [(what, found, wanted, "met" if holds else "NOT MET") for what, found, wanted, holds in lines]
+    first, smaller = seed[PREPARE]["seconds"], seed[PREPARE]["peak_mib"]
+    told = [f"{first:.1f} times faster to where training starts with 1/{smaller:.1f} of the memory"]
+    tables = [_comparison(setup, runs, ratios)]
+    if KRAFT in runs:
+        told += [
+            f"{seed[EVALUATE]['seconds']:.1f} times to score and evaluate",
+            f"{seed[ALL]['seconds']:.1f} times in all; preset kraft {ratios[KRAFT][ALL]['seconds']:.1f} times in all",
+        ]
+        quality = [(name, *(f"{runs[side][0]['metrics'][name]:.4f}" for side in SIDES)) for name in SHOWN]
+        trees: tuple[Cell, ...] = ("trees", *(runs[side][0]["trees"] for side in SIDES))
+        tables.append(Table("quality of the scores", ("", *SIDES), [*quality, trees]))
+    tables += [_stage_table(side, made) for side, made in runs.items()]
+    data = {"ratios": ratios, "runs": runs, "parity": parity}
+    return Report(plan.what, f"{plan.what}  {', '.join(told)}", tables, data, [*_checks(setup, runs, seed), *parity])
 
 
-def _tables(setup: Setup, runs: Runs, ratios: dict[str, dict[str, dict[str, float]]]) -> list[Table]:
-    how = f"medians of {len(runs[PEER])} runs by turns, {setup.threads} threads"
-    headings = ("", PEER, *(word for side in ratios for word in (side, "ratio")))
-    units = {"seconds": "seconds", "peak_mib": "peak memory of the largest process [MiB]"}
-    tables = [Table(f"{unit}: {how}", headings, _parts(runs, ratios, name)) for name, unit in units.items()]
-    worth = [_worth(runs, name) for name in SHOWN]
-    tables.append(Table("what the scores are worth", ("", *SIDES), [*worth, _trees(runs)]))
-    stages = [one["answer"]["stages"] for one in runs[PEER]]
-    seconds = [(stage, median_of(stages, stage)) for stage in stages[0]]
-    return [*tables, Table(f"where the seconds go: {PEER}", ("", "median"), seconds)]
+def _ratios(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], parts: Sequence[str]) -> Ratios:
+    found: Ratios = {}
+    for part in parts:
+        above, below = [one[part] for one in baseline], [one[part] for one in ours]
+        found[part] = {name: ratio_of(above, below, name) for name in FIGURES if name in above[0]}
+    return found
 
 
-def _parts(runs: Runs, ratios: dict[str, dict[str, dict[str, float]]], name: str) -> list[tuple[Cell, ...]]:
-    """A line for each part of which ``name`` is known of every side."""
-    lines: list[tuple[Cell, ...]] = []
-    for part in PARTS:
-        if name in ratios[SEED][part]:
-            medians = {side: median_of([one[part] for one in runs[side]], name) for side in SIDES}
-            ours = (cell for side, found in ratios.items() for cell in (medians[side], found[part][name]))
-            lines.append((part, medians[PEER], *ours))
-    return lines
+def _checks(setup: Setup, runs: Runs, ratios: Ratios) -> list[Check]:
+    """What the preset seed has to reach; of each preset, the limit."""
+    least_faster = {part: least for part, least in LEAST_FASTER.items() if part in ratios}
+    checks = [at_least(f"{part}: times faster", ratios[part]["seconds"], least) for part, least in least_faster.items()]
+    checks.append(at_least(f"{PREPARE}: times less memory", ratios[PREPARE]["peak_mib"], LEAST_SMALLER))
+    for name in ("NDCG@10", "AUC") if EVALUATE in ratios else ():
+        theirs, ours = (runs[side][0]["metrics"][name] for side in (PANDAS, SEED))
+        checks.append(at_least(f"{name} (the baseline's {theirs:.4f})", ours, theirs - MOST_WORSE, ".4f"))
+    for side, made in list(runs.items())[1:]:
+        checks.append(at_most(f"peak of {side} [MiB]", most_of({side: made}, "peak_mib"), setup.memory_limit / MIB))
+    return checks
 
 
-def _worth(runs: Runs, metric: str) -> tuple[Cell, ...]:
-    return (metric, *(f"{runs[side][0]['metrics'][metric]:.4f}" for side in SIDES))
+def _comparison(setup: Setup, runs: Runs, ratios: dict[str, Ratios]) -> Table:
+    """A row for each part and figure that are known of every side."""
+    rows: list[tuple[Cell, ...]] = []
+    for figure, unit in FIGURES.items():
+        for part in (part for part, known in ratios[SEED].items() if figure in known):
+            middle = {side: median_of([one[part] for one in made], figure) for side, made in runs.items()}
+            ours = (cell for side, found in ratios.items() for cell in (middle[side], found[part][figure]))
+            rows.append((f"{part} {unit}", middle[PANDAS], *ours))
+    title = (
+        f"medians of {len(runs[PANDAS])} runs by turns, {setup.threads} threads, peak of the largest process; "
+        "ratio: median of the ratios of each turn"
+    )
+    return Table(title, ("", PANDAS, *(word for side in ratios for word in (side, "ratio"))), rows)
 
 
-def _trees(runs: Runs) -> tuple[Cell, ...]:
-    return ("trees", *(runs[side][0]["trees"] for side in SIDES))
+def _stage_table(side: str, made: list[dict[str, Any]]) -> Table:
+    """Stages that every run reports; the smallest of the tables shown may vary."""
+    stages = [run["stages"] for run in made]
+    common = [name for name in stages[0] if all(name in one for one in stages)]
+    part = "" if side == PANDAS else f", {PREPARE}"
+    seconds = [(name, median_of(stages, name)) for name in common]
+    return Table(f"where the seconds go: {side}{part}", ("", "median"), seconds)

@@ -1,104 +1,70 @@
-"""How well each preset ranks a fresh twin, against what can be known at all, and what that costs.
+"""How well does each preset rank fresh synthetic data, against what can be known at all, and at what cost?
 
-The twin is made from a seed of its own, with its true probabilities (`jobs.synthesize --with-oracle`): no ranker
-can do better than they do. Both presets run from the raw files to the scores, one after the other.
+The data is made from a seed of its own, with its true probabilities (`jobs.synthesize --with-oracle`): no ranker can do
+better than they do. Both presets run from the raw files to the scores, one after the other.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kraft.benchmark.outside import module
-from kraft.benchmark.report import Report, Table
-from kraft.benchmark.setup import Setup
+from kraft.benchmark.report import Check, Report, Runs, Table, at_least, at_most, check
+from kraft.benchmark.setup import Setup, ranker_record, synthesize
+from kraft.engine import isolation
 from kraft.engine.budget import Budget
-from kraft.engine.isolation import run_stage
-from kraft.engine.progress import QUIET
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, read_parquet
 from kraft.engine.store import Store
+from kraft.settings import MIB, Settings
+from kraft.stages.evaluate import EvaluateScores, evaluate_scores
 
 KRAFT, SEED, ORACLE = "kraft", "seed", "oracle"
-SHOWN = {
-    "AUC": "auc",
-    "warm": "auc warm items",
-    "cold": "auc cold items",
-    "NDCG@10": "ndcg@10",
-    "NDCG@10 warm": "ndcg@10 warm items",
-}
+SHOWN = {"AUC": "auc", "warm": "auc warm items", "cold": "auc cold items"}
+SHOWN |= {"NDCG@10": "ndcg@10", "NDCG@10 warm": "ndcg@10 warm items"}
 NAIVE = ("random", "popularity", "positive rate", "category rate", "shortest first")
 CLOSED = {"NDCG@10 warm": 0.60, "warm": 0.70}
 """The least share of the distance from seed to the oracle that kraft has to close, on warm pairs."""
 MOST_GAP, LEAST_COLD_GAIN, LEAST_SPEEDUP = 0.02, 0.10, 10.0
 
 
-def run(setup: Setup, twin: dict[str, int], rounds: int | None) -> Report:
-    """Make the twin, run both presets, judge them.
+class Plan(NamedTuple):
+    users: int = 1411
+    scale: int = 1
+    """Multiplies the users."""
+    twin_seed: int = 1
+    """Of the synthetic data."""
+    rounds: int | None = None
+    """Of the preset seed; None for its own."""
 
-    Args:
-        setup: folder, limit, threads; its data is not used.
-        twin: `users`, `scale` and `seed` of the twin.
-        rounds: of the preset seed; None for its own.
-    """
-    raw = setup.fresh("quality-twin")
-    # In a process of its own: what it takes must not stand in the way of the measured ones.
-    run_stage("kraft.data.twin:make_stage", {"to": str(raw), **twin, "with_oracle": True, "verbosity": QUIET})
+
+def run(setup: Setup, plan: Plan) -> Report:
+    """Make the data, run both presets, evaluate them beside the oracle and the naive rankings."""
+    raw, work = setup.fresh("quality-twin"), setup.fresh("quality")
+    synthesize(raw, users=plan.users, scale=plan.scale, seed=plan.twin_seed, with_oracle=True)
     here = replace(setup, raw=raw, matrix="small")
-    work = setup.fresh("quality")
-    runs: dict[str, dict[str, Any]] = {}
-    for preset in (KRAFT, SEED):
-        changed = {"preset": preset, "rounds": rounds if preset == SEED else None}
-        # Its own tables, so that neither finds what the other has built.
-        own = work / preset
-        command = module("jobs.score", "--out", own / "scores.parquet", *here.options(own, **changed))
-        measured = here.measure(command)
-        record = json.loads((own / "models" / f"ranker_{preset}" / "ranker.json").read_text(encoding="utf-8"))
-        runs[preset] = measured.figures() | {name: record[name] for name in ("validation_auc", "best_iteration")}
-        setup.progress.say(f"  {preset:<6} {measured.seconds:8.1f} s  peak {runs[preset]['peak_mib']:,.0f} MiB")
-    scores = {preset: str(work / preset / "scores.parquet") for preset in (KRAFT, SEED)}
-    scores[ORACLE] = str(_oracle_scores(setup, raw, work))
-    settings = here.settings(work / KRAFT, KRAFT).model_dump(mode="json")
-    stage = {"settings": settings, "scores": scores, "baselines": True}
-    judged = run_stage("kraft.evaluation.stage:judge", stage)["report"]
-    sets = {one["name"]: one for one in judged["score_sets"]}
-    table = {
-        name: {short: one["estimates"][full]["value"] for short, full in SHOWN.items()} for name, one in sets.items()
-    }
-    demands = _demands(table, sets, runs, setup.memory_limit)
-    met = all(verdict == "met" for *_, verdict in demands)
-    closed = {short: _closed(table, short) for short in CLOSED}
-    speedup = runs[SEED]["seconds"] / runs[KRAFT]["seconds"]
-    headline = (
-        f"quality  kraft closes {closed['NDCG@10 warm']:.0%} of the distance from seed to what can be known in NDCG@10 "
-        f"and {closed['warm']:.0%} in AUC (warm pairs), {speedup:.1f} times faster"
-    )
-    made = f"{twin['users'] * twin['scale']:,} users, seed {twin['seed']}"
-    tables = [
-        Table(
-            f"test pairs of a twin of {made}",
-            ("", *SHOWN),
-            [(name, *map(_shown, row.values())) for name, row in table.items()],
-        ),
-        Table("what was asked", ("", "found", "asked", "verdict"), demands),
-        Table(
-            "the whole job, from raw files to scores",
-            ("", *runs),
-            [(name, *(run[name] for run in runs.values())) for name in runs[KRAFT]],
-        ),
-    ]
-    data = {"twin": twin, "threads": setup.threads, "runs": runs, "judged": judged, "closed": closed}
-    return Report("quality", headline, tables, data, passed=met)
+    rounds = {KRAFT: None, SEED: plan.rounds}
+    sides = {preset: lambda preset=preset: _score(here, work / preset, preset, rounds[preset]) for preset in rounds}
+    runs = here.turns(1, sides)
+    scores = {preset: work / preset / "scores.parquet" for preset in runs}
+    scores[ORACLE] = _oracle_scores(setup, raw, work)
+    settings = Settings.model_validate(here.settings(work / KRAFT, preset=KRAFT))
+    asked = EvaluateScores(settings=settings, scores=scores, baselines=True)
+    return _report(setup, plan, runs, isolation.run(evaluate_scores, asked).result.report)
+
+
+def _score(setup: Setup, work: Path, preset: str, rounds: int | None) -> dict[str, Any]:
+    """Run one preset with tables of its own, so that neither finds what the other has built."""
+    measured = setup.job("jobs.score", "--out", work / "scores.parquet", work=work, preset=preset, rounds=rounds)
+    record = ranker_record(work, preset)
+    return measured.figures() | {name: record[name] for name in ("validation_auc", "best_iteration")}
 
 
 def _oracle_scores(setup: Setup, raw: Path, work: Path) -> Path:
     """The true probabilities of the test pairs as a score set."""
     store = Store(work / KRAFT)
-    target = work / "oracle.parquet"
-    with open_session(
-        Budget(setup.memory_limit), setup.threads, store.tmp, [raw / "oracle.parquet", target]
-    ) as connection:
-        connection.read_parquet(str(raw / "oracle.parquet")).create_view("oracle")
-        connection.read_parquet(str(store.table("interactions_test"))).create_view("pairs")
+    source, target = raw / "oracle.parquet", work / "oracle.parquet"
+    with open_session(Budget(setup.memory_limit), setup.threads, store.tmp, [source, target]) as connection:
+        read_parquet(connection, source).create_view("oracle")
+        read_parquet(connection, store.table("interactions_test")).create_view("pairs")
         connection.execute(
             "copy (select user_id, pairs.item_id, oracle.probability as score from pairs "
             "join oracle using (user_id) where oracle.video_id = pairs.item_id) to $target (format parquet)",
@@ -107,46 +73,49 @@ def _oracle_scores(setup: Setup, raw: Path, work: Path) -> Path:
     return target
 
 
-def _closed(table: dict[str, dict[str, float]], metric: str) -> float:
-    seed, kraft, oracle = (table[name][metric] for name in (SEED, KRAFT, ORACLE))
-    return (kraft - seed) / (oracle - seed)
+def _report(setup: Setup, plan: Plan, runs: Runs, evaluation: dict[str, Any]) -> Report:
+    sets = {one["name"]: one for one in evaluation["score_sets"]}
+    table = {
+        name: {short: one["estimates"][full]["value"] for short, full in SHOWN.items()} for name, one in sets.items()
+    }
+    closed = {}
+    for short in CLOSED:
+        seed, kraft, oracle = (table[name][short] for name in (SEED, KRAFT, ORACLE))
+        closed[short] = (kraft - seed) / (oracle - seed)
+    speedup = runs[SEED][0]["seconds"] / runs[KRAFT][0]["seconds"]
+    headline = (
+        f"quality  kraft closes {closed['NDCG@10 warm']:.0%} of the distance from seed to what can be known in NDCG@10 "
+        f"and {closed['warm']:.0%} in AUC (warm pairs), {speedup:.1f} times faster"
+    )
+    checks = [
+        *_quality_checks(table, sets, closed, runs[KRAFT][0]["validation_auc"]),
+        at_least("times faster than seed, the whole job", speedup, LEAST_SPEEDUP),
+        at_most("peak of kraft [MiB]", runs[KRAFT][0]["peak_mib"], setup.memory_limit / MIB),
+    ]
+    made = f"test pairs of synthetic data of {plan.users * plan.scale:,} users, seed {plan.twin_seed}"
+    metrics = [(name, *map(_shown, row.values())) for name, row in table.items()]
+    whole = [(name, *(one[0][name] for one in runs.values())) for name in runs[KRAFT][0]]
+    tables = [Table(made, ("", *SHOWN), metrics), Table("the whole job, from raw files to scores", ("", *runs), whole)]
+    return Report("quality", headline, tables, {"runs": runs, "evaluation": evaluation, "closed": closed}, checks)
 
 
-def _demands(
-    table: dict[str, dict[str, float]], sets: dict[str, dict[str, Any]], runs: dict[str, dict[str, Any]], limit: int
-) -> list[tuple[str, str, str, str]]:
-    """What the preset has to show: found, asked, verdict."""
-    kraft, seed = table[KRAFT], table[SEED]
-    gap = abs(kraft["AUC"] - runs[KRAFT]["validation_auc"])
-    lines = [("test AUC less validation AUC, absolute", f"{gap:.4f}", f"at most {MOST_GAP}", gap <= MOST_GAP)]
-    for metric, share in CLOSED.items():
-        closed = _closed(table, metric)
-        name = metric if metric.startswith("NDCG") else f"AUC {metric}"
-        lines.append((f"{name}: closed from seed to oracle", f"{closed:.1%}", f"at least {share:.0%}", closed >= share))
+def _quality_checks(
+    table: dict[str, dict[str, float]], sets: dict[str, dict[str, Any]], closed: dict[str, float], validation: float
+) -> list[Check]:
+    gap = abs(table[KRAFT]["AUC"] - validation)
+    checks = [at_most("test AUC less validation AUC, absolute", gap, MOST_GAP, ".4f")]
+    checks += [at_least(f"{SHOWN[one]}: closed from seed to oracle", closed[one], CLOSED[one], ".1%") for one in CLOSED]
     for name in NAIVE:
-        # The first set less this one, over all pairs.
-        for full in ("ndcg@10", "auc"):
-            low = sets[name]["first_minus_this"][full]["low"]
-            lines.append((f"{full} over {name}, low end of the interval", f"{low:+.4f}", "above 0", low > 0))
-    gain = kraft["cold"] - seed["cold"]
-    lines.append(
-        ("AUC on cold items over seed", f"{gain:+.4f}", f"at least {LEAST_COLD_GAIN}", gain >= LEAST_COLD_GAIN)
-    )
-    for name in ("category rate", "shortest first"):
-        over = kraft["cold"] - table[name]["cold"]
-        lines.append((f"AUC on cold items over {name}", f"{over:+.4f}", "above 0", over > 0))
-    speedup = runs[SEED]["seconds"] / runs[KRAFT]["seconds"]
-    lines.append(
-        (
-            "times faster than seed, the whole job",
-            f"{speedup:.1f}",
-            f"at least {LEAST_SPEEDUP:.0f}",
-            speedup >= LEAST_SPEEDUP,
-        )
-    )
-    peak = runs[KRAFT]["peak_mib"]
-    lines.append(("peak of kraft [MiB]", f"{peak:,.0f}", f"at most {limit / 1024**2:,.0f}", peak <= limit / 1024**2))
-    return [(text, found, asked, "met" if holds else "NOT MET") for text, found, asked, holds in lines]
+        for metric in ("ndcg@10", "auc"):
+            # The first set less this one, over all pairs.
+            low = sets[name]["first_minus_this"][metric]["low"]
+            what = f"{metric} over {name}, low end of the interval"
+            checks.append(check(what, f"{low:+.4f}", "above 0", holds=low > 0))
+    cold = {name: table[KRAFT]["cold"] - table[name]["cold"] for name in (SEED, "category rate", "shortest first")}
+    checks.append(at_least(f"AUC on cold items over {SEED}", cold.pop(SEED), LEAST_COLD_GAIN, "+.4f"))
+    for name, over in cold.items():
+        checks.append(check(f"AUC on cold items over {name}", f"{over:+.4f}", "above 0", holds=over > 0))
+    return checks
 
 
 def _shown(number: float | None) -> str:

@@ -1,19 +1,22 @@
-"""What a benchmark found: tables for people, JSON for programs, and the machine it was found on."""
+"""What a benchmark found: medians and ratios, checks, tables for people, JSON for programs, and the machine."""
 
 import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from kraft.settings import usable_cores
 
 LIBRARIES = ("kraft", "duckdb", "polars", "pyarrow", "numpy", "implicit", "lightgbm", "scikit-learn", "pandas")
 Cell = str | int | float
+Runs = dict[str, list[dict[str, Any]]]
+"""Side -> the figures of each of its runs."""
 
 
 @dataclass
@@ -26,16 +29,34 @@ class Table:
 
     def __str__(self) -> str:
         lines = [list(self.headings), *([_text(cell) for cell in row] for row in self.rows)]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(self.headings))]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.headings))]
         # The first column names the row, the others are figures.
         shown = [
-            "  ".join(
-                cell.ljust(width) if place == 0 else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
         ]
         return "\n".join([self.title, *(f"  {line}" for line in shown)])
+
+
+class Check(NamedTuple):
+    """One requirement, as a row of a table."""
+
+    what: str
+    found: str
+    required: str
+    verdict: str
+    """met, or NOT MET."""
+
+
+def check(what: str, found: str, required: str, *, holds: bool) -> Check:
+    return Check(what, found, required, "met" if holds else "NOT MET")
+
+
+def at_most(what: str, found: float, bound: float, form: str = ",.0f") -> Check:
+    return check(what, f"{found:{form}}", f"at most {bound:{form}}", holds=found <= bound)
+
+
+def at_least(what: str, found: float, bound: float, form: str = ".1f") -> Check:
+    return check(what, f"{found:{form}}", f"at least {bound:{form}}", holds=found >= bound)
 
 
 @dataclass
@@ -48,20 +69,23 @@ class Report:
     tables: list[Table]
     data: dict[str, Any]
     """Every figure, also those of single runs."""
-    passed: bool = True
-    """False where a promise was broken: the command exits with 1."""
+    checks: Sequence[Check] = ()
+    """The command exits with 1 where one is not met. They are the last table."""
+
+    def __post_init__(self) -> None:
+        if self.checks:
+            self.tables = [*self.tables, Table("checks", ("", "found", "required", "verdict"), self.checks)]
+
+    @property
+    def passed(self) -> bool:
+        return all(one.verdict == "met" for one in self.checks)
 
     def __str__(self) -> str:
         return "\n\n".join([self.headline, *map(str, self.tables), describe_machine(machine())])
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "benchmark": self.what,
-            "headline": self.headline,
-            "passed": self.passed,
-            **self.data,
-            "machine": machine(),
-        }
+        found = {"benchmark": self.what, "headline": self.headline, "passed": self.passed}
+        return found | self.data | {"machine": machine()}
 
 
 def median_of(runs: Sequence[dict[str, Any]], name: str) -> float:
@@ -75,7 +99,7 @@ def median_of(runs: Sequence[dict[str, Any]], name: str) -> float:
 
 
 def ratio_of(above: Sequence[dict[str, Any]], below: Sequence[dict[str, Any]], name: str) -> float:
-    """Median of the ratios of one figure, a ratio for each pair of runs that stood side by side.
+    """Median of the ratios of one figure, one ratio for each pair of runs of the same turn.
 
     What slows the machine for a minute slows both runs of a pair, and leaves their ratio as it is.
 
@@ -86,14 +110,26 @@ def ratio_of(above: Sequence[dict[str, Any]], below: Sequence[dict[str, Any]], n
     return median(ratios)
 
 
+def most_of(runs: Runs, name: str) -> float:
+    """The highest value of one figure over all runs of all sides."""
+    most: float = max(run[name] for made in runs.values() for run in made)
+    return most
+
+
+def medians(runs: Runs, figures: Mapping[str, tuple[str, int]]) -> list[tuple[Cell, ...]]:
+    """Rows of a table: a figure each, a column a side. ``figures``: name -> text and decimals."""
+    return [
+        (text, *(f"{median_of(made, name):,.{digits}f}" for made in runs.values()))
+        for name, (text, digits) in figures.items()
+    ]
+
+
 def machine() -> dict[str, Any]:
-    """The machine, and the versions of what was measured on it."""
+    """The machine, and the versions of the libraries."""
     versions = {}
     for name in LIBRARIES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "cpu": _cpu(),
         "cores": usable_cores(),
@@ -107,19 +143,16 @@ def machine() -> dict[str, Any]:
 def describe_machine(facts: dict[str, Any]) -> str:
     """`machine` in two lines."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
-    return (
-        f"machine   {facts['cpu']}, {facts['cores']} cores, {facts['ram_gib']} GiB RAM, {facts['system']}\n"
-        f"versions  Python {facts['python']}, {versions}"
-    )
+    where = f"{facts['cpu']}, {facts['cores']} cores, {facts['ram_gib']} GiB RAM, {facts['system']}"
+    return f"machine   {where}\nversions  Python {facts['python']}, {versions}"
 
 
 def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
 def _text(cell: Cell) -> str:

@@ -1,20 +1,24 @@
-"""What every benchmark is given: raw data, a folder to work in, and the limits that KRAFT runs under."""
+"""What every benchmark is given: raw data, a folder to work in, the limits, and how to run what is measured."""
 
 import importlib.metadata
+import importlib.util
+import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kraft.benchmark import outside
-from kraft.benchmark.report import LIBRARIES
+from kraft.benchmark import runner
+from kraft.benchmark.measure_process import Measured, measure
+from kraft.benchmark.report import LIBRARIES, Runs
 from kraft.data.places import find_folder
-from kraft.engine.isolation import run_stage
-from kraft.engine.progress import Progress
+from kraft.engine import isolation
+from kraft.engine.progress import QUIET, Progress
 from kraft.errors import InputError
-from kraft.settings import Settings
+from kraft.stages.synthesize import Synthesize, synthesize_log
 
 CHUNK = 1 << 24
 LOADED = (*LIBRARIES, "polars-runtime-32", "pydantic-core", "scipy")
@@ -43,59 +47,60 @@ class Setup:
         folder.mkdir(parents=True)
         return folder
 
-    def options(self, work: Path, **changed: object) -> list[str]:
-        """Command-line options of a KRAFT job that works in ``work``; ``changed`` replaces or adds some."""
-        options = {
-            "raw": self.raw,
+    def settings(self, work: Path, **changed: object) -> dict[str, Any]:
+        """Settings of KRAFT in ``work``, for JSON; ``changed`` replaces or adds some, None leaves one out."""
+        chosen = {
+            "raw": str(self.raw),
             "matrix": self.matrix,
-            "work": work,
-            "memory_limit": f"{self.memory_limit}B",
+            "work": str(work),
+            "memory_limit": self.memory_limit,
             "threads": self.threads,
             # What is compared is the documented pipeline.
             "preset": "seed",
+            "quiet": True,
             **changed,
         }
-        words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
-        return ["--quiet", *(word for pair in words for word in pair)]
+        return {name: value for name, value in chosen.items() if value is not None}
 
-    def settings(self, work: Path, preset: str) -> Settings:
-        """Settings of KRAFT's stages over this data in ``work``, for what a benchmark runs without a job."""
-        return Settings.model_validate(
-            {"raw": self.raw, "work": work, "matrix": self.matrix, "preset": preset, "threads": self.threads}
-            | {"memory_limit": self.memory_limit, "quiet": True}
-        )
+    def options(self, work: Path, **changed: object) -> list[str]:
+        """`settings` as command-line options of a job."""
+        settings = self.settings(work, **changed, quiet=None)
+        settings["memory_limit"] = f"{settings['memory_limit']}B"
+        pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in settings.items())
+        return ["--quiet", *(word for pair in pairs for word in pair)]
 
-    def measure(
-        self,
-        command: Sequence[str],
-        *,
-        folder: Path | None = None,
-        check: bool = True,
-        follow: bool = False,
-        variables: Mapping[str, str] | None = None,
-    ) -> outside.Measured:
-        """`warm`, then run ``command`` and measure it: `outside.measure`, on `threads` and in ``folder``.
-
-        Args:
-            command: a program and its arguments.
-            folder: where it runs. Default: that of the benchmark.
-            check: whether a command that fails is an error.
-            follow: whether to look at all its processes as they run.
-            variables: further ones of its environment.
-
-        Raises:
-            MachineError: ``check``, and the command failed.
-        """
+    def measure(self, command: Sequence[str], *, folder: Path | None = None, **chosen: Any) -> Measured:  # noqa: ANN401
+        """`warm`, then `measure_process.measure` in ``folder``, by default that of the benchmark, as ``chosen``."""
         self.warm()
-        where = folder or self.folder
-        return outside.measure(
-            command, threads=self.threads, folder=where, check=check, follow=follow, variables=variables
-        )
+        return measure(command, threads=self.threads, folder=folder or self.folder, **chosen)
+
+    def job(self, name: str, *words: str | Path | float, work: Path, **changed: object) -> Measured:
+        """Measure a command of KRAFT with `options`."""
+        return self.measure(runner.module(name, *words, *self.options(work, **changed)))
+
+    def call(self, function: Callable[..., object], **arguments: object) -> dict[str, Any]:
+        """Measure ``function`` in a process of its own: the figures, and the dictionary that it returned."""
+        measured = self.measure(runner.command_of(function, arguments))
+        return measured.figures() | measured.answer()
+
+    def turns(self, repeats: int, sides: Mapping[str, Callable[[], dict[str, Any]]]) -> Runs:
+        """Run each side ``repeats`` times by turns; ``sides``: name -> what runs it once and returns its figures.
+
+        Each begins in turn, so that a slow hour weighs on all alike.
+        """
+        runs: Runs = {side: [] for side in sides}
+        names = list(sides)
+        for number in range(repeats):
+            first = number % len(names)
+            for side in (*names[first:], *names[:first]):
+                runs[side].append(sides[side]())
+                self.progress.say(f"  {number + 1}/{repeats} {side:<18} {runs[side][-1]['seconds']:9.1f} s")
+        return runs
 
     def warm(self) -> None:
-        """Write out what the run before left to be written, and read the log, the side tables and the libraries, so
-        that no run pays for another. Some systems put out what nobody read for a minute, which is shorter than a run
-        of the other side, and reading one library back took eight seconds.
+        """Write out what the run before left, and read log, side tables and libraries: no run pays for another.
+
+        Some systems drop from memory what nobody read for a minute. Reading one library back took eight seconds.
         """
         os.sync()
         for path in (*self._read(), *library_files()):
@@ -120,28 +125,35 @@ def library_files() -> Iterator[Path]:
                     yield path
 
 
-def raw_folder(raw: Path | None, twin: Path, progress: Progress) -> Path:
-    """The folder with KuaiRec's files: ``raw``, or a full-size twin that is made in ``twin`` once.
+def ranker_record(work: Path, preset: str) -> dict[str, Any]:
+    """What the ranker of a work folder says of its training; empty where there is none."""
+    path = work / "models" / f"ranker_{preset}" / "ranker.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def synthesize(to: Path, **options: object) -> dict[str, Any]:
+    """Make synthetic data in ``to``, in a process of its own; ``options``: of `jobs.synthesize`."""
+    asked = Synthesize.model_validate({"to": to, "verbosity": QUIET, **options})
+    return isolation.run(synthesize_log, asked).result.model_dump()
+
+
+def raw_folder(raw: Path | None, synthetic: Path, progress: Progress) -> Path:
+    """The folder with KuaiRec's files: ``raw``, or synthetic ones of full size, made once in ``synthetic``.
 
     Raises:
         InputError: ``raw`` does not hold them.
     """
-    if raw is not None:
-        found = find_folder(raw)
-        if found is None:
-            raise InputError(
-                f"--raw {raw}: user_features.csv (or .parquet) is not in it",
-                "Give the folder with KuaiRec's files, or leave --raw out to measure on a synthetic twin.",
-            )
-        return found.resolve()
-    if find_folder(twin) is None:
-        progress.say(f"making a synthetic twin of KuaiRec at its full size in {twin}")
-        draft = twin.with_name(f"{twin.name}.part")
+    if raw is None and find_folder(synthetic) is None:
+        progress.say(f"making synthetic data of KuaiRec's full size in {synthetic}")
+        draft = synthetic.with_name(f"{synthetic.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
         draft.parent.mkdir(parents=True, exist_ok=True)
-        # In a process of its own: what it takes must not stand in the way of the measured ones.
-        run_stage("kraft.data.twin:make_stage", {"to": str(draft), "verbosity": progress.verbosity})
-        draft.rename(twin)
-    found = find_folder(twin)
-    assert found is not None  # noqa: S101 - it has just been made
+        synthesize(draft, verbosity=progress.verbosity)
+        draft.rename(synthetic)
+    found = find_folder(synthetic if raw is None else raw)
+    if found is None:
+        raise InputError(
+            f"--raw {raw}: user_features.csv (or .parquet) is not in it",
+            "Give the folder with KuaiRec's files, or leave --raw out to measure on synthetic data.",
+        )
     return found.resolve()

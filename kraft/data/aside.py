@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kraft.engine.paths import literal, quoted
-from kraft.engine.rejects import CODE, COLUMNS, Screened, checks_of_rows
+from kraft.engine.quarantined import Quarantined
+from kraft.engine.rejects import CODE, COLUMNS, Screened, checks_of_rows, hold_share
 from kraft.engine.session import Connection
 from kraft.engine.sources import RawFile, Source
 from kraft.engine.store import Recipe, Store
 
 REJECTED_ROWS: Final = "rejected_rows"
+_FACTS: Final = "quarantined"
+"""What the manifest says of the table: a `Quarantined` a file."""
 _PURPOSE: Final = "Rows of the raw files that were set aside, and why. Grain: one row a row set aside, its first fault."
 
 
@@ -36,6 +39,9 @@ class Aside:
         if known and known["recipe"] != self._recipe().as_json():
             # Other bytes, or other rules: each file has to show again whether it has bad rows.
             raw |= {name: source.file for name, source in self._screened().items()}
+        for source in self._screened().values():
+            # What an earlier job was allowed, this one may not be.
+            hold_share(source.path, self._known()[source.path.name], settings["max_bad_rows"])
 
     def screen(self, name: str) -> bool:
         """Put what is left of the raw file ``name`` in its place; False where none of its rows is bad."""
@@ -44,37 +50,47 @@ class Aside:
             return False
         screened = Screened(file, name, self._settings)
         screened.screen(self._connection)
-        if screened.aside:
+        bad = screened.found is not None and screened.found["aside"] > 0
+        if bad:
             self._raw[name] = screened
-        return bool(screened.aside)
+        return bad
 
-    def publish(self) -> dict[str, int]:
-        """Bring the table up to date; returns the rows set aside by file, of the files that have such rows."""
+    def found(self) -> dict[str, Quarantined]:
+        """What was set aside by file, of the files that have such rows, as far as it is known by now."""
+        known = self._known()
+        told = {source.path.name: source.found or known.get(source.path.name) for source in self._screened().values()}
+        return {file: found for file, found in told.items() if found}
+
+    def publish(self) -> dict[str, Quarantined]:
+        """Bring the table up to date; returns what was set aside by file, of the files that have such rows."""
         screened = self._screened()
         if not screened:
             self._store.discard(REJECTED_ROWS)
             return {}
         if not self._store.stale(REJECTED_ROWS, self._recipe()):
-            known = self._store.entry(REJECTED_ROWS)
-            assert known is not None  # noqa: S101 - it is not stale
-            counts: dict[str, int] = known["by_file"]
-            return counts
+            return self._known()
         for source in screened.values():
-            if source.aside is None:
+            if source.found is None:
                 source.screen(self._connection)
         rows = " union all ".join(
             f"select {literal(source.path.name)} as file, * from {quoted(source.bad)}"  # noqa: S608 - quoted names
             for source in screened.values()
         )
-        by_file = {source.path.name: source.aside or 0 for source in screened.values()}
+        by_file = self.found()
         with self._store.scratch() as folder:
             written = folder / f"{REJECTED_ROWS}.parquet"
             self._connection.execute(
                 f"copy ({rows} order by file, line) to $target (format parquet)", {"target": str(written)}
             )
-            facts = {"rows": sum(by_file.values()), "by_file": by_file, "purpose": _PURPOSE, "columns": COLUMNS}
+            rows_aside = sum(found["aside"] for found in by_file.values())
+            facts = {"rows": rows_aside, _FACTS: by_file, "purpose": _PURPOSE, "columns": COLUMNS}
             self._store.publish(REJECTED_ROWS, written, self._recipe(), facts)
         return by_file
+
+    def _known(self) -> dict[str, Quarantined]:
+        """What the table that is there was made with."""
+        entry = self._store.entry(REJECTED_ROWS)
+        return dict(entry.get(_FACTS, {})) if entry else {}
 
     def _screened(self) -> dict[str, Screened]:
         return {name: source for name, source in self._raw.items() if isinstance(source, Screened)}
@@ -82,10 +98,10 @@ class Aside:
     def _recipe(self) -> Recipe:
         inputs = {name: source.state() for name, source in self._screened().items()}
         rules = [check.digest for name in inputs for check in checks_of_rows(name)]
-        return Recipe(inputs, {}, "-".join([CODE, *rules]))
+        return Recipe(inputs, {}, "-".join([CODE, _FACTS, *rules]))
 
 
-def publish(store: Store, aside: Aside | None) -> dict[str, int]:
+def publish(store: Store, aside: Aside | None) -> dict[str, Quarantined]:
     """`Aside.publish`; without one, bad rows are errors, and a table of such rows would be of other tables."""
     if aside is None:
         store.discard(REJECTED_ROWS)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
-from kraft.data.places import USERS_STEM, find_file, find_folder
+from kraft.data.places import USERS_STEM, find_file, find_folder, missing
+from kraft.engine.column_types import Form
+from kraft.engine.file_kinds import remedy
 from kraft.engine.sources import AbsentFile, RawFile
 from kraft.errors import InputError
 
@@ -24,6 +26,15 @@ INTERACTION_COLUMNS = {
     "watch_ratio": "DOUBLE",
 }
 
+FORMS = {
+    "timestamp": Form("unix seconds", "epoch({})"),
+    "date": Form("a day as the number yyyymmdd", "cast(strftime({}, '%Y%m%d') as integer)"),
+    "play_duration": Form("milliseconds", "1000 * epoch(cast({} as time))"),
+    "video_duration": Form("milliseconds", "1000 * epoch(cast({} as time))"),
+    "feat": Form("a list of category ids, integers of at most 9 digits, for example [27, 9]", is_list=True),
+    "friend_list": Form("a list of user ids, for example [27, 9]", is_list=True),
+}
+"""What columns of the raw files hold, where their types alone do not say it."""
 OPTIONAL_OF_A_LOG = frozenset({"date"})
 """Only daily counts and the age of uploads need the date, and are missing then."""
 
@@ -137,9 +148,13 @@ def log_file(folder: Path, matrix: str) -> RawFile:
         path = _required(folder, f"{matrix}_matrix")
     else:
         path = Path(matrix)
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "not a regular file"
+            raise InputError(f"--matrix {matrix}: it is {what}", remedy(path))
         if not path.is_file():
-            raise InputError(f"--matrix {matrix}: no such file", "Give small, big, or a CSV or Parquet file.")
-    return RawFile(path, INTERACTION_COLUMNS, optional=OPTIONAL_OF_A_LOG, key="user_id")
+            otherwise = "Give small, big, or a CSV or Parquet file."
+            raise missing(f"--matrix {matrix}: no such file", path.parent, path.stem, otherwise)
+    return RawFile(path, INTERACTION_COLUMNS, optional=OPTIONAL_OF_A_LOG, key="user_id", forms=FORMS)
 
 
 def folder_of(raw: Path) -> Path:
@@ -152,10 +167,8 @@ def folder_of(raw: Path) -> Path:
         raise InputError(f"--raw {raw}: no such folder", "Fetch the data: python -m jobs.fetch_data")
     folder = find_folder(raw)
     if folder is None:
-        raise InputError(
-            f"--raw {raw}: user_features.csv (or .parquet) is not in it",
-            "Give the folder with KuaiRec's files, or fetch them: python -m jobs.fetch_data",
-        )
+        otherwise = "Give the folder with KuaiRec's files, or fetch them: python -m jobs.fetch_data"
+        raise missing(f"--raw {raw}: user_features.csv (or .parquet) is not in it", raw, USERS_STEM, otherwise)
     return folder
 
 
@@ -189,13 +202,13 @@ def _raw_file(path: Path, contract: Contract) -> RawFile:
         key=next(iter(contract.columns)),
         once=contract.once,
         stray_line_ends=contract.stray_line_ends,
+        forms=FORMS,
     )
 
 
 def _required(folder: Path, stem: str) -> Path:
     path = find_file(folder, stem)
     if path is None:
-        raise InputError(
-            f"{folder}: {stem}.csv (or .parquet) is not there", "Fetch the data: python -m jobs.fetch_data"
-        )
+        otherwise = "Fetch the data: python -m jobs.fetch_data"
+        raise missing(f"{folder}: {stem}.csv (or .parquet) is not there", folder, stem, otherwise)
     return path

@@ -3,22 +3,21 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from kraft.engine.budget import peak_bytes
-from kraft.engine.faults import explained
+from kraft.engine.faults import of_duckdb
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries, checks_of
 from kraft.engine.rejects import Screened
-from kraft.engine.session import Connection, loses_order, prepare
+from kraft.engine.session import Connection, prepare
 from kraft.engine.sources import Parquet, RawFile, Source
-from kraft.engine.spans import cuts, rows_of
+from kraft.engine.spans import rows_of, spans_of
 from kraft.engine.store import Recipe, Store
-from kraft.errors import EngineError, InputError, MachineError, QueryError
+from kraft.errors import InputError, QueryError
 from kraft.settings import MIB
 
 ROW_GROUP = 65_536
@@ -166,56 +165,29 @@ class Builder:
 
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
         try:
-            # Where an order is kept, on all threads if no join can lose it, else on one.
-            one = bool(query.order) and loses_order(self.connection, query.text, parameters)
-            threads = 1 if one else self.threads
             try:
-                return self._copy_on(threads, query, parameters, target)
+                return self._copy_on(self.threads, query, parameters, target)
             except duckdb.OutOfMemoryException:
-                if threads == 1:
+                if self.threads == 1:
                     raise
                 # Each thread holds a block of every partition that it groups or sorts, and cannot spill these.
-                self.progress.detail(f"  {query.name:<20} (no room for {threads} threads: once more on one)")
+                self.progress.detail(f"  {query.name:<20} (no room for {self.threads} threads: once more on one)")
                 return self._copy_on(1, query, parameters, target)
         except duckdb.Error as error:
             raise self._explain(query, error) from error
 
     def _copy_on(self, threads: int, query: Query, parameters: dict[str, Any], target: Path) -> int:
+        """Write the rows of a query, at once or span by span."""
         raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
-        if query.order:
-            return self._copy_in_order(threads, query, parameters, target, raw=raw)
-        rows = self._make(query, parameters, target, partial(prepare, threads=threads, kept=False, raw=raw))
-        if query.merges and self._repeats(query, target):
-            prepare(self.connection, threads, kept=False, raw=False)
-            merged = target.with_name(f"merged-{target.name}")
-            rows = self._write(query.merged(query.name), {}, merged)
-            merged.replace(target)
-        return rows
-
-    def _copy_in_order(self, threads: int, query: Query, parameters: dict[str, Any], target: Path, *, raw: bool) -> int:
-        """Write the rows in the order of an input; once more on one thread where more have lost it."""
-        for few in dict.fromkeys((threads, 1)):
-            rows = self._make(query, parameters, target, partial(prepare, threads=few, kept=True, raw=raw))
-            if self._is_in_order(query, target):
-                return rows
-        raise QueryError(
-            f"sql/{query.stage}/{query.name}.sql: rows are not in the order of {query.order[0]}",
-            "Raise --memory-limit: a join that does not fit in memory loses the order of its rows.",
-        )
-
-    def _make(
-        self, query: Query, parameters: dict[str, Any], target: Path, prepared: Callable[[Connection], None]
-    ) -> int:
-        """Write the rows of a query, at once or span by span, with every connection that runs it ``prepared``."""
-        prepared(self.connection)
-        spans = self._spans(query)
+        prepare(self.connection, threads, kept=False, raw=raw)
+        spans = spans_of(self.connection, query, {part: self.source(part) for part in query.inputs})
         if not spans:
             return self._write(query.text, parameters, target)
         # A cursor is a connection of its own: one connection runs one query at a time.
         with self.connection.cursor() as beside:
-            prepared(beside)
-            # The spans follow one another, also where a query sorts the rows of each.
-            self.connection.execute("set preserve_insertion_order = true")
+            prepare(beside, threads, kept=False, raw=raw)
+            # The SELECT sorts the rows of each span, and the spans follow one another.
+            prepare(self.connection, threads, kept=True, raw=raw)
             with rows_of(beside, query, parameters, spans) as rows:
                 self.connection.register(ROWS, rows)
                 try:
@@ -223,46 +195,9 @@ class Builder:
                 finally:
                     self.connection.unregister(ROWS)
 
-    def _spans(self, query: Query) -> list[str]:
-        column, *inputs = query.spans or ("",)
-        sources = [self.source(name) for name in inputs]
-        # A CSV file would be read from its start for each span.
-        if not inputs or any(isinstance(source, RawFile) and not source.is_parquet for source in sources):
-            return []
-        return cuts(self.connection, inputs, column)
-
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP}, {ENCODING})"
         return int(self.connection.execute(copy, {**parameters, "target_file": str(target)}).fetchall()[0][0])
-
-    def _repeats(self, query: Query, written: Path) -> bool:
-        """Whether neighbours in the sorted file are alike in all that it is sorted by."""
-        Parquet(written).register(self.connection, query.name)
-        # Only an order that is kept lets a row be laid beside the next one.
-        prepare(self.connection, self.threads, kept=True, raw=False)
-        # The last two columns tell nearly all neighbours apart, and cost the least.
-        return all(self._neighbours_alike(query.name, keys) for keys in (query.sorted_by[-2:], query.sorted_by))
-
-    def _neighbours_alike(self, table: str, keys: list[str]) -> bool:
-        # Over rows as they come, a window streams: a third of the time of laying the table beside itself.
-        before = ", ".join(f"lag({name}) over () as before_{name}" for name in keys)
-        alike = " and ".join(f"{name} is not distinct from before_{name}" for name in keys)
-        found = self.connection.execute(
-            f"select 1 from (select {', '.join(keys)}, {before} from {table}) as listed "  # noqa: S608
-            f"where before_{keys[-1]} is not null and {alike} limit 1"
-        ).fetchall()
-        return bool(found)
-
-    def _is_in_order(self, query: Query, written: Path) -> bool:
-        """Whether the columns of the header's Order are row by row those of the input that they come from."""
-        Parquet(written).register(self.connection, query.name)
-        origin, *columns = query.order
-        differs = " or ".join(f"made.{name} is distinct from origin.{name}" for name in columns)
-        moved = self.connection.execute(
-            f"select count(*) from {query.name} as made positional join {origin} as origin "  # noqa: S608
-            f"where made.{columns[0]} is not null and ({differs})"
-        ).fetchall()
-        return moved == [(0,)]
 
     def _check(self, query: Query, checks: list[Query], written: Path) -> None:
         if checks:
@@ -302,21 +237,8 @@ class Builder:
             source = self.raw.get(part)
             if isinstance(source, RawFile) and (about_file := source.explain(error)):
                 return about_file
-        first = str(error).splitlines()[0]
-        if known := explained(error, during=f"table {query.name}"):
+        if known := of_duckdb(error, f"table {query.name}"):
             return known
-        if isinstance(error, duckdb.OutOfMemoryException):
-            return MachineError(
-                f"table {query.name}: {first}", "Raise --memory-limit, or free disk space in the work folder."
-            )
-        if isinstance(error, duckdb.IOException):
-            return MachineError(f"table {query.name}: {first}", "Nothing was written.")
-        if isinstance(error, duckdb.InternalException | duckdb.FatalException):
-            # Its further lines are a stack trace.
-            return EngineError(
-                f"table {query.name}: DuckDB failed by itself: {first}",
-                "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
-            )
         return QueryError(f"sql/{query.stage}/{query.name}.sql: {error}")
 
 

@@ -4,9 +4,12 @@ import errno
 import os
 import re
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kraft.errors import KraftError, MachineError
+from kraft.errors import EngineError, KraftError, MachineError, add_notes, notes_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 _SPACE: Final = "Free some disk space, or give a --work folder on a larger disk."
 _PERMISSION: Final = "Choose folders that you may read and write."
@@ -45,7 +48,29 @@ def explained(error: Exception, during: str = "") -> KraftError | None:
         if number in _REMEDIES:
             place = str(error.filename) if isinstance(error, OSError) and error.filename else during
             problem = f"{place}: {_words(number)}" if place else _words(number)
-            return MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
+            known = MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
+            add_notes(known, notes_of(error))
+            return known
+    return None
+
+
+def of_duckdb(error: "duckdb.Error", during: str) -> KraftError | None:
+    """As `explained`, of an error of DuckDB's; also its own failures, of which it says no errno."""
+    import duckdb  # noqa: PLC0415 - who has its error has loaded it
+
+    if known := explained(error, during):
+        return known
+    first = str(error).splitlines()[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MachineError(f"{during}: {first}", "Raise --memory-limit, or free disk space in the work folder.")
+    if isinstance(error, duckdb.IOException):
+        return MachineError(f"{during}: {first}", "Nothing was written.")
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+        # Its further lines are a stack trace.
+        return EngineError(
+            f"{during}: DuckDB failed by itself: {first}",
+            "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
+        )
     return None
 
 

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from kraft.engine.given import ID, GivenFile
 from kraft.engine.session import Connection
-from kraft.engine.sources import RawFile
-from kraft.errors import InputError
+from kraft.engine.sources import Parquet
 
 
 class GivenIds(NamedTuple):
@@ -23,32 +22,21 @@ class GivenIds(NamedTuple):
     """Rows that were left out because their id had come before."""
 
 
-def read_ids(path: Path, names: tuple[str, ...], connection: Connection) -> GivenIds:
+def read_ids(path: Path, column: str, connection: Connection, folder: Path, threads: int) -> GivenIds:
     """The ids in a CSV or Parquet file.
 
     Args:
         path: the file.
-        names: what its column of ids may be called: the first of them that is there, counts.
+        column: of the ids, as `kraft.engine.given` finds it.
         connection: reads it.
+        folder: gets the copy `given.parquet`, which may be removed afterwards.
+        threads: that read.
 
     Raises:
-        InputError: the file is unreadable or empty, lacks the column, or an id is missing, negative or no integer.
+        InputError: as `GivenFile.take`.
     """
-    header = RawFile(path, {}).header()
-    name = next((one for one in names if one in header), names[0])
-    file = RawFile(path, {name: "INTEGER"})
-    try:
-        file.register(connection, "given")
-        counted = connection.view("given").aggregate(f"count(*), count({name}), min({name})").fetchall()
-        rows, present, least = counted[0]
-        if not rows:
-            raise InputError(f"{file.path}: it has no rows", f"Give at least one {name}.")
-        if present != rows or least < 0:
-            raise InputError(
-                f"{file.path}, column {name}: ids must be integers from 0 on (least {least}, missing {rows - present})",
-                "Correct these rows. Nothing was written.",
-            )
-        ids = connection.view("given").distinct().order(name).fetchnumpy()[name]
-    except duckdb.Error as error:
-        raise file.explain(error) or error from error
-    return GivenIds(name, np.ascontiguousarray(ids, dtype=np.int32), rows - len(ids))
+    given, copy = GivenFile(path, {column: ID}), folder / "given.parquet"
+    rows = given.take(connection, copy, threads)
+    Parquet(copy).register(connection, "ids")
+    ids = connection.view("ids").project(column).distinct().order(column).fetchnumpy()[column]
+    return GivenIds(given.names()[column], np.ascontiguousarray(ids, dtype=np.int32), rows - len(ids))

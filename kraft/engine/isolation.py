@@ -121,7 +121,9 @@ def _answer_of(
     answer: dict[str, Any] = json.loads(last)
     if "error" in answer:
         kind = getattr(errors, answer["error"], KraftError)
-        raise kind(answer["problem"], answer["remedy"])
+        error = kind(answer["problem"], answer["remedy"])
+        errors.add_notes(error, answer["notes"])
+        raise error
     return answer["result"], usage
 
 
@@ -177,7 +179,8 @@ def _main() -> None:
         known = explained(error, during=f"stage {name}")
         if known is None:
             raise
-        answer = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        told = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        answer = told | {"notes": errors.notes_of(known)}
     print(json.dumps(answer), flush=True)
     sys.stderr.flush()
     # All that is written is closed: the interpreter would take 0.1 s to let go of its libraries.

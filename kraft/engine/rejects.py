@@ -8,6 +8,7 @@ casts and checks that the file was refused with. Rows read = rows accepted + row
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import duckdb
 
 from kraft.engine.paths import literal, quoted
+from kraft.engine.quarantined import Quarantined
 from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import Connection
-from kraft.engine.sources import INTEGERS, TYPE_WORDS, RawFile, cast
+from kraft.engine.session import Connection, read_parquet
+from kraft.engine.sources import INTEGERS, TEXT, TYPE_WORDS, RawFile, cast
 from kraft.engine.texts import PRIVATE
-from kraft.errors import QueryError
+from kraft.errors import InputError, QueryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,8 +63,8 @@ class Screened:
     """Logical name of the raw table."""
     settings: Mapping[str, Any]
     """Values for the parameters of the files of `sql/`."""
-    aside: int | None = field(default=None, compare=False)
-    """Rows that were set aside; None before the file was read."""
+    found: Quarantined | None = field(default=None, compare=False)
+    """What was set aside; None before the file was read."""
 
     @property
     def path(self) -> Path:
@@ -73,7 +75,7 @@ class Screened:
         return f"screened {CODE}:{self.file.state()}"
 
     def register(self, connection: Connection, name: str) -> None:
-        if self.aside is None:
+        if self.found is None:
             self.screen(connection)
         connection.table(self._good).project(_listed(self.file.columns)).create_view(name, replace=True)
 
@@ -90,7 +92,7 @@ class Screened:
         """Read the file, and keep its good rows and what is wrong with the others as tables of ``connection``.
 
         Raises:
-            InputError: the file as a whole cannot be read.
+            InputError: the file as a whole cannot be read, or the share of bad rows is greater than `max_bad_rows`.
         """
         good, bad = quoted(self._good), quoted(self.bad)
         typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in self.file.columns.items())
@@ -108,7 +110,23 @@ class Screened:
         kept, aside = connection.execute(counts).fetchall()[0]
         if kept + aside != read:
             raise QueryError(f"{self.path}: {read:,} rows read, but {kept:,} kept and {aside:,} set aside")
-        self.aside = aside
+        found = self._quarantined(connection, aside, read)
+        hold_share(self.path, found, self.settings["max_bad_rows"])
+        self.found = found
+
+    def _quarantined(self, connection: Connection, aside: int, read: int) -> Quarantined:
+        """What the table of the bad rows says of them."""
+        often = connection.execute(
+            f'select reason, count(*), min(line), arg_min("column", line), arg_min(value, line) '  # noqa: S608 - quoted name
+            f"from {quoted(self.bad)} group by reason order by count(*) desc, min(line) limit 1"
+        ).fetchall()
+        if not often:
+            return {"aside": 0, "read": read, "reason": "", "often": 0, "example": ""}
+        reason, count, line, column, value = often[0]
+        place = f"{'row' if self.file.is_parquet else 'line'} {line:,}"
+        # A whole row would take the line of the message for itself.
+        example = place if column is None else f"{place}, {column} {value!r}"
+        return {"aside": aside, "read": read, "reason": reason, "often": count, "example": example}
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -142,11 +160,12 @@ class Screened:
     def _read_parquet(self, connection: Connection) -> int:
         present = set(self.file.header())
         names = [column for column in self.file.columns if column in present]
-        texts = ", ".join(f"cast({quoted(name)} as varchar) as {quoted(name)}" for name in names)
         read = 0
         # A connection runs one query at a time: this one reads while the other one judges.
         with connection.cursor() as reading:
-            relation = reading.read_parquet(str(self.path), file_row_number=True)
+            relation = read_parquet(reading, self.path, row_numbers=True)
+            listed = zip(self.file.texts(relation, names), names, strict=True)
+            texts = ", ".join(f"{text} as {quoted(name)}" for text, name in listed)
             for batch in relation.project(f"file_row_number + 1 as line, {texts}").to_arrow_reader(BATCH_ROWS):
                 read += len(batch)
                 self._judge(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
@@ -164,7 +183,7 @@ class Screened:
             f"create or replace temp table screened_rows as select case {faults} when false then '' end as fault, * "  # noqa: S608 - quoted names
             "from screened_texts"
         )
-        typed = ", ".join(cast(name, "VARCHAR" if name in texts else None, kind) for name, kind in kinds.items())
+        typed = ", ".join(cast(name, TEXT if name in texts else None, kind) for name, kind in kinds.items())
         connection.execute(
             f"insert into {quoted(self._good)} select line, {typed} from screened_rows where fault is null"  # noqa: S608 - quoted names
         )
@@ -223,6 +242,24 @@ class Screened:
         self._remove(connection)
         for name in ("offenders", *made):
             connection.execute(f"drop table {quoted(name)}")
+
+
+def hold_share(path: Path, found: Quarantined, most: float) -> None:
+    """Hold the rows that were set aside of a file to the share ``most`` of all its rows.
+
+    Raises:
+        InputError: there are more.
+    """
+    aside, read = found["aside"], found["read"]
+    if aside <= most * read:
+        return
+    # Rounded up, so that what is advised is enough.
+    enough = min(1.0, math.ceil(100 * aside / read) / 100)
+    raise InputError(
+        f"{path}: {aside:,} of {read:,} rows ({aside / read:.1%}) would be quarantined, more than --max-bad-rows "
+        f"{most:g} allows; most often ({found['often']:,} rows, first {found['example']}): {found['reason']}",
+        f"Correct the file, or let more rows be left out: --max-bad-rows {enough:g}. Nothing was published.",
+    )
 
 
 def checks_of_rows(name: str) -> list[Query]:

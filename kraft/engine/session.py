@@ -1,19 +1,16 @@
 """The only place that opens DuckDB: memory, threads, spill folder and ordering are set together."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from kraft.engine.budget import Budget
 from kraft.engine.locks import held_folder
+from kraft.engine.paths import pattern
 
 Connection = duckdb.DuckDBPyConnection
-STREAMING_JOINS = ("BLOCKWISE_NL_JOIN", "NESTED_LOOP_JOIN")
-"""Joins that pass the rows of their left side on as they come."""
 
 FLUSHED = "32MiB"
 """Freed memory beyond this goes back to the system when a task is done. DuckDB's allocator would keep 128 MiB a thread,
@@ -61,13 +58,20 @@ def open_session(budget: Budget, threads: int, spill_parent: Path, files: Iterab
 
 
 def _confine(connection: Connection, folder: Path, files: Iterable[Path]) -> None:
-    connection.execute("set allowed_directories = $folders", {"folders": [str(folder)]})
+    # A name is asked for first, as the pattern that means it, and then the file that was found.
+    connection.execute("set allowed_directories = $folders", {"folders": [str(folder), pattern(folder)]})
     # A file may be named in either way; what a link leads to is opened by the name of the link.
-    named = {str(name) for file in files for name in (file.absolute(), file.resolve())}
+    places = {place for file in files for place in (file.absolute(), file.resolve())}
+    named = {name for place in places for name in (str(place), pattern(place))}
     connection.execute("set allowed_paths = $named", {"named": sorted(named)})
     connection.execute("set enable_external_access = false")
     connection.execute("set allowed_configs = $adjusted", {"adjusted": list(ADJUSTED)})
     connection.execute("set lock_configuration = true")
+
+
+def read_parquet(connection: Connection, path: Path, *, row_numbers: bool = False) -> duckdb.DuckDBPyRelation:
+    """The rows of the Parquet file ``path``, whatever its name; with ``row_numbers``, the column file_row_number."""
+    return connection.read_parquet(pattern(path), hive_partitioning=False, file_row_number=row_numbers)
 
 
 def prepare(connection: Connection, threads: int, *, kept: bool, raw: bool) -> None:
@@ -85,23 +89,6 @@ def prepare(connection: Connection, threads: int, *, kept: bool, raw: bool) -> N
     # What a Parquet file's statistics promise (no NULL in a column) would show in the bytes of the table.
     without = ["join_order", "build_side_probe_side"] * kept + ["statistics_propagation"] * raw
     connection.execute(f"set disabled_optimizers = '{','.join(without)}'")
-
-
-def loses_order(connection: Connection, select: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether the rows of ``select`` may come in another order than those of its inputs if several threads read them.
-
-    With two threads DuckDB 2.0 loses the order of a hash join's rows even when told to preserve it (measured: half a
-    million of 3.7 M rows moved); on one it keeps it, at two thirds of the speed. Filters, projections and a row that is
-    laid beside all others keep it on any number of threads.
-    """
-    plan = connection.execute(f"explain (format json) {select}", dict(parameters)).fetchall()
-    waiting = [node for _, text in plan for node in json.loads(text)]
-    while waiting:
-        node = waiting.pop()
-        if node["name"].endswith("_JOIN") and node["name"] not in STREAMING_JOINS:
-            return True
-        waiting += node["children"]
-    return False
 
 
 def open_file(path: Path) -> Connection:

@@ -5,16 +5,19 @@ A source registers itself as a view, so that the files of `sql/` never know a pa
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
-from kraft.engine.paths import file_state, literal, quoted
-from kraft.engine.session import Connection, open_probe
+from kraft.engine.column_types import NUMBERS, Form, check_types, looks_like_time, text_of
+from kraft.engine.file_kinds import check_content
+from kraft.engine.paths import file_state, parquet_rows, pattern, quoted
+from kraft.engine.session import Connection, open_probe, read_parquet
 from kraft.engine.texts import read_texts
 from kraft.errors import InputError
 
@@ -33,7 +36,7 @@ def _create_view(connection: Connection, name: str, table: Path, where: str = ""
     """``name`` for the rows of ``table``, a Parquet file, or some of them. As SQL: a relation would be bound twice, at
     twice the time, some forty times a build.
     """
-    connection.execute(f"create or replace view {quoted(name)} as from read_parquet({literal(str(table))}) {where}")
+    connection.execute(f"create or replace view {quoted(name)} as from {parquet_rows(table)} {where}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,16 @@ class AbsentFile:
         connection.sql(f"select {typed}").filter("false").create_view(name, replace=True)
 
 
+class Misfit(NamedTuple):
+    """A value that breaks a rule."""
+
+    row: int
+    """Line of a CSV file, the header being 1; row of a Parquet file, from 1."""
+    column: str
+    value: str
+    in_first_row: bool
+
+
 @dataclass(frozen=True)
 class RawFile:
     """A user's CSV or Parquet file, read as the SQL types that its contract asks for.
@@ -101,6 +114,8 @@ class RawFile:
     """Each id stands in one row only."""
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """What some columns hold, where their type alone does not say it."""
 
     def state(self) -> str:
         return file_state(self.path)
@@ -116,13 +131,14 @@ class RawFile:
             InputError: the file is empty, unreadable or no CSV/Parquet file.
         """
         try:
+            check_content(self.path, parquet=self.is_parquet)
             names = self._parquet_header() if self.is_parquet else self._csv_header()
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except UnicodeEncodeError:
             raise InputError(f"{self.path}, line 1: not UTF-8 text", _SAVE_AS_UTF8) from None
         except csv.Error as error:
-            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", _GIVE_COLUMNS) from None
+            raise InputError(f"{self.path}, line 1: not a valid CSV row ({error})", GIVE_COLUMNS) from None
         except duckdb.Error as error:
             raise self._unreadable(error) from None
         except RuntimeError:
@@ -130,31 +146,33 @@ class RawFile:
             raise InputError(f"{self.path}: a column's name is not UTF-8 text", "Write or fetch it again.") from None
         if not names:
             what = "line 1 is empty where the header should be" if self.path.stat().st_size else "the file is empty"
-            raise InputError(f"{self.path}: {what}", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}: {what}", GIVE_COLUMNS)
         return names
 
     def check_header(self) -> list[str]:
         """`header`, once the contract's columns are all in it.
 
         Raises:
-            InputError: a column is missing or stands there twice.
+            InputError: a column is missing, stands there twice, or is of a type that cannot hold its values (Parquet).
         """
         names = self.header()
         missing = [name for name in self.columns if name not in names and name not in self.optional]
         if missing:
             raise InputError(
                 f"{self.path}: column {missing[0]} is missing (found: {', '.join(names)[:200]})",
-                _GIVE_COLUMNS,
+                GIVE_COLUMNS,
             )
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
-            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", _GIVE_COLUMNS)
+            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", GIVE_COLUMNS)
+        if self.is_parquet:
+            check_types(self.path, self._parquet_types(), self.columns, self.forms)
         return names
 
     def register(self, connection: Connection, name: str) -> None:
         header = self.check_header()
         relation = self._relation(connection, header)
-        read_as = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        read_as = dict(zip(relation.columns, relation.types, strict=True))
         selected = ", ".join(
             f"{cast(column, read_as.get(column), kind)} as {quoted(column)}" for column, kind in self.columns.items()
         )
@@ -162,11 +180,12 @@ class RawFile:
 
     def _relation(self, connection: Connection, header: list[str]) -> duckdb.DuckDBPyRelation:
         if self.is_parquet:
-            return connection.read_parquet(str(self.path))
+            return read_parquet(connection, self.path)
         if self.stray_line_ends:
             return self._small_table(connection, header)
         return connection.read_csv(
-            str(self.path),
+            pattern(self.path),
+            hive_partitioning=False,
             header=True,
             auto_detect=False,
             delimiter=",",
@@ -206,11 +225,24 @@ class RawFile:
         ",".join(names).encode()
         return names
 
-    def _parquet_header(self) -> list[str]:
-        if not self.path.is_file():
-            raise FileNotFoundError(self.path)
+    def _parquet_types(self) -> dict[str, DuckDBPyType]:
         with open_probe() as connection:
-            return connection.read_parquet(str(self.path)).columns
+            relation = read_parquet(connection, self.path)
+            return dict(zip(relation.columns, relation.types, strict=True))
+
+    def _parquet_header(self) -> list[str]:
+        read = list(self._parquet_types())
+        # Of two columns with one name, DuckDB calls the second another: here both have to be seen.
+        with open_probe() as connection:
+            schema = connection.execute(
+                "select name, num_children from parquet_schema($1)", [pattern(self.path)]
+            ).fetchall()
+        names, below = [], 0
+        for name, children in schema[1:]:
+            if not below:
+                names.append(name)
+            below += (children or 0) - (1 if below else 0)
+        return names if len(set(names)) < len(read) else read
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -218,13 +250,15 @@ class RawFile:
         """DuckDB's error over this file as one line: file, line, column, rule, remedy; None if it is not one."""
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
-            row, column, value = found
+            row, column, value, first = found
+            place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
+            shown, form = one_line(value[:60]), self.forms.get(column)
+            if form and form.from_time and looks_like_time(value):
+                # Where the first row has one, most likely all have, and setting them aside would leave nothing.
+                remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
+                return InputError(f"{place}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
-            return InputError(
-                f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}: "
-                f"'{_one_line(value[:60])}' is not {rule}",
-                self._correct,
-            )
+            return InputError(f"{place}: '{shown}' is not {rule}", self._correct)
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
         # What DuckDB throws over damaged pages has no class of its own; a damaged place or size leads behind the end.
@@ -251,18 +285,22 @@ class RawFile:
     def _correct(self) -> str:
         return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
 
-    def _misfit(self) -> tuple[int, str, str] | None:
-        """The first value that is not of its column's type: its line (CSV) or row (Parquet), column, text.
+    def _misfit(self) -> "Misfit | None":
+        """The first value that is not of its column's type."""
+        return self.first(lambda column, value: bool(value) and not fits(value, self.columns[column]))
+
+    def first(self, wrong: Callable[[str, str], bool]) -> "Misfit | None":
+        """The first value that is ``wrong``, which is asked a column and a text.
 
         Reads the file once more, from its start: a file is searched only when it is known to be bad.
         """
         rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
         # Where pages are damaged, the search ends there, too.
         with suppress(duckdb.Error):
-            for row, values in rows:
+            for place, (row, values) in enumerate(rows):
                 for column, value in values.items():
-                    if value and not _fits(value, self.columns[column]):
-                        return row, column, value
+                    if wrong(column, value):
+                        return Misfit(row, column, value, in_first_row=place == 0)
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -275,7 +313,8 @@ class RawFile:
             with suppress(csv.Error):
                 for record in records:
                     if started > 1 and record:
-                        if len(record) != len(header):
+                        # DuckDB passes over one comma behind the last field.
+                        if len(record) != len(header) and (len(record) != len(header) + 1 or record[-1]):
                             return
                         yield started, {column: record[place] for place, column in places}
                     started = records.line_num + 1
@@ -284,16 +323,22 @@ class RawFile:
         header = self.header()
         columns = [column for column in self.columns if column in header]
         with open_probe() as connection:
-            selected = ", ".join(f"cast({quoted(column)} as varchar)" for column in columns)
-            connection.read_parquet(str(self.path)).create_view("file")
+            file = read_parquet(connection, self.path)
+            selected = ", ".join(self.texts(file, columns))
+            file.create_view("file")
             connection.execute(f"select {selected} from file")  # noqa: S608 - quoted names of the file's own columns
             row = 0
             while record := connection.fetchone():
                 row += 1
                 yield row, {column: value or "" for column, value in zip(columns, record, strict=True)}
 
+    def texts(self, file: duckdb.DuckDBPyRelation, columns: Iterable[str]) -> list[str]:
+        """SQL for some columns of this file, a Parquet file, as the texts that a CSV file would hold."""
+        types = dict(zip(file.columns, file.types, strict=True))
+        return [text_of(column, types[column], self.columns[column]) for column in columns]
+
     def _unreadable(self, error: duckdb.Error) -> InputError:
-        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path}'", "")
+        detail = str(error).splitlines()[0].split(": ", 1)[-1].replace(f" '{self.path.absolute()}'", "")
         return InputError(f"{self.path}: not a readable Parquet file ({detail})", "Write or fetch it again.")
 
 
@@ -302,6 +347,7 @@ CSV_BUFFER = 8 * 1024 * 1024
 that it takes by default are read no sooner, and have no room beside a large sort in 384 MiB."""
 INTEGERS = {"INTEGER": 2**31, "BIGINT": 2**53}
 """DuckDB's integer types and the first number beyond each: text is read as a double first, exact up to here."""
+TEXT = DuckDBPyType("VARCHAR")
 TYPE_WORDS = {
     "INTEGER": "an integer (from -2,147,483,648 to 2,147,483,647)",
     "BIGINT": "an integer (from -9,007,199,254,740,991 to 9,007,199,254,740,991)",
@@ -309,21 +355,23 @@ TYPE_WORDS = {
 }
 _BEHIND_THE_END = "Could not read enough bytes"
 _OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
-_GIVE_COLUMNS = "Give a file with KuaiRec's columns."
+GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A value as a message shows it: line ends and other characters that cannot be seen as their codes."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def cast(column: str, read_as: str | None, kind: str) -> str:
+def cast(column: str, read_as: DuckDBPyType | None, kind: str) -> str:
     """SQL for ``column`` as ``kind``. DuckDB rounds 1.7 to the integer 2; here that is an error, 2.0 is 2."""
     if read_as is None:
         return f"cast(null as {kind})"
+    if kind == "VARCHAR":
+        return text_of(column, read_as, kind)
     name = quoted(column)
-    if kind not in INTEGERS or read_as in INTEGERS:
+    if kind not in INTEGERS or str(read_as) in INTEGERS:
         return f"cast({name} as {kind})"
     number = f"cast({name} as double)"
     # Beyond these, the cast itself fails for the narrower type; of the wider one, a double holds no more than this.
@@ -334,9 +382,9 @@ def cast(column: str, read_as: str | None, kind: str) -> str:
     )
 
 
-def _fits(value: str, kind: str) -> bool:
+def fits(value: str, kind: str) -> bool:
     """Whether DuckDB would read ``value`` as ``kind``."""
-    if kind not in {*INTEGERS, "DOUBLE"}:
+    if kind not in NUMBERS:
         return True
     try:
         number = float(value)

@@ -1,11 +1,10 @@
 """Tables that are made a span of users at a time, so that what has to be in memory does not grow with the log.
 
 A join or a sort of a whole log spills, and reads and writes everything once or twice more; a span is joined and sorted
-in memory. One thread asks DuckDB for the rows of the spans, as Arrow batches, while another writes those before them:
-the features of 15 M pairs took two thirds of the time that one statement on one thread takes.
+in memory. One thread asks DuckDB for the rows of the spans, as Arrow batches, while another writes those before them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import chain, pairwise
@@ -16,20 +15,32 @@ import duckdb
 from kraft.engine.paths import quoted
 from kraft.engine.queries import Query
 from kraft.engine.session import Connection
+from kraft.engine.sources import RawFile, Source
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     import pyarrow as pa
 
+SPANNED: Mapping[str, tuple[str, ...]] = {"pair_features": ("user_id", "interactions_test", "taste_rates")}
+"""Table -> the column that its rows are sorted by first, then the inputs of which a row needs those of its own value
+only. Of the other inputs it may need any row."""
 SPAN_ROWS = 1_048_576
 """Rows of all inputs of a span together; or those of one user, where that has more. What a span joins has to fit in the
-least memory limit there is: a join that spills loses the order of its rows. A constant: where row groups of the table
-end depends on it, and the bytes of a table do not depend on the memory limit."""
+least memory limit there is. A constant: where row groups of the table end depends on it, and the bytes of a table do
+not depend on the memory limit."""
 EVERY = "memory.main"
 """Where the inputs are selectable as a whole."""
 BATCH_ROWS = 65_536
 """Rows that cross at a time: 5 MiB of a table of 40 columns."""
+
+
+def spans_of(connection: Connection, query: Query, sources: Mapping[str, Source]) -> list[str]:
+    """The spans to make ``query`` in, as `cuts` gives them; none where it is made at once."""
+    column, *inputs = SPANNED.get(query.name, ("",))
+    # A CSV file would be read from its start for each span.
+    read_anew = any(isinstance(source, RawFile) and not source.is_parquet for source in map(sources.get, inputs))
+    return cuts(connection, inputs, column) if inputs and not read_anew else []
 
 
 def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str]:
@@ -71,7 +82,7 @@ def rows_of(
 
     Args:
         connection: of its own, in which all inputs are selectable.
-        query: one that says Spans.
+        query: one of `SPANNED`.
         parameters: of the query.
         spans: as of `cuts`.
 
@@ -104,7 +115,7 @@ def _batches(
     """The first has no rows, but the columns."""
     import pyarrow as pa  # noqa: PLC0415 - as in rows_of
 
-    _, *inputs = query.spans
+    _, *inputs = SPANNED[query.name]
     for number, span in enumerate(spans):
         for name in inputs:
             # A temporary view is this connection's alone, and comes before the one of the same name.

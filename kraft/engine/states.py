@@ -14,12 +14,13 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from kraft.engine.manifest import Entry, locked
-from kraft.engine.paths import file_state, literal, quoted
+from kraft.engine.paths import file_state, literal, parquet_rows, quoted
 
 if TYPE_CHECKING:
     from kraft.engine.store import Store
@@ -181,7 +182,7 @@ def _write_catalog(state: Path, store: "Store", inner: Mapping[str, "Store"], ch
     # Imported here: the ranker's stage publishes too, and has no room for DuckDB.
     from kraft.engine.session import open_file  # noqa: PLC0415
 
-    with open_file(state / CATALOG) as connection:
+    with _writable(state / CATALOG) as file, open_file(file) as connection:
         # One transaction: a hundred of them would take twice the time of all statements.
         connection.execute("begin")
         for part, names in chosen.items():
@@ -194,9 +195,23 @@ def _write_catalog(state: Path, store: "Store", inner: Mapping[str, "Store"], ch
         connection.execute("commit")
 
 
+@contextmanager
+def _writable(catalog: Path) -> Iterator[Path]:
+    """Where to write a catalog. DuckDB 2.0 puts `.wal` before a `?` in a path, into a folder that is not there: then it
+    is written elsewhere and copied. Reading is not concerned.
+    """
+    if "?" not in str(catalog):
+        yield catalog
+        return
+    with TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere, CATALOG)
+        yield file
+        shutil.copyfile(file, catalog)
+
+
 def _add_view(connection: Any, view: str, table: Path, entry: Entry) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
     # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
-    connection.execute(f"create view {view} as from read_parquet({literal(str(table))})")
+    connection.execute(f"create view {view} as from {parquet_rows(table)}")
     connection.execute(f"comment on view {view} is {literal(entry['purpose'])}")
     for column, meaning in entry["columns"].items():
         connection.execute(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")

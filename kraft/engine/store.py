@@ -25,6 +25,7 @@ from kraft import __version__
 from kraft.engine import states
 from kraft.engine.locks import held_draft, held_folder, sweep
 from kraft.engine.manifest import Entry, Manifest, size, stamp
+from kraft.engine.outputs import place_of, refuse_special
 from kraft.errors import InputError, MachineError
 
 FIT = "fit"
@@ -224,17 +225,20 @@ class Store:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path`` and give it its name once it is whole.
 
+    A link is followed: what it leads to is replaced, and the link stays.
+
     Raises:
-        InputError: the folder is missing or is a file.
+        InputError: the folder is missing or is a file, or what is there is no regular file.
         MachineError: the file cannot be written.
     """
     try:
+        target = place_of(str(path), path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise InputError(f"{path}: a folder of this name is in the way", "Give a file name.")
-        with held_draft(path) as draft:
+        with held_draft(target) as draft:
             write(draft)
-            draft.replace(path)
+            # What was made meanwhile is not replaced either.
+            refuse_special(str(path), target)
+            draft.replace(target)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{path.parent}: not a folder", "Give another path.") from None
     except OSError as error:

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kraft import columns
+from kraft.engine.given import FINITE, ID, GivenFile
 from kraft.engine.paths import file_state
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import Parquet, RawFile
 from kraft.errors import InputError
 
@@ -30,6 +31,9 @@ FACTORS_ALONE = "ALS alone"
 LEAST_SCORE = float(np.finfo(np.float32).min)
 """Score of a pair whose user or video has no factors: below any product of them."""
 
+SCORED = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.SCORE: FINITE}
+"""What a user's file of scores must hold."""
+
 BATCH_ROWS = 65_536
 
 Ids = NDArray[np.int32]
@@ -46,16 +50,34 @@ class ScoreColumn:
         return f"{file_state(self.path)}:{self.column}"
 
     def register(self, connection: Connection, name: str) -> None:
-        scored = connection.read_parquet(str(self.path))
+        scored = read_parquet(connection, self.path)
         scored.project(f"user_id, item_id, {self.column} as score").create_view(name, replace=True)
+
+
+@dataclass(frozen=True)
+class GivenScores(Parquet):
+    """The checked copy of a user's file of scores."""
+
+    origin: Path
+    """The file, for messages."""
 
 
 Scores = Parquet | RawFile | ScoreColumn
 """What can stand behind the logical table `scores`."""
 
 
+def take_scores(path: Path, connection: Connection, copy: Path, threads: int) -> GivenScores:
+    """A user's file of scores (CSV or Parquet, with user_id, item_id and score), as its ``copy``.
+
+    Raises:
+        InputError: as `GivenFile.take`.
+    """
+    GivenFile(path, SCORED).take(connection, copy, threads)
+    return GivenScores(copy, path)
+
+
 def score_file(path: Path) -> RawFile:
-    """A user's file of scores: Parquet or CSV, with user_id, item_id and score.
+    """A file of scores that was made here: Parquet or CSV, with user_id, item_id and score.
 
     Raises:
         InputError: it is missing, unreadable, or lacks a column.

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from kraft import columns
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
-from kraft.engine.session import Connection
+from kraft.engine.session import Connection, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
-from kraft.evaluation.baselines import Scores
+from kraft.evaluation.baselines import GivenScores, Scores
 from kraft.evaluation.bootstrap import Counts, Estimate, Floats, Resampled, Resamples, aucs, cell_of
 from kraft.evaluation.ranking import SUBSETS, RankingReport, from_rows
 
@@ -110,7 +110,7 @@ class Judge:
         Raises:
             InputError: there is not; says how many pairs or scores are wrong.
         """
-        faults = "score_faults" if isinstance(scores, RawFile) else "score_range"
+        faults = "score_faults" if isinstance(scores, RawFile | GivenScores) else "score_range"
         with self._set("check", {"scores": scores}) as builder:
             (found,) = self.rows(builder, faults)
         words = {
@@ -121,7 +121,8 @@ class Judge:
         }
         wrong = [f"{found[kind]:,} {what}" for kind, what in words.items() if found.get(kind)]
         if wrong:
-            raise InputError(f"score set {name}, {scores.path}: {', '.join(wrong)}", "Score each test pair once.")
+            path = scores.origin if isinstance(scores, GivenScores) else scores.path
+            raise InputError(f"score set {name}, {path}: {', '.join(wrong)}", "Score each test pair once.")
         # Without any test pair there is no score either; the report says so.
         return float(found["least"] or 0), float(found["greatest"] or 0)
 
@@ -147,7 +148,7 @@ class Judge:
         low = Parquet(self.shared.ensure("low_activity_users"))
         with self._set("set", {"scores": scores, "low_activity_users": low}) as builder:
             report = self._report(builder)
-            users = self.connection.read_parquet(str(builder.ensure("user_summary"))).order("user_id").fetchnumpy()
+            users = read_parquet(self.connection, builder.ensure("user_summary")).order("user_id").fetchnumpy()
             values = {metric: _floats(users[column]) for metric, column in USER_METRICS.items()}
             low_activity = np.asarray(users["low_activity"], dtype=np.bool_)
             values[LOW_ACTIVITY_NDCG] = np.where(low_activity, values["ndcg@10"], np.nan)
@@ -172,7 +173,7 @@ class Judge:
 
     def rows(self, builder: Builder, table: str) -> Rows:
         """A small table."""
-        relation = self.connection.read_parquet(str(builder.ensure(table)))
+        relation = read_parquet(self.connection, builder.ensure(table))
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def _resamples_of(self, users: int) -> Resamples:

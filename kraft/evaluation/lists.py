@@ -22,7 +22,7 @@ from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.ids import read_ids
 from kraft.engine.progress import Progress
-from kraft.engine.session import Connection, open_session
+from kraft.engine.session import Connection, open_session, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
@@ -99,7 +99,7 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp, given) as connection,
     ):
         if asked.items is not None:
-            sources["catalogue"] = _only(store.table("catalogue"), asked.items, connection, folder)
+            sources["catalogue"] = _only(store.table("catalogue"), asked.items, connection, folder, settings.threads)
         judging = ListJudge(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
         if asked.candidates is not None:
@@ -121,9 +121,9 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
     return report, report_table(report)
 
 
-def _only(catalogue: Path, items: Path, connection: Connection, folder: Path) -> Parquet:
+def _only(catalogue: Path, items: Path, connection: Connection, folder: Path, threads: int) -> Parquet:
     """The catalogue with the videos of a user's file only."""
-    given = read_ids(items, (columns.ITEM_ID, "video_id"), connection)
+    given = read_ids(items, columns.ITEM_ID, connection, folder, threads)
     table = pq.read_table(catalogue)
     written = folder / "catalogue.parquet"
     pq.write_table(table.filter(pc.is_in(table[columns.ITEM_ID], pa.array(given.ids))), written)
@@ -184,7 +184,7 @@ class ListJudge:
     def __post_init__(self) -> None:
         truth = self._builder("truth", {}).ensure(TRUTH)
         self.sources[TRUTH] = Parquet(truth)
-        counted = self.connection.read_parquet(str(truth)).aggregate("count(*), count(distinct user_id)")
+        counted = read_parquet(self.connection, truth).aggregate("count(*), count(distinct user_id)")
         ((self.positives, self.users),) = counted.fetchall()
         if not self.users:
             raise InputError(
@@ -231,7 +231,7 @@ class ListJudge:
             self._check(f"recommendations {name}, {lists.path}", faults)
             (facts,) = self._rows(builder, "list_summary")
             (exposure,) = self._rows(builder, "exposure_metrics")
-            found = self.connection.read_parquet(str(builder.ensure("list_metrics"))).order("user_id").fetchnumpy()
+            found = read_parquet(self.connection, builder.ensure("list_metrics")).order("user_id").fetchnumpy()
         metrics = {metric: np.asarray(found[metric], dtype=np.float64) for metric in METRICS}
         return JudgedLists({metric: self._mean(values) for metric, values in metrics.items()}, facts | exposure)
 
@@ -258,7 +258,7 @@ class ListJudge:
 
     def _rows(self, builder: Builder, table: str) -> list[Row]:
         """A small table."""
-        relation = self.connection.read_parquet(str(builder.ensure(table)))
+        relation = read_parquet(self.connection, builder.ensure(table))
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def _builder(self, folder: str, more: Mapping[str, Source]) -> Builder:

@@ -13,7 +13,15 @@ from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet
 from kraft.engine.store import Store
 from kraft.errors import InputError
-from kraft.evaluation.baselines import BASELINES, FACTORS_ALONE, ScoreColumn, Scores, score_file, write_factor_scores
+from kraft.evaluation.baselines import (
+    BASELINES,
+    FACTORS_ALONE,
+    ScoreColumn,
+    Scores,
+    score_file,
+    take_scores,
+    write_factor_scores,
+)
 from kraft.evaluation.bootstrap import CONFIDENCE, RESAMPLES, SEED, UNIT, Estimate
 from kraft.evaluation.judging import AUC_METRICS, BASE_TABLES, Judge, Judged
 from kraft.evaluation.ranking import CUTOFFS
@@ -80,7 +88,8 @@ def compare(
 
     Args:
         settings: of the job.
-        scores: name -> Parquet file with user_id, item_id and score: two of them.
+        scores: name -> CSV or Parquet file with user_id, item_id and score: two of them, each a table of the work
+            folder or a user's file.
         engine: the builder that runs `sql/evaluation`.
 
     Returns:
@@ -89,14 +98,21 @@ def compare(
         in the first; `drawn`, users in a resample). And the plain text.
 
     Raises:
-        InputError: there are not two score sets, they do not hold the same pairs, or not one finite score for
-            each test pair.
+        InputError: there are not two score sets, a user's file is not what `take_scores` takes, they do not hold the
+            same pairs, or not one finite score for each test pair.
     """
-    sources: dict[str, Scores] = {name: score_file(path) for name, path in scores.items()}
-    if len(sources) != len(("a", "b")):
-        raise InputError(f"two score sets can be compared, not {len(sources)}", "Give two, each a name of its own.")
+    names = list(scores)
+    if len(names) != len(("a", "b")):
+        raise InputError(f"two score sets can be compared, not {len(names)}", "Give two, each a name of its own.")
+    tables = Store(settings.work).table("scores").resolve().parent
     with _judge(settings, scores, engine, ()) as judging:
-        names = list(sources)
+        sources: dict[str, Scores] = {}
+        for place, (name, path) in enumerate(scores.items()):
+            if path.resolve().parent == tables:
+                sources[name] = score_file(path)
+            else:
+                copy = judging.scratch / f"given-{place}.parquet"
+                sources[name] = take_scores(path, judging.connection, copy, judging.threads)
         judging.same_pairs(names[0], names[1], sources)
         a, b = (judging.judge(name, source) for name, source in sources.items())
     differences = {

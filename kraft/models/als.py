@@ -35,6 +35,7 @@ from kraft.models.interactions import (
     inspect_counts,
     read_batches,
 )
+from kraft.models.positives import LabelsError
 from kraft.settings import AlsSettings
 
 Solver = Literal["auto", "implicit", "dense"]
@@ -98,7 +99,7 @@ def fit(
         facts = inspect_counts(counts, n_users, n_items)
     stored = facts.pairs if settings.store_zeros else facts.positive_pairs
     if not stored:
-        raise InputError(f"none of {facts.pairs:,} user-item pairs is positive", "Lower --positive-threshold.")
+        raise LabelsError(f"none of {facts.pairs:,} user-item pairs is positive", facts.pairs, 0)
     density = stored / cells
     chosen = _choose(solver, density, facts)
     # The draws of implicit's check_random_state(seed): users first.

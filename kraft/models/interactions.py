@@ -25,6 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kraft.columns import ITEM_ID, ITEM_INDEX, POSITIVE_INTERACTION, USER_ID, USER_INDEX
+from kraft.engine import frames
 from kraft.engine.heap import give_back
 from kraft.engine.pages import PagedArray
 from kraft.errors import InputError
@@ -36,6 +37,8 @@ SLAB_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 6 * 1024 * 1024
 """Of a dense matrix while a log is counted into it. Results do not depend on it."""
+MOST_SLABS = 256
+"""Into about which a log is shared out at most: each is an open file, of which a process may have 1,024."""
 LARGEST_LOOKUP = 1024 * 1024
 """Ids below this are looked up in an array of all of them, 8 MiB at most. Results do not depend on it."""
 MOST_POSITIVES = 254
@@ -65,7 +68,7 @@ class Log:
 
     def n_rows(self) -> int:
         """Its interactions."""
-        return int(pl.scan_parquet(self.rows).select(pl.len()).collect().item())
+        return int(frames.scan_parquet(self.rows).select(pl.len()).collect().item())
 
     def batches(self, n_items: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
         """Of some interactions at a time, in any order: the cells user_index * ``n_items`` + item_index, and whether
@@ -73,7 +76,7 @@ class Log:
         """
         user_number = numbering(self.users, USER_ID, USER_INDEX)
         item_number = numbering(self.items, ITEM_ID, ITEM_INDEX)
-        frame = pl.scan_parquet(self.rows).select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
+        frame = frames.scan_parquet(self.rows).select(USER_ID, ITEM_ID, POSITIVE_INTERACTION)
         for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False, engine="streaming"):
             users = user_number(batch[USER_ID].to_numpy())
             items = item_number(batch[ITEM_ID].to_numpy())
@@ -93,7 +96,7 @@ def numbering(table: Path, id_name: str, number_name: str) -> Callable[[NDArray[
         id_name: its column of ids.
         number_name: its column of their numbers.
     """
-    frame = pl.read_parquet(table).sort(id_name)
+    frame = frames.read_parquet(table).sort(id_name)
     ids, numbers = frame[id_name].to_numpy(), frame[number_name].to_numpy().astype(np.int64)
     if len(ids) and ids[-1] < LARGEST_LOOKUP:
         # The last place is that of all larger ids.
@@ -130,7 +133,7 @@ def inspect_counts(table: Path, n_users: int, n_items: int) -> CountFacts:
     Raises:
         InputError: no pairs, a column missing or not of integers, a missing value, or one out of range.
     """
-    frame = pl.scan_parquet(table)
+    frame = frames.scan_parquet(table)
     schema = frame.collect_schema()
     limits = {USER_INDEX: n_users - 1, ITEM_INDEX: n_items - 1, POSITIVE_COUNT: np.iinfo(np.int32).max}
     for name in limits:
@@ -175,7 +178,7 @@ def read_batches(table: Path, row_name: str, column_name: str, n_columns: int, *
     """
     last = -1
     names = (row_name, column_name, POSITIVE_COUNT)
-    frame = pl.scan_parquet(table).select(pl.col(name).cast(pl.Int32) for name in names)
+    frame = frames.scan_parquet(table).select(pl.col(name).cast(pl.Int32) for name in names)
     for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming"):
         if batch.is_empty():
             continue
@@ -296,7 +299,7 @@ class DensePages(NamedTuple):
             InputError: a user or a video of the log has no number.
         """
         pages = cls(PagedArray.create(path, np.uint8, (n_rows, n_columns)))
-        slabs = list(pages.codes.slabs(COUNTED_BYTES))
+        slabs = list(pages.codes.slabs(max(COUNTED_BYTES, n_rows * n_columns // MOST_SLABS)))
         rows = positives = codes = pairs = positive_pairs = most = 0
         with TemporaryDirectory(dir=path.parent, prefix="cells-") as folder:
             for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):

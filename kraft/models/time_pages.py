@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kraft.engine import frames
 from kraft.engine.pages import PagedArray
 
 BATCH_ROWS = 122_880
@@ -56,7 +57,7 @@ class TimePages(NamedTuple):
         Returns:
             The matrix by user; the same by video; and the video_index of each column, ascending.
         """
-        frame = pl.scan_parquet(table)
+        frame = frames.scan_parquet(table)
         videos = frame.select(pl.col("video_index").unique().sort()).collect(engine="streaming").to_series().to_numpy()
         facts = frame.select(
             (pl.col("user_index").max() + 1).fill_null(0).alias("users"),

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-OPTIONAL = ("dask", "matplotlib", "pandas", "sklearn")
+OPTIONAL = ("dask", "matplotlib", "pandas", "sklearn", "lightgbm.dask")
+"""The last is a part of LightGBM's own for which dask is needed; it cannot be loaded where Python strips docstrings
+(-OO, PYTHONOPTIMIZE=2), because it edits them."""
 
 
 @contextmanager

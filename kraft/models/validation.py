@@ -1,14 +1,12 @@
 """Which rows the ranker learns from, and which decide when it stops."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kraft.errors import InputError
+from kraft.models.positives import LabelsError
 
-Counts = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.bool_]
 COLD_VIDEOS_HELD = 4
 """One in so many of the videos without history is kept for validation alone."""
@@ -30,43 +28,29 @@ def random_rows(labels: npt.NDArray[np.bool_], fraction: float, seed: int) -> Sp
         seed: scikit-learn's random_state (preset seed: 42).
 
     Raises:
-        InputError: a class has fewer than two rows, or the validation part would have.
+        LabelsError: a class has fewer than two rows, or the validation part would have.
 
-    The very rows that scikit-learn's `train_test_split(np.arange(n), stratify=labels)` draws, but sorted: ascending
-    numbers make every pass over the table a sequential read, and what the rows can teach depends on their set, not
-    on their order. They are drawn here since the library itself takes 100 MiB, and another 100 for its lists of rows.
+    The rows are those of scikit-learn's `train_test_split`, sorted: ascending numbers make every pass over the table a
+    sequential read, and what the rows can teach depends on their set, not on their order.
+    """
+    # The library itself takes 50 MiB: a process that draws no rows does without it.
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
+    check_labels(labels, fraction)
+    numbers = np.arange(len(labels), dtype=np.int32)
+    train, validation = train_test_split(numbers, test_size=fraction, random_state=seed, stratify=labels)
+    return SplitRows(np.sort(train), np.sort(validation))
+
+
+def check_labels(labels: Labels, fraction: float) -> None:
+    """Make sure that `random_rows` can draw from each class.
+
+    Raises:
+        LabelsError: a class has fewer than two rows, or the validation part would have.
     """
     n_rows, n_positive = len(labels), int(np.count_nonzero(labels))
     if min(n_positive, n_rows - n_positive) < 2 or min(fraction, 1 - fraction) * n_rows < 2:  # noqa: PLR2004
         raise _too_few(n_rows, n_positive, fraction)
-    random = np.random.RandomState(seed)
-    n_validation = math.ceil(fraction * n_rows)
-    counts = np.array([n_rows - n_positive, n_positive])
-    n_train = _in_proportion(counts, n_rows - n_validation, random)
-    kept = _in_proportion(counts - n_train, n_validation, random)
-    in_train, in_validation = np.zeros(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
-    for positive in (False, True):
-        of_class = np.flatnonzero(labels == positive)[random.permutation(counts[int(positive)])]
-        first = n_train[int(positive)]
-        in_train[of_class[:first]] = True
-        in_validation[of_class[first : first + kept[int(positive)]]] = True
-    return SplitRows(*(np.flatnonzero(part).astype(np.int32) for part in (in_train, in_validation)))
-
-
-def _in_proportion(counts: Counts, drawn: int, random: np.random.RandomState) -> Counts:
-    """How many of each class ``drawn`` rows are, as scikit-learn rounds it: up where most is cut off, ties by lot."""
-    exact = counts / counts.sum() * drawn
-    shares = np.floor(exact)
-    cut_off, lacking = exact - shares, int(drawn - shares.sum())
-    for value in np.unique(cut_off)[::-1]:
-        if lacking == 0:
-            break
-        (tied,) = np.nonzero(cut_off == value)
-        chosen = random.choice(tied, size=min(len(tied), lacking), replace=False)
-        shares[chosen] += 1
-        lacking -= len(chosen)
-    whole: Counts = shares.astype(np.int64)
-    return whole
 
 
 def latest_rows(
@@ -90,7 +74,7 @@ def latest_rows(
         fraction: share of the rows that is latest, between 0 and 1.
 
     Raises:
-        InputError: a part has no rows of a class.
+        LabelsError: a part has no rows of a class.
     """
     n_rows = len(labels)
     order = np.argsort(np.nan_to_num(times, nan=np.inf), kind="stable")
@@ -106,9 +90,9 @@ def latest_rows(
     return SplitRows(train, validation)
 
 
-def _too_few(n_rows: int, n_positive: int, fraction: float) -> InputError:
-    return InputError(
+def _too_few(n_rows: int, n_positive: int, fraction: float) -> LabelsError:
+    problem = (
         f"{n_rows:,} train rows, {n_positive:,} of them positive, are too few to train a ranker and to "
-        f"validate it on {fraction:.0%} of them",
-        "It needs positive and other interactions in the train period.",
+        f"validate it on {fraction:.0%} of them"
     )
+    return LabelsError(problem, n_rows, n_positive)

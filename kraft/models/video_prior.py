@@ -4,16 +4,24 @@ A video that nobody has watched still has categories, a caption, a length and so
 counts. A ridge regression of the fitted factors of all watched videos on these says what its own factors
 will be like, and how far off that may be. Its strength is the one with the greatest evidence (MacKay 1992,
 doi 10.1162/neco.1992.4.3.415), on a grid, in closed form.
+
+Most facts of a video are 0, so they are kept sparse: some 200 bytes a video, however many columns there are.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack
+
+from kraft.engine import frames
+from kraft.models.code_columns import CodeColumns, Codes
 
 Matrix = NDArray[np.float64]
+Sparse = csr_array[np.float64, tuple[int, int]]
 
 STRENGTHS = np.logspace(-1, 4, 21)
 LEAST_VIDEOS = 50
@@ -22,19 +30,25 @@ DAILY_SHARES = ("daily_complete", "daily_long", "daily_short", "daily_progress")
 KNOTS = (0.25, 0.5, 0.75)
 """Quantiles of the length at which its effect may bend: a linear spline."""
 CATEGORIES = tuple(f"category_{place}" for place in range(1, 5))
+MOST_COLUMNS = 512
+"""Columns for categories, and as many for captions. A regression on all of them takes 8 MiB a matrix and a second,
+and its time grows with their cube.
+"""
 
 
 @dataclass(frozen=True)
 class VideoAttributes:
     """What is known of every video, by video_index."""
 
-    facts: Matrix
+    facts: Sparse
     """Shape (n_videos, n_facts): a constant, shares of categories, the caption's first level, a spline of the
     length."""
     daily: Matrix
     """Shape (n_videos, 5): the platform's daily figures, standardized; 0 where there are none."""
     has_daily: NDArray[np.bool_]
     """Shape (n_videos,): whether there are any."""
+    sharing: Mapping[str, int] = field(default_factory=dict)
+    """Of `categories` and `captions`, how many are so rare that they share one column; none where that is 0."""
 
 
 def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
@@ -45,33 +59,55 @@ def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
         daily_totals: Parquet, one row a video with daily counts, in any order; there may be none.
     """
     figures = ["daily_log_time", *DAILY_SHARES]
-    videos = pl.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
-    daily = pl.read_parquet(daily_totals, columns=["item_id", *figures])
+    videos = frames.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
+    daily = frames.read_parquet(daily_totals, columns=["item_id", *figures])
     joined = videos.join(daily, on="item_id", how="left", maintain_order="left")
-    parts = [np.ones((len(videos), 1)), _categories(videos), _captions(videos), _lengths(videos)]
+    categories, rare_categories = _categories(videos)
+    captions, rare_captions = _captions(videos)
+    parts = [csr_array(np.ones((len(videos), 1))), categories, captions, csr_array(_lengths(videos))]
     has_daily = joined["daily_log_time"].is_not_null().to_numpy()
-    return VideoAttributes(np.concatenate(parts, axis=1), _daily(joined, figures), has_daily)
+    sharing = {"categories": rare_categories, "captions": rare_captions}
+    return VideoAttributes(
+        _beside(parts),
+        _daily(joined, figures),
+        has_daily,
+        {name: rare for name, rare in sharing.items() if rare},
+    )
 
 
-def _categories(videos: pl.DataFrame) -> Matrix:
-    """Shape (n_videos, greatest category + 1): 1 / categories of the video where it has one."""
-    numbers = videos.select(CATEGORIES).fill_null(-1).to_numpy().astype(np.int64)
-    shares = np.zeros((len(numbers), int(numbers.max(initial=-1)) + 2))
-    for place in range(numbers.shape[1]):
-        shares[np.arange(len(numbers)), numbers[:, place]] += 1.0
-    # The last column took what is missing: index -1.
-    shares = shares[:, :-1]
-    total = shares.sum(axis=1, keepdims=True)
-    weights: Matrix = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
-    return weights
+def _categories(videos: pl.DataFrame) -> tuple[Sparse, int]:
+    """Shape (n_videos, columns): 1 / categories of the video where it has one; and how many share a column."""
+    codes = videos.select(CATEGORIES).fill_null(-1).to_numpy().astype(np.int64)
+    members, columns = _members(codes)
+    total: Matrix = np.asarray(members.sum(axis=1))
+    members.data /= np.repeat(total, np.diff(members.indptr))
+    return members, columns.sharing
 
 
-def _captions(videos: pl.DataFrame) -> Matrix:
-    """Shape (n_videos, first-level categories): 1 where the caption is of that one."""
-    known = videos["caption_level_1"].drop_nulls().unique().sort().to_numpy()
-    levels = videos["caption_level_1"].fill_null(-1).to_numpy()
-    member: Matrix = (levels[:, None] == known[None, :]).astype(np.float64)
-    return member
+def _captions(videos: pl.DataFrame) -> tuple[Sparse, int]:
+    """Shape (n_videos, columns): 1 where the caption's first level is that one; and how many share a column."""
+    members, columns = _members(videos["caption_level_1"].fill_null(-1).to_numpy().astype(np.int64)[:, None])
+    return members, columns.sharing
+
+
+def _members(codes: Codes) -> tuple[Sparse, CodeColumns]:
+    """Shape (n_videos, columns): how many of a video's codes have the column.
+
+    Args:
+        codes: shape (n_videos, places); -1 where there is none.
+    """
+    columns = CodeColumns.of(codes, MOST_COLUMNS)
+    places = columns.places(codes)
+    rows, order = np.nonzero(places >= 0)
+    ones = np.ones(len(rows))
+    made: Sparse = csr_array((ones, (rows, places[rows, order])), shape=(len(codes), len(columns)))
+    made.sum_duplicates()
+    return made, columns
+
+
+def _beside(parts: Sequence[Sparse]) -> Sparse:
+    beside: Sparse = hstack(parts, format="csr")
+    return beside
 
 
 def _lengths(videos: pl.DataFrame) -> Matrix:
@@ -106,8 +142,9 @@ class Ridge:
         x: shape (n, p).
     """
 
-    def __init__(self, x: Matrix) -> None:
-        values, vectors = np.linalg.eigh(x.T @ x)
+    def __init__(self, x: Matrix | Sparse) -> None:
+        gram = x.T @ x
+        values, vectors = np.linalg.eigh(gram if isinstance(gram, np.ndarray) else gram.toarray())
         kept = values > 1e-9 * values[-1]
         self._values, self._vectors, self._x = values[kept], vectors[:, kept], x
 
@@ -138,7 +175,7 @@ class VideoPrior:
         self._plain = Ridge(attributes.facts[watched])
         self._both = watched & attributes.has_daily
         self._full: Ridge | None = None
-        self._wide = np.concatenate([attributes.facts, attributes.daily], axis=1)
+        self._wide = _beside([attributes.facts, csr_array(attributes.daily)])
         if self._both.sum() >= LEAST_VIDEOS:
             self._full = Ridge(self._wide[self._both])
 
@@ -148,11 +185,11 @@ class VideoPrior:
         By the daily figures too, where a video has them and enough watched ones do.
         """
         coefficients, variance = self._plain.fit(factors[self._watched])
-        means = self._all.facts @ coefficients
+        means: Matrix = np.asarray(self._all.facts @ coefficients)
         variances = np.tile(variance, (len(means), 1))
         if self._full is not None:
             coefficients, variance = self._full.fit(factors[self._both])
             has_daily = self._all.has_daily
-            means[has_daily] = self._wide[has_daily] @ coefficients
+            means[has_daily] = np.asarray(self._wide @ coefficients)[has_daily]
             variances[has_daily] = variance
         return means, variances

@@ -81,7 +81,7 @@ def fit(
             "The train period needs interactions of videos that are not held out; give a larger log.",
         )
     rank = settings.rank
-    n_videos = len(attributes.facts)
+    n_videos = len(attributes.has_daily)
     watched = np.zeros(n_videos, dtype=bool)
     watched[columns] = True
     prior_of = VideoPrior(attributes, watched)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 from kraft.artifacts import ALS, RANKER, SCORES, WATCH_TIME
+from kraft.data.losses import notes, paragraph
 from kraft.data.places import find_folder
 from kraft.engine.budget import Budget, mib
 from kraft.engine.faults import explained
@@ -22,10 +23,10 @@ from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 from kraft.engine.stage import Record, Stage
 from kraft.engine.store import Recipe, Store
-from kraft.errors import InputError
+from kraft.errors import add_notes
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
-from kraft.settings import Settings
+from kraft.settings import DEFAULT_RAW, Settings
 from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
 from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
 from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
@@ -45,7 +46,6 @@ from kraft.stages.score import (
 from kraft.stages.synthesize import Synthesize, synthesize_log
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
-DEFAULT_RAW = Path("data")
 TWIN_USERS, TWIN_ITEMS = 200, 500
 """Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 PERIODS: tuple[Period, ...] = ("train", "history")
@@ -71,6 +71,8 @@ class Pipeline:
     results: Results = field(default_factory=Results)
     reused: list[str] = field(default_factory=list)
     """Tables and models that were up to date."""
+    compared: list[str] = field(default_factory=list)
+    """The user's own files of scores that were compared."""
     started: float = field(default_factory=time.monotonic)
     _lock: int | None = None
     _held: ExitStack = field(default_factory=ExitStack)
@@ -78,6 +80,11 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.progress = Progress(self.settings.verbosity)
         Budget(self.settings.memory_limit)
+        if self.settings.engine == "spark":
+            # To read what is installed takes 30 ms: only a job that asks for Spark pays them.
+            from kraft.spark.needs import need_spark  # noqa: PLC0415
+
+            need_spark(self.settings.master)
         self.store = Store(self.settings.work)
         # A job's own options are not the stages' business.
         shared = self.settings.model_dump(include=set(Settings.model_fields))
@@ -89,10 +96,13 @@ class Pipeline:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        built = self.results.get(build_tables)
+        if error is not None and built:
+            add_notes(error, notes(built.result.rejected, published=True))
         with self._held:
             # A stage that was killed has left its drafts.
             self.store.tidy()
-            if self.results.get(build_tables) and (error is None or isinstance(error, Exception)):
+            if built and (error is None or isinstance(error, Exception)):
                 try:
                     self.store.commit()
                 except Exception as second:
@@ -186,6 +196,7 @@ class Pipeline:
                 scores[name] = self._scores_of(self.preset)
             else:
                 scores[name] = Path(name).resolve()
+        self.compared = [name for name in (first, second) if name not in PRESETS]
         return self.run(compare_scores, CompareScores(settings=self.settings, scores=scores))
 
     def _scores_of(self, preset: Preset) -> Path:
@@ -213,14 +224,8 @@ class Pipeline:
         """How the job's engine runs a stage, where not as DuckDB does."""
         if self.settings.engine == "duckdb":
             return None
-        try:
-            from kraft.spark.engine import on_spark  # noqa: PLC0415 - it needs pyspark
-        except ModuleNotFoundError as error:
-            if str(error.name).startswith("kraft"):
-                raise
-            raise InputError(
-                f"--engine spark needs the package {error.name}", "Install it: pip install 'kraft[spark]'"
-            ) from None
+        from kraft.spark.engine import on_spark  # noqa: PLC0415 - it needs pyspark
+
         return on_spark(stage)
 
     def _stale(self, name: str, recipe: Recipe, store: Store | None = None) -> bool:
@@ -263,12 +268,18 @@ class Pipeline:
 
     # --- what people read ---------------------------------------------------------------------
 
+    @property
+    def losses(self) -> str:
+        """What rows do not count, as a paragraph for a page; empty where all do."""
+        built = self.results.get(build_tables)
+        return paragraph(built.result.losses) if built else ""
+
     def summary(self, job: str, outcome: str, next_step: str) -> str:
         """The last lines of a job: what was made, seconds, the peak against the limit, what to type next."""
         seconds = time.monotonic() - self.started
         peak, limit = self.results.peak_bytes, mib(self.settings.memory_limit)
         lines = [f"{job}  {outcome}   {seconds:.1f} s   peak {peak / 1024**2:,.0f} of {limit}"]
-        lines += [f"  {line}" for line in details(self.results, self.reused, self.settings)]
+        lines += [f"  {line}" for line in details(self.results, self.reused, self.compared, self.settings)]
         if peak > self.settings.memory_limit:
             lines.append(f"  warning: the peak is over the limit of {limit}; please report these lines")
         lines.append(f"next      {next_step}")

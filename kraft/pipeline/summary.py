@@ -1,52 +1,50 @@
 """The lines that a job ends with: what its stages made, what was kept, and why it was made again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from kraft.engine.stage import Measured
+from kraft.data.losses import Losses, sentences, warnings
+from kraft.data.read_files import ReadFiles
+from kraft.engine.stage import Measured, Stage
 from kraft.formatting import counted
 from kraft.pipeline.results import Results
 from kraft.settings import Settings
 from kraft.stages.build_tables import TableBuilt, TablesBuilt, build_tables
-from kraft.stages.fit_als import fit_als
-from kraft.stages.fit_watch_times import fit_watch_times
-from kraft.stages.rank_lists import rank_lists
+from kraft.stages.fit_als import AlsFitted, fit_als
+from kraft.stages.fit_watch_times import WatchTimesFitted, fit_watch_times
+from kraft.stages.rank_lists import ListsRanked, rank_lists
 from kraft.stages.retrieve_candidates import CandidatesRetrieved, retrieve_candidates
-from kraft.stages.score import score_test_pairs
+from kraft.stages.score import ScoredGivenPairs, ScoredTestPairs, score_given_pairs, score_test_pairs
 from kraft.stages.train_ranker import RankerTrained, train_ranker
 
 
-def details(results: Results, reused: list[str], settings: Settings) -> list[str]:
+def details(results: Results, reused: list[str], compared: list[str], settings: Settings) -> list[str]:
     """What was made and what was kept, a line each.
 
     Args:
         results: what the stages that ran returned.
         reused: tables and models that were up to date.
+        compared: the user's own files of scores that were compared.
         settings: of the job.
     """
-    lines = []
-    if build := results.get(build_tables):
-        lines += [*_build_lines(build, settings), *_aside_lines(build.result.rejected)]
-    if als := results.get(fit_als):
-        found = als.result
-        lines.append(
-            f"als     {found.users:,} users x {found.items:,} items, {found.factors} factors, "
-            f"{found.solver} solver   {als.seconds:.1f} s"
-        )
-    if times := results.get(fit_watch_times):
-        lines.append(
-            f"times   watch times of {times.result.pairs:,} pairs, rank {times.result.rank}, "
-            f"noise {times.result.noise**0.5:.3f} log s   {times.seconds:.1f} s"
-        )
-    if ranker := results.get(train_ranker):
-        lines += _ranker_lines(ranker)
-    if scores := results.get(score_test_pairs):
-        lines.append(f"scores  {scores.result.rows:,} test pairs   {scores.seconds:.1f} s")
-    if candidates := results.get(retrieve_candidates):
-        lines += _candidate_lines(candidates)
-    if lists := results.get(rank_lists):
-        lines.append(f"ranked  {lists.result.pairs:,} candidates   {lists.seconds:.1f} s")
-        if lists.result.short_lists:
-            lines.append(f"short   {counted(lists.result.short_lists, 'user')} with fewer videos left than asked for")
+    build = results.get(build_tables)
+    lines = _file_lines(build.result.files) if build else []
+    if compared:
+        lines.append(f"read    {', '.join(compared)}")
+    if build:
+        lines += [*_build_lines(build, settings), *_loss_lines(build.result.losses)]
+    told: dict[Stage[Any, ..., Any], Callable[[Measured[Any]], list[str]]] = {
+        fit_als: _als_lines,
+        fit_watch_times: _watch_time_lines,
+        train_ranker: _ranker_lines,
+        score_test_pairs: _score_lines,
+        score_given_pairs: _cold_lines,
+        retrieve_candidates: _candidate_lines,
+        rank_lists: _list_lines,
+    }
+    for stage, lines_of in told.items():
+        if measured := results.get(stage):
+            lines += lines_of(measured)
     if reused:
         lines.append(f"reused  {_listed(reused)} (unchanged)")
     return lines
@@ -73,9 +71,68 @@ def _build_lines(measured: Measured[TablesBuilt], settings: Settings) -> list[st
     return lines
 
 
-def _aside_lines(rejected: Mapping[str, int]) -> list[str]:
-    listed = ", ".join(f"{counted(rows, 'row')} of {file}" for file, rows in rejected.items())
-    return [f"aside   {listed}: see the table rejected_rows"] if listed else []
+def _als_lines(measured: Measured[AlsFitted]) -> list[str]:
+    als = measured.result
+    return [
+        (
+            f"als     {als.users:,} users x {als.items:,} items, {als.factors} factors, {als.solver} solver   "
+            f"{measured.seconds:.1f} s"
+        )
+    ]
+
+
+def _score_lines(measured: Measured[ScoredTestPairs]) -> list[str]:
+    return [f"scores  {measured.result.rows:,} test pairs   {measured.seconds:.1f} s"]
+
+
+def _watch_time_lines(measured: Measured[WatchTimesFitted]) -> list[str]:
+    times = measured.result
+    line = (
+        f"times   watch times of {times.pairs:,} pairs, rank {times.rank}, "
+        f"noise {times.noise**0.5:.3f} log s   {measured.seconds:.1f} s"
+    )
+    shared = [
+        f"shared  the rarest {rare:,} {name} of the videos are one to the watch times"
+        for name, rare in times.sharing.items()
+    ]
+    return [line, *shared]
+
+
+def _list_lines(measured: Measured[ListsRanked]) -> list[str]:
+    lists = measured.result
+    lines = [f"ranked  {lists.pairs:,} candidates   {measured.seconds:.1f} s"]
+    if lists.short_lists:
+        lines.append(f"short   {counted(lists.short_lists, 'user')} with fewer videos left than asked for")
+    return lines
+
+
+def _file_lines(files: ReadFiles) -> list[str]:
+    """Which of the user's files the tables are made of, now or by an earlier job, and which were left alone."""
+    more = f" (+ {files['optional']} optional)" if files["optional"] else ""
+    listed = ", ".join([*files["logs"], *files["sides"]])
+    read = f"read    {listed}{more} in {files['folder'].rstrip('/')}/"
+    return [read, *(f"unread  {line}" for line in files["unread"])]
+
+
+def _loss_lines(rows: Losses) -> list[str]:
+    """Whether the tables were made or reused: what does not count is not in them."""
+    return [*sentences(rows), *(f"warning: {clause}" for clause in warnings(rows))]
+
+
+def _cold_lines(measured: Measured[ScoredGivenPairs]) -> list[str]:
+    """Of pairs that were scored, those of users and of videos that the models have not met."""
+    lines = []
+    for kind, found in measured.result.cold.items():
+        if found["pairs"]:
+            who = counted(found["ids"], kind.removesuffix("s"))
+            lines.append(
+                f"cold    {counted(found['pairs'], 'pair')} of {who} not in the train period: "
+                f"scored like {kind} without a history"
+            )
+        if found["unknown"]:
+            verb = "is" if found["unknown"] == 1 else "are"
+            lines.append(f"unknown {found['unknown']:,} of these {kind} {verb} in none of the raw files: check the ids")
+    return lines
 
 
 def _ranker_lines(measured: Measured[RankerTrained]) -> list[str]:

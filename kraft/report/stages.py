@@ -18,6 +18,8 @@ class MakeDataPage(Record):
     settings: Settings
     out: Path
     format: Format
+    losses: str = ""
+    """What is to be said of rows that do not count (`kraft.data.losses`)."""
 
 
 class MakeScoresPage(Record):
@@ -32,6 +34,8 @@ class MakeScoresPage(Record):
     """The report of `kraft.stages.evaluate_lists.evaluate_lists`, where there is one."""
     users: list[dict[str, Any]]
     """Of `draw_users`, with `reasons`."""
+    losses: str = ""
+    """What is to be said of rows that do not count (`kraft.data.losses`)."""
 
 
 class PageMade(Record):
@@ -71,7 +75,7 @@ def make_data_page(arguments: MakeDataPage) -> PageMade:
     from kraft.report.exploration import tables
     from kraft.report.exploration.data_page import page
 
-    return _write(page(tables.run(arguments.settings)), arguments.out, arguments.format)
+    return _write(page(tables.run(arguments.settings), arguments.losses), arguments.out, arguments.format)
 
 
 @stage(MakeScoresPage, PageMade)
@@ -82,7 +86,7 @@ def make_scores_page(arguments: MakeScoresPage) -> PageMade:
     """
     from kraft.report.evaluation.scores_page import page
 
-    made = page(arguments.settings, arguments.report, arguments.recommendations, arguments.users)
+    made = page(arguments.settings, arguments.report, arguments.recommendations, arguments.users, arguments.losses)
     return _write(made, arguments.out, arguments.format)
 
 

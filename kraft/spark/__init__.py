@@ -1,6 +1,7 @@
 """The same pipeline on Spark, for logs that one machine has no room for. Nothing outside this package imports pyspark.
 
-    session     the SparkSession of a job; what can be wrong before it starts
+    needs       what has to be there before a job begins: packages, Java, a master
+    session     the SparkSession of a job
     dialect     the files of sql/ in Spark's words
     frames      raw files and tables as DataFrames under their logical names; remote: raw files at URLs
     outputs     what is written at URLs

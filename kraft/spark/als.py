@@ -16,18 +16,19 @@ import time
 from typing import Final
 
 import numpy as np
-import polars as pl
 from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811 - a name of KRAFT's too
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from kraft.artifacts import ALS
 from kraft.columns import ITEM_INDEX, USER_INDEX
+from kraft.engine import frames
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.models.factors import Factors, FloatMatrix
 from kraft.models.interactions import POSITIVE_COUNT
+from kraft.models.positives import LabelsError, naming_threshold
 from kraft.settings import AlsSettings
 from kraft.spark.errors import asked
 from kraft.spark.frames import url_of
@@ -52,10 +53,10 @@ def fit_als(arguments: FitAls) -> AlsFitted:
     store, progress = Store(settings.work), Progress(settings.verbosity)
     session = spark_session(settings.master)
     user_ids, item_ids = (
-        pl.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
+        frames.read_parquet(store.table(f"{side}_index"))[f"{side}_id"].to_numpy() for side in ("user", "item")
     )
     counts = session.read.parquet(url_of(store.table(COUNTS)))
-    with store.scratch() as folder:
+    with naming_threshold(store, settings), store.scratch() as folder:
         # Seen by the workers, as the tables are.
         session.sparkContext.setCheckpointDir(f"file://{folder}")
         progress.detail(f"  ALS: {chosen.iterations} sweeps on Spark")
@@ -75,7 +76,7 @@ def fit(counts: DataFrame, n_users: int, n_items: int, settings: AlsSettings) ->
         settings: factors, regularization, iterations, seed.
 
     Raises:
-        InputError: no pair is positive.
+        LabelsError: no pair is positive.
     """
     started = time.monotonic()
     positive = counts.where(sf.col(POSITIVE_COUNT) > 0).select(
@@ -83,7 +84,8 @@ def fit(counts: DataFrame, n_users: int, n_items: int, settings: AlsSettings) ->
     )
     pairs = positive.count()
     if not pairs:
-        raise InputError("none of the pairs of the train period is positive", "Lower --positive-threshold.")
+        found = counts.count()
+        raise LabelsError(f"none of {found:,} user-item pairs is positive", found, 0)
     als = SparkALS(
         rank=settings.factors,
         maxIter=settings.iterations,

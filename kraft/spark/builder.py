@@ -15,16 +15,14 @@ from pyspark.sql import functions as sf
 
 from kraft.engine.builder import SHOWN_OFFENDERS, Builder
 from kraft.engine.queries import Query
-from kraft.engine.sources import Parquet, Source
+from kraft.engine.sources import Source
 from kraft.errors import KraftError, QueryError
-from kraft.spark.dialect import SPARK, respelled, spark_sql
+from kraft.spark.dialect import respelled
 from kraft.spark.errors import OF_SPARK, told_by
-from kraft.spark.frames import explained, frame_of, url_of
+from kraft.spark.frames import explained, frame_of
 from kraft.spark.parts import write_table
 
 Result = TypeVar("Result")
-ROW_INDEX = "row_index"
-"""Column of the input whose order a file for Spark keeps: the place of each row in the input's file, from 0."""
 _OF_THE_FILE = ("AnalysisException", "ParseException")
 """Errors that are a file of sql/'s, not the machine's."""
 
@@ -40,21 +38,12 @@ class SparkBuilder(Builder):
         frame.createOrReplaceTempView(name)
 
     def _copy(self, query: Query, parameters: dict[str, Any], target: Path) -> int:
-        if query.order and SPARK in query.siblings:
-            self._number(query.order[0])
-        statement = spark_sql(query)
+        statement = respelled(query.text)
         return self._asked(query.name, lambda: write_table(self._select(statement, parameters), target), query)
 
     def _offenders(self, check: Query) -> list[dict[str, Any]]:
         found = self._select(respelled(check.text), self._parameters(check)).limit(SHOWN_OFFENDERS)
         return [row.asDict() for row in self._asked(check.name, found.collect, check)]
-
-    def _number(self, origin: str) -> None:
-        source = self.source(origin)
-        if not isinstance(source, Parquet):
-            raise QueryError(f"{origin} is no table of a work folder, so its order is not known")
-        place = sf.col(f"_metadata.{ROW_INDEX}").alias(ROW_INDEX)
-        self.spark.read.parquet(url_of(source.path)).select("*", place).createOrReplaceTempView(origin)
 
     def _select(self, statement: str, parameters: dict[str, Any]) -> DataFrame:
         arguments = {

@@ -1,9 +1,7 @@
 """The files of `sql/` in Spark's words.
 
-They keep to a dialect that DuckDB and Spark share, so that sqlglot only respells them; where it cannot, a file
-NAME.spark.sql stands beside NAME.sql. Three things are added. Rows that are alike are added up by the SELECT itself
-(`Query.whole`). Spark promises no order of an input: a file that keeps one is sorted by what that input is
-sorted by. And what Spark counts in 32 bits (places in a window, the length of a list) is widened to DuckDB's 64.
+They keep to a dialect that DuckDB and Spark share, so that sqlglot only respells them. One thing is added: what Spark
+counts in 32 bits (places in a window, the length of a list) is widened to DuckDB's 64.
 """
 
 from functools import cache
@@ -11,45 +9,9 @@ from functools import cache
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
-from kraft.engine.queries import Query, all_queries, sort_of
 from kraft.errors import QueryError
 
 SPARK = "spark"
-
-
-def spark_sql(query: Query) -> str:
-    """One SELECT for Spark, over the same logical names; `$name` parameters are `:name`.
-
-    Raises:
-        QueryError: the file says something that Spark cannot, or keeps an order by columns that it does not have.
-    """
-    if SPARK in query.siblings:
-        return respelled(query.siblings[SPARK])
-    if not query.order:
-        return respelled(query.whole)
-    keys = order_keys(query)
-    lacking = [key for key in map(_column_of, keys) if key not in query.columns]
-    if lacking:
-        raise QueryError(
-            f"sql/{query.stage}/{query.name}.sql keeps an order by {lacking[0]}, which is not a column of it",
-            f"Say it for Spark in {query.name}.{SPARK}.sql.",
-        )
-    return respelled(f"select * from ({query.text}\n) as kept order by {', '.join(keys)}")  # noqa: S608
-
-
-def order_keys(query: Query) -> list[str]:
-    """What the rows of a file are sorted by, as the file (or the one whose order it keeps) says it.
-
-    >>> order_keys(all_queries()["pair_features"])
-    ['user_id', 'item_id']
-    """
-    if query.order:
-        return order_keys(all_queries()[query.order[0]])
-    return sort_of(query.whole)
-
-
-def _column_of(key: str) -> str:
-    return key.split(maxsplit=1)[0]
 
 
 @cache

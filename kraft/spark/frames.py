@@ -24,7 +24,7 @@ from kraft.engine.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source,
 from kraft.errors import InputError
 from kraft.evaluation.baselines import ScoreColumn
 from kraft.spark.errors import root_reason
-from kraft.spark.remote import RemoteLog
+from kraft.spark.remote import RemoteLog, unpatterned
 
 TYPES: Final = {"INTEGER": "int", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean"}
 """Types of the contracts that are no texts, as Spark calls them."""
@@ -54,7 +54,7 @@ def frame_of(session: SparkSession, source: Source, connection: Connection, fold
         return scores.select(USER_ID, ITEM_ID, sf.col(source.column).alias(SCORE))
     if isinstance(source, RemoteLog) or (isinstance(source, RawFile) and set(source.columns.values()) <= TYPES.keys()):
         header = source.check_header()
-        url = source.path if isinstance(source, RemoteLog) else url_of(source.path)
+        url = source.readable if isinstance(source, RemoteLog) else url_of(source.path)
         read = session.read.parquet(url) if source.is_parquet else _texts(session, url, header)
         return read.select(*(_typed(read, name, kind) for name, kind in source.columns.items()))
     number = sum(1 for _ in folder.iterdir())
@@ -70,7 +70,7 @@ def url_of(path: Path) -> str:
     >>> print(url_of(Path("/data/a b/[1].csv")))
     file:///data/a b/\[1\].csv
     """
-    return "file://" + re.sub(r"([][{}*?\\])", r"\\\1", str(path.resolve()))
+    return unpatterned(f"file://{path.resolve()}")
 
 
 def _texts(session: SparkSession, url: str, header: list[str]) -> DataFrame:

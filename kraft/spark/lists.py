@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from kraft import columns
 from kraft.artifacts import RANKER
+from kraft.engine import frames
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.store import Store
@@ -71,7 +71,7 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
     with store.scratch() as folder:
         lists = folder / "lists.parquet"
         rows = _write(session, work, lists)
-        lengths = pl.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
+        lengths = frames.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
         export(session, lists, arguments.out)
     return ListsRanked(
         users=len(lengths),

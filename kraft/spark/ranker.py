@@ -33,6 +33,7 @@ from kraft.engine.progress import Progress
 from kraft.engine.store import Store
 from kraft.models import ranker
 from kraft.models.feature_table import FloatMatrix
+from kraft.models.positives import naming_threshold
 from kraft.models.ranker import RankerRecord, TrainedRanker
 from kraft.models.trees import lightgbm
 from kraft.models.validation import SplitRows
@@ -87,7 +88,8 @@ def train_ranker(arguments: TrainRanker) -> RankerTrained:
     settings = arguments.settings
     store, progress = Store(settings.work), Progress(settings.verbosity)
     session = spark_session(settings.master)
-    known = sample_of(store, settings)
+    with preset_of(settings).label_rows(store, settings) as rows:
+        known = sample_of(store, settings, rows)
     lesson, names = _lesson(store, settings, known.weights)
     prepared = time.monotonic()
     learned, model, ranks = _learned(session, lesson, progress)
@@ -109,7 +111,7 @@ def train_ranker(arguments: TrainRanker) -> RankerTrained:
 def _lesson(store: Store, settings: Settings, weights: npt.NDArray[np.float32] | None) -> tuple[Lesson, list[str]]:
     """What the ranks learn from, and the names of the features."""
     preset, chosen = preset_of(settings), ranker_settings(settings)
-    with preset.label_rows(store, settings) as rows:
+    with naming_threshold(store, settings), preset.label_rows(store, settings) as rows:
         labels = rows.labels()
         split = preset.split_rows(rows, labels, chosen)
         users = rows.column(columns.USER_ID, np.int32) if chosen.objective == "lambdarank" else None

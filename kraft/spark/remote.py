@@ -7,6 +7,7 @@ folder, and again only when they change.
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from kraft.data.places import PLACES, USERS_STEM
+from kraft.data.places import KINDS, PLACES, USERS_STEM
 from kraft.engine.session import Connection
 from kraft.errors import InputError, MachineError
 from kraft.spark.errors import root_reason
@@ -51,6 +52,11 @@ class RemoteLog:
     """Column name -> DuckDB type."""
     optional: frozenset[str] = frozenset()
 
+    @property
+    def readable(self) -> str:
+        """The URL as Spark's readers take it."""
+        return unpatterned(self.path)
+
     def state(self) -> str:
         """What changes when the content does, known without reading it."""
         files = self._files
@@ -78,7 +84,7 @@ class RemoteLog:
     @cached_property
     def _header(self) -> list[str]:
         if self.is_parquet:
-            return list(self.session.read.parquet(self.path).columns)
+            return list(self.session.read.parquet(self.readable).columns)
         text = read_bytes(self.session, self._files[0].url, HEADER_BYTES).decode("utf-8-sig", errors="replace")
         return next(csv.reader(text.splitlines()), [])
 
@@ -97,7 +103,16 @@ class RemoteLog:
         return names
 
 
-def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path) -> tuple[str, dict[str, str]]:
+def unpatterned(url: str) -> str:
+    r"""A URL as Spark's readers take it, which look for a pattern: nothing in it is one.
+
+    >>> print(unpatterned("file:///data/a b/[1].csv"))
+    file:///data/a b/\[1\].csv
+    """
+    return re.sub(r"([][{}*?\\])", r"\\\1", url)
+
+
+def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path) -> tuple[str, dict[str, Found]]:
     """Copy the small files of a raw folder at a URL to a folder of this machine, those that have changed.
 
     Args:
@@ -107,7 +122,7 @@ def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path
         folder: is made if it is not there; files of it that are not at the URL are removed.
 
     Returns:
-        The URL of the folder that has the files, and the URL of every file or folder in it by its name.
+        The URL of the folder that has the files, and every file or folder in it by its name.
 
     Raises:
         InputError: there is no such folder, or no user_features in it.
@@ -122,13 +137,13 @@ def mirrored(session: SparkSession, url: str, stems: Iterable[str], folder: Path
             f"--raw {url}: user_features.csv (or .parquet) is not in it", "Give the folder with KuaiRec's files."
         )
     folder.mkdir(exist_ok=True)
-    wanted = {f"{stem}.{kind}" for stem in stems for kind in ("csv", "parquet")} & there.keys()
+    wanted = {f"{stem}.{kind}" for stem in stems for kind in KINDS} & there.keys()
     for copy in folder.iterdir():
         if copy.name not in wanted:
             copy.unlink()
     for name in wanted:
         _fetch(session, there[name], folder / name)
-    return base, {name: one.url for name, one in there.items()}
+    return base, there
 
 
 def _fetch(session: SparkSession, found: Found, copy: Path) -> None:

@@ -7,9 +7,6 @@ what the results depend on is fixed, and defaults are given where that file says
 import atexit
 import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,10 +19,8 @@ from pyspark.sql import SparkSession
 from kraft.engine.isolation import ENVIRONMENT
 from kraft.errors import InputError, MachineError
 from kraft.spark.errors import OF_SPARK, told_by
+from kraft.spark.needs import ANSWER_SECONDS, need_spark
 
-LEAST_JAVA: Final = 17
-ANSWER_SECONDS: Final = 5.0
-"""A master that is there answers at once."""
 WORKER_SECONDS: Final = 90.0
 """Time for the first executor to start, or for another one where all are lost; a JVM takes some 5 s."""
 WATCH_SECONDS: Final = 1.0
@@ -75,13 +70,12 @@ def spark_session(master: str) -> SparkSession:
         master: Spark's master URL.
 
     Raises:
-        InputError: the master's URL is none.
-        MachineError: Java is missing or too old, the master does not answer, no worker has room, or the workers have
-            other versions than the driver.
+        InputError: a package or Java is missing or too old, or the master's URL is none.
+        MachineError: the master does not answer, no worker has room, or the workers have other versions than the
+            driver.
     """
     if master not in _open:
-        check_java()
-        check_master(master)
+        need_spark(master)
         stop()
         session = _open[master] = _start(master)
         atexit.register(stop)
@@ -178,50 +172,6 @@ def _configured() -> set[str]:
 
 
 # --- what can be wrong ------------------------------------------------------------------------
-
-
-def check_java() -> None:
-    """Make sure that there is a Java that Spark runs on.
-
-    Raises:
-        MachineError: there is none, or it is too old.
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which(str(Path(home, "bin", "java")) if home else "java")
-    advice = f"Install Java {LEAST_JAVA} or later (Debian: apt-get install openjdk-17-jre-headless), or set JAVA_HOME."
-    if java is None:
-        where = f"JAVA_HOME is {home}, without a bin/java" if home else "there is no java on the PATH"
-        raise MachineError(f"--engine spark needs Java, and {where}", advice)
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
-    if found is None or int(found[1]) < LEAST_JAVA:
-        what = f"Java {found[1]}" if found else f"no Java ({told.strip()[:80]})"
-        raise MachineError(f"--engine spark needs Java {LEAST_JAVA} or later; {java} is {what}", advice)
-
-
-def check_master(master: str) -> None:
-    """Make sure that something listens where a standalone master should be; other masters are Spark's business.
-
-    Raises:
-        InputError: the URL has no host and port.
-        MachineError: nothing answers.
-    """
-    if not master.startswith("spark://"):
-        return
-    reasons = []
-    for place in master.removeprefix("spark://").split(","):
-        host, _, port = place.rpartition(":")
-        if not host or not port.isdecimal():
-            raise InputError(f"--master {master}: not a host and a port", "Give for example spark://HOST:7077.")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
-        except OSError as error:
-            reasons.append(str(error.strerror or error))
-        else:
-            return
-    raise MachineError(
-        f"--master {master}: no answer ({reasons[0]})", "Start the master, or give the URL that its log tells."
-    )
 
 
 def _wait_for_worker(session: SparkSession, master: str) -> None:

@@ -9,11 +9,12 @@ from pyspark.sql import SparkSession
 
 from kraft.data import contracts
 from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, OPTIONAL_OF_A_LOG, USERS
+from kraft.data.places import KINDS
 from kraft.engine.sources import Source
 from kraft.engine.store import Store
 from kraft.errors import InputError
 from kraft.spark.builder import SparkBuilder
-from kraft.spark.remote import RemoteLog, mirrored
+from kraft.spark.remote import Found, RemoteLog, mirrored
 from kraft.spark.session import spark_session
 from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
 
@@ -47,7 +48,7 @@ def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -
     """
     if isinstance(raw, Path) and "://" not in matrix:
         return contracts.resolve(raw, matrix)
-    there: dict[str, str] = {}
+    there: dict[str, Found] = {}
     if isinstance(raw, str):
         stems = [contract.stem for contract in (USERS, CATEGORIES, *OPTIONAL)]
         base, there = mirrored(session, raw, stems, mirror)
@@ -56,15 +57,16 @@ def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -
         base = str(raw)
         folder = contracts.folder_of(raw)
     if matrix in {"small", "big"}:
-        names = [f"{matrix}_matrix.{kind}" for kind in ("parquet", "csv")]
-        place = next((there[name] for name in names if name in there), "")
+        found = [there[name] for kind in KINDS if (name := f"{matrix}_matrix.{kind}") in there]
+        # As `kraft.data.places.find_file` chooses.
+        place = max(found, key=lambda one: one.changed).url if found else ""
         if not place:
             raise InputError(f"{base}: {matrix}_matrix.csv (or .parquet) is not there", "Give a folder that has it.")
     else:
         place = matrix
     log: Source
     # Of what it lists, Hadoop writes a local file's URL without its //.
-    if "://" in place or place in there.values():
+    if "://" in place or place in {one.url for one in there.values()}:
         log = RemoteLog(session, place, INTERACTION_COLUMNS, OPTIONAL_OF_A_LOG)
         log.check_header()
     else:

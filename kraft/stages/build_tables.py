@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from kraft.data.losses import Losses, PeriodRows
+from kraft.data.read_files import ReadFiles
 from kraft.engine.progress import Progress
+from kraft.engine.quarantined import Quarantined
 from kraft.engine.stage import Record, stage
 from kraft.errors import EngineError
 from kraft.settings import Settings
@@ -56,10 +59,21 @@ class TablesBuilt(Record):
     """Rows of the log, exact copies dropped."""
     duplicates: int
     """Copies that were dropped."""
-    rejected: dict[str, int]
-    """Raw file -> rows set aside."""
+    rejected: dict[str, Quarantined]
+    """Raw file -> what was quarantined of it."""
+    test_rows: PeriodRows | None
+    """Rows of the test period, and what becomes of them; None where that table was not asked for."""
+    label_rows: PeriodRows | None
+    """The same of the rows that the ranker learns from."""
+    files: ReadFiles
+    """The raw files that were read."""
     catalog: str
     """Path of the DuckDB file that shows the tables."""
+
+    @property
+    def losses(self) -> Losses:
+        """Rows that do not count."""
+        return Losses(self.rejected, self.test_rows, self.label_rows)
 
 
 @stage(BuildTables, TablesBuilt)
@@ -79,6 +93,10 @@ def build_tables(
         arguments: what to build.
         builder: the engine that makes the tables; by default DuckDB's.
         resolve: finds the raw files; by default on this machine.
+
+    Raises:
+        InputError: a raw file breaks a rule; with quarantine, in a greater share of its rows than `max_bad_rows`; or
+            more than `max_left_out` of the test rows are left out.
     """
     from kraft.data import contracts
     from kraft.engine.builder import Builder

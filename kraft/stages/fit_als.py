@@ -36,18 +36,18 @@ class AlsFitted(Record):
 @stage(FitAls, AlsFitted)
 def fit_als(arguments: FitAls) -> AlsFitted:
     """Fit the factors and publish them as the preset's model `als_PRESET`."""
-    import polars as pl
-
+    from kraft.engine import frames
     from kraft.models.als import fit
     from kraft.models.interactions import Log
+    from kraft.models.positives import naming_threshold
 
     settings = arguments.settings
     chosen = als_settings(settings)
     store, progress = Store(settings.work), Progress(settings.verbosity)
     log = Log(*(store.table(name) for name in ("interactions_train", "user_index", "item_index")))
-    user_ids = pl.read_parquet(log.users)[USER_ID].to_numpy()
-    item_ids = pl.read_parquet(log.items)[ITEM_ID].to_numpy()
-    with store.scratch() as folder:
+    user_ids = frames.read_parquet(log.users)[USER_ID].to_numpy()
+    item_ids = frames.read_parquet(log.items)[ITEM_ID].to_numpy()
+    with naming_threshold(store, settings), store.scratch() as folder:
         factors = fit(
             _counts(settings, store, folder, "user_item_counts"),
             _counts(settings, store, folder, "item_user_counts"),

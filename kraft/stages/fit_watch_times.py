@@ -37,6 +37,8 @@ class WatchTimesFitted(Record):
     pairs: int
     noise: float
     """Variance of the log watch time that the model does not explain."""
+    sharing: dict[str, int]
+    """Kind of category -> how many of the rarest share one column."""
     peak_mib: int
 
 
@@ -79,6 +81,11 @@ def _fit(
     made = folder / WATCH_TIME
     made.mkdir()
     model.save(made)
-    facts = {"pairs": pages[0].cells, "noise": model.noise, "peak_mib": round(peak_bytes() / MIB)}
+    facts = {
+        "pairs": pages[0].cells,
+        "noise": model.noise,
+        "sharing": dict(attributes.sharing),
+        "peak_mib": round(peak_bytes() / MIB),
+    }
     store.publish(WATCH_TIME, made, watch_time_recipe(store, main, settings), facts)
     return WatchTimesFitted(fitted=1, rank=chosen.rank, **facts)

@@ -11,6 +11,7 @@ from typing import Final
 from kraft import columns
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
+from kraft.engine.given import ID, TIME
 from kraft.engine.progress import Progress
 from kraft.engine.session import open_session
 from kraft.engine.sources import Parquet, RawFile, Source, Span
@@ -26,6 +27,8 @@ PAIR_COLUMNS: Final = {
     columns.TIMESTAMP: "DOUBLE",
 }
 OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
+PAIRS: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.TIMESTAMP: TIME}
+"""What a user's file of pairs must hold."""
 _BY_USER: Final = ("taste_rates",)
 """Inputs with so many rows a user that only those of the users asked for are read: else every block of recommendations
 would take time that grows with all users."""

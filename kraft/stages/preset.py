@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraft import columns
 from kraft.artifacts import ALS, RANKER, WATCH_TIME, artifact_name
+from kraft.data.losses import TEST_ROWS
 from kraft.engine.store import FIT, Store
 from kraft.settings import AlsSettings, RankerSettings, Settings, StackingSettings, WatchTimeSettings
 
@@ -38,6 +39,7 @@ BASE_TABLES: Final = (
     "user_counts",
     "item_counts",
     "interactions_test",
+    TEST_ROWS,
     "test_positives",
     "sample_submission",
 )
@@ -184,11 +186,12 @@ class _Documented(Preset):
         labels: "npt.NDArray[np.bool_]",
         chosen: RankerSettings,
     ) -> "SplitRows":
-        from kraft.models.validation import random_rows
+        from kraft.models.validation_stage import random_rows_apart
 
-        return random_rows(labels, chosen.validation_fraction, chosen.seed)
+        return random_rows_apart(labels, chosen.validation_fraction, chosen.seed)
 
     def category_codes(self, store: Store) -> dict[str, list[str]]:
+        import numpy as np
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
@@ -196,10 +199,10 @@ class _Documented(Preset):
         user_features = store.table("user_features")
         for name in columns.CATEGORICAL_FEATURES:
             users = pq.read_table(user_features, columns=[name, f"{name}_code"])
-            known = dict(
-                zip(users[f"{name}_code"].to_pylist(), pc.cast(users[name], "string").to_pylist(), strict=True)
-            )
-            codes[name] = ["", *(value for code, value in sorted(known.items()) if code)]
+            # Of each code one user: objects of Python for all users would take more than the rest of the stage.
+            known, first = np.unique(users[f"{name}_code"].to_numpy(), return_index=True)
+            values = pc.cast(users[name].take(first), "string").to_pylist()
+            codes[name] = ["", *(value for code, value in zip(known, values, strict=True) if code)]
         return codes
 
     def ranker_inputs(self, store: Store) -> Mapping[str, Store]:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from kraft.models.candidates.retrieval import Choice, Users
     from kraft.models.candidates.sources import Source
 
-ITEM_COLUMNS = (columns.ITEM_ID, "video_id")
-"""What a file may call the ids of videos: KuaiRec's own files are taken as they are."""
-
 
 class RetrieveCandidates(Record):
     """What `retrieve_candidates` is asked."""
@@ -134,7 +131,7 @@ def _catalogue(store: Store, settings: Settings, items: Path | None) -> "Catalog
     whole = Catalogue.read(store.table("catalogue"))
     if items is None:
         return whole
-    given = _given(items, ITEM_COLUMNS, store, settings)
+    given = _given(items, columns.ITEM_ID, store, settings)
     places = whole.places(given.ids)
     if (places < 0).any():
         raise InputError(
@@ -156,7 +153,7 @@ def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -
     ids, index = (table[name].to_numpy() for name in (columns.USER_ID, columns.USER_INDEX))
     if given is None:
         return Users(ids, index, 0)
-    _, asked, repeated = _given(given, (columns.USER_ID,), store, settings)
+    _, asked, repeated = _given(given, columns.USER_ID, store, settings)
     places = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
     found = np.where(ids[places] == asked, index[places], columns.UNKNOWN_INDEX).astype(np.int32)
     unknown = asked[found < 0]
@@ -168,12 +165,15 @@ def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -
     return Users(asked, found, repeated)
 
 
-def _given(path: Path, names: tuple[str, ...], store: Store, settings: Settings) -> "GivenIds":
+def _given(path: Path, column: str, store: Store, settings: Settings) -> "GivenIds":
     from kraft.engine.ids import read_ids
     from kraft.engine.session import open_session
 
-    with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection:
-        return read_ids(path, names, connection)
+    with (
+        store.scratch() as folder,
+        open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection,
+    ):
+        return read_ids(path, column, connection, folder, settings.threads)
 
 
 def _unknown(unknown: "npt.NDArray[np.int32]", asked: int, what: str, column: str) -> str:

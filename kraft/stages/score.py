@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from kraft import columns
 from kraft.artifacts import RANKER, SCORES
 from kraft.engine.budget import Budget, peak_bytes
+from kraft.engine.outputs import TableFormat, table_format
 from kraft.engine.progress import Progress
 from kraft.engine.stage import THRIFTY, Record, stage
 from kraft.engine.store import Store, write_whole
-from kraft.errors import InputError
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import scores_recipe
 from kraft.stages.preset import preset_of
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
 """As `score_table`, the single machine's."""
+_COMPRESSIONS: Final[dict[TableFormat, Literal["uncompressed", "gzip", "zstd"]]] = {
+    "csv": "uncompressed",
+    "csv.gz": "gzip",
+    "csv.zst": "zstd",
+}
 Export = Callable[[Path, str], None]
 """As `export`, the single machine's."""
 
@@ -55,6 +61,8 @@ class ScoredGivenPairs(Record):
     """What `score_given_pairs` made."""
 
     rows: int
+    cold: dict[str, dict[str, int]]
+    """As `kraft.models.cold_pairs.count_cold`."""
     peak_mib: int
 
 
@@ -81,11 +89,16 @@ def score_table(settings: Settings, store: Store, features: Path, target: Path, 
 
 
 def export(scores: Path, out: Path | str) -> None:
-    """Write the scores to ``out``, whole or not at all: CSV where its name ends in .csv, else Parquet."""
-    import polars as pl
+    """Write a table to ``out``, whole or not at all, in the format that its ending says (`table_format`)."""
+    from kraft.engine import frames
 
-    frame, place = pl.scan_parquet(scores), Path(out)
-    write_whole(place, frame.sink_csv if place.suffix == ".csv" else frame.sink_parquet)
+    frame, place = frames.scan_parquet(scores), Path(out)
+    ending = table_format(place)
+    # The draft's own name says nothing of what is in it.
+    if ending == "parquet":
+        write_whole(place, frame.sink_parquet)
+    else:
+        write_whole(place, partial(frame.sink_csv, compression=_COMPRESSIONS[ending], check_extension=False))
 
 
 @stage(ScoreTestPairs, ScoredTestPairs, THRIFTY)
@@ -136,46 +149,35 @@ def score_given_pairs(
         score_table: what scores a table.
         builder: the engine that makes the table of features; by default DuckDB's.
         export: writes a table to the user's place.
+
+    Raises:
+        InputError: as `GivenFile.take`.
     """
     import polars as pl
 
-    from kraft.engine.session import open_session, prepare
-    from kraft.engine.sources import RawFile
-    from kraft.stages.given_pairs import OPTIONAL_COLUMNS, PAIR_COLUMNS, write_features
+    from kraft.engine import frames
+    from kraft.engine.given import PLACE, GivenFile
+    from kraft.engine.session import open_session
+    from kraft.models.cold_pairs import count_cold
+    from kraft.stages.given_pairs import PAIRS, write_features
 
     settings = arguments.settings
     store = Store(settings.work)
-    pairs = RawFile(arguments.pairs, PAIR_COLUMNS, optional=OPTIONAL_COLUMNS)
+    pairs = GivenFile(arguments.pairs, PAIRS)
     with store.scratch() as folder:
+        # The tables are in the order of the ids; the file's own order comes back with the scores.
+        placed = folder / "placed.parquet"
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:
-            pairs.register(connection, "pairs")
-            counted = (
-                connection.view("pairs")
-                .aggregate("count(*), count(*) filter (where user_id is not null and item_id is not null)")
-                .fetchall()
-            )
-            asked, found = counted[0]
-            if found != asked:
-                raise InputError(
-                    f"{pairs.path}: {asked - found:,} of {asked:,} pairs have no user_id or no item_id",
-                    "Give both ids, integers, in every row.",
-                )
-            # The tables are in the order of the ids; the file's own order comes back with the scores.
-            placed = folder / "placed.parquet"
-            prepare(connection, settings.threads, kept=True, raw=True)
-            connection.execute(
-                "copy (select * from (select *, row_number() over () as place from pairs) "
-                "order by user_id, item_id, place) to $target (format parquet)",
-                {"target": str(placed)},
-            )
+            pairs.take(connection, placed, settings.threads, sort_by=(columns.USER_ID, columns.ITEM_ID))
+            cold = count_cold(connection, placed, store)
         features = write_features(placed, store, settings, folder, builder=builder)
         written = folder / "scores.parquet"
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
-        parts = [pl.scan_parquet(written), pl.scan_parquet(placed).select("place")]
-        pl.concat(parts, how="horizontal").sort("place").drop("place").sink_parquet(ordered)
+        parts = [frames.scan_parquet(written), frames.scan_parquet(placed).select(PLACE)]
+        pl.concat(parts, how="horizontal").sort(PLACE).drop(PLACE).sink_parquet(ordered)
         export(ordered, arguments.out)
-    return ScoredGivenPairs(rows=rows, peak_mib=round(peak_bytes() / MIB))
+    return ScoredGivenPairs(rows=rows, cold=cold, peak_mib=round(peak_bytes() / MIB))
 
 
 @stage(ExportScores, ScoresExported, THRIFTY)

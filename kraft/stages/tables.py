@@ -1,17 +1,19 @@
 """Which tables a job builds from which raw files, and in which order."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
 from kraft.artifacts import TRAINING_SAMPLE
 from kraft.data.aside import Aside, publish
+from kraft.data.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
+from kraft.data.read_files import ReadFiles, read_files
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
@@ -20,16 +22,20 @@ from kraft.engine.session import Connection, open_session
 from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
 from kraft.engine.states import CATALOG
 from kraft.engine.store import FIT, Store
-from kraft.errors import InputError
-from kraft.settings import Settings
+from kraft.errors import InputError, KraftError, add_notes
+from kraft.settings import Settings, StackingSettings
 from kraft.stages.build_tables import BuildTables, TableBuilt, TablesBuilt
 from kraft.stages.preset import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES, history_store, preset_of
 
 if TYPE_CHECKING:
     from kraft.stages.build_tables import ResolveRaw
 
+LOG = "raw_interactions"
+"""Logical name of the log."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
+INSTEAD = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
+"""What makes tables of the test period where that is a log of its own."""
 
 
 def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "ResolveRaw") -> TablesBuilt:
@@ -52,42 +58,43 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     names = (*(arguments.tables or preset.tables), *arguments.more)
     stacking = None if arguments.tables else preset.stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
-    with open_session(budget, settings.threads, store.tmp, files) as connection:
+    asides: list[Aside] = []
+    with open_session(budget, settings.threads, store.tmp, files) as connection, _noted(asides):
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
-        rejected: dict[str, int] = {}
         if observed:
-            sources["observed_interactions"], rejected = _observed(settings, make, store, seen)
+            sources["observed_interactions"] = _observed(settings, make, store, seen, asides)
             parameters |= {"train_fraction": 1.0}
-        main = make(store, sources, parameters, instead={"interactions_test": "observed_pairs"} if observed else {})
-        aside = _aside(main, sources)
+        main = make(store, sources, parameters, instead=INSTEAD if observed else {})
+        aside = _aside(main, sources, asides)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), aside)
-        builders = [(main, names)]
+        builders: list[tuple[Builder, Iterable[str]]] = [(main, names)]
         # Whose pairs the ranker learns from; nobody's where only some tables are asked for, and its history is not.
         learning = main if preset.stacking is None else None
         if stacking:
-            known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
-            known |= {"interactions": Parquet(store.table("interactions_train"))}
-            again = {"train_fraction": stacking.history_fraction, "held_out_share": stacking.held_out_share}
-            fit = make(history_store(store), known, parameters | again)
-            builders.append((fit, PAIR_TABLES))
+            fit = _fit(make, store, parameters, stacking)
+            builders.append((fit, (TEST_ROWS, *PAIR_TABLES)))
             learning = fit
-        with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
-            for each, listed in builders:
-                for name in listed:
-                    task.note(name)
-                    if each is learning and name == preset.label_table:
-                        sampled(each, name, preset.label_pairs, most_rows).ensure(name)
-                    else:
-                        each.ensure(name)
-                    task.advance()
-        split = _first(connection, main, "split")
-        main.source("interactions").register(connection, "interactions")
-        log = connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
-        rows, raw_rows = (int(count) for count in log[0])
-        rejected |= publish(store, aside)
-    split["cut_time"] = _local_time(split["cut_timestamp"])
+        periods: list[PeriodRows] = []
+        todo = [(each, name) for each, listed in builders for name in listed]
+        with progress.task("build_features", len(todo), "tables") as task:
+            for each, name in todo:
+                task.note(name)
+                if each is learning and name == preset.label_table:
+                    sampled(each, name, preset.label_pairs, most_rows).ensure(name)
+                else:
+                    each.ensure(name)
+                if name == TEST_ROWS:
+                    periods.append(_period(each))
+                    if each is main:
+                        hold_left_out((seen or inputs)[LOG], periods[0], settings.max_left_out)
+                task.advance()
+        split, (rows, raw_rows) = _first(main, "split"), _log_rows(main)
+        publish(store, aside)
+        rejected = {file: found for one in asides for file, found in one.found().items()}
+    split["cut_time"] = local_time(split["cut_timestamp"])
+    test_rows, label_rows, *_ = *periods, None, None
     built = main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {})
     return TablesBuilt(
         built={name: TableBuilt(**facts) for name, facts in built.items()},
@@ -97,15 +104,31 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         interactions=rows,
         duplicates=raw_rows - rows,
         rejected=rejected,
+        test_rows=test_rows,
+        label_rows=label_rows,
+        files=_files(settings, inputs, seen, extras, names),
         catalog=str(store.commit() if arguments.commit else store.folder / CATALOG),
     )
+
+
+def _files(
+    settings: Settings,
+    inputs: Mapping[str, Source],
+    seen: Mapping[str, Source],
+    extras: Mapping[str, Source],
+    names: Iterable[str],
+) -> ReadFiles:
+    """Which raw files were read, and which were left alone; ``seen`` holds a log that is tested on."""
+    sides = {name: source for name, source in inputs.items() if name != LOG}
+    logs = [given[LOG] for given in (inputs, seen) if given]
+    return read_files(settings, logs, sides, extras, _readers(names))
 
 
 def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
     """The builder that makes the table ``learned`` from a sample of ``pairs``, if these are more than ``most_rows``.
 
-    The features of the other pairs are never computed. The sample stays as the table `label_sample`, row by row that of
-    ``learned``, with the weights; where all pairs are taken there is no such table.
+    The features of the other pairs are never computed. The sample stays as the table `label_sample`, with the weights;
+    where all pairs are taken there is no such table.
     """
     builder.ensure(pairs)
     if builder.rows_of(pairs) <= most_rows:
@@ -149,35 +172,63 @@ def _readers(names: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _observed(
-    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source]
-) -> tuple[Parquet, dict[str, int]]:
-    """small_matrix, typed and checked like any log, in a folder of its own; and its rows that were set aside."""
+    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source], asides: list[Aside]
+) -> Parquet:
+    """small_matrix, typed and checked like any log, in a folder of its own, with the table of its bad rows."""
     sources: dict[str, Source] = dict(inputs)
     own = make(store.inner(OBSERVED), sources, settings.model_dump())
-    aside = _aside(own, sources)
-    return Parquet(own.ensure("interactions")), publish(own.store, aside)
+    aside = _aside(own, sources, asides)
+    made = Parquet(own.ensure("interactions"))
+    publish(own.store, aside)
+    return made
 
 
-def _aside(builder: Builder, sources: dict[str, Source]) -> Aside | None:
-    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it."""
+def _fit(make: Callable[..., Builder], store: Store, parameters: Mapping[str, Any], how: StackingSettings) -> Builder:
+    """What makes the tables of the train period, cut again in time."""
+    known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
+    known |= {"interactions": Parquet(store.table("interactions_train"))}
+    again = {"train_fraction": how.history_fraction, "held_out_share": how.held_out_share}
+    return make(history_store(store), known, {**parameters, **again})
+
+
+def _aside(builder: Builder, sources: dict[str, Source], asides: list[Aside]) -> Aside | None:
+    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it, and ``asides`` gets it."""
     if builder.settings["on_bad_rows"] != "quarantine":
         return None
     aside = Aside(builder.store, builder.connection, sources, builder.settings)
     builder.set_aside = aside.screen
+    asides.append(aside)
     return aside
 
 
-def _first(connection: Connection, builder: Builder, table: str) -> dict[str, Any]:
-    builder.source(table).register(connection, table)
-    relation = connection.view(table)
+@contextmanager
+def _noted(asides: list[Aside]) -> Iterator[None]:
+    """Let every error say which rows were set aside before it: they may be its reason."""
+    try:
+        yield
+    except KraftError as error:
+        add_notes(error, [note for aside in asides for note in notes(aside.found(), published=False)])
+        raise
+
+
+def _period(builder: Builder) -> PeriodRows:
+    """The counts of `TEST_ROWS`, with what they are held against."""
+    split = _first(builder, "split")
+    cut = {"n": split["n"], "untimed": split["untimed"], "cut_time": local_time(split["cut_timestamp"])}
+    return cast("PeriodRows", _first(builder, TEST_ROWS) | cut)
+
+
+def _first(builder: Builder, table: str) -> dict[str, Any]:
+    builder.source(table).register(builder.connection, table)
+    relation = builder.connection.view(table)
     return dict(zip(relation.columns, relation.fetchall()[0], strict=True))
 
 
-def _local_time(timestamp: float | None) -> str:
-    """``timestamp`` in KuaiRec's own zone, UTC+8, to the second; empty for None."""
-    if timestamp is None:
-        return ""
-    return datetime.fromtimestamp(timestamp, timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
+def _log_rows(builder: Builder) -> tuple[int, int]:
+    """Rows of the log, and rows of its file."""
+    builder.source("interactions").register(builder.connection, "interactions")
+    log = builder.connection.view("interactions").aggregate("count(*), coalesce(sum(copies), 0)").fetchall()
+    return int(log[0][0]), int(log[0][1])
 
 
 def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: Aside | None) -> None:

@@ -3,9 +3,10 @@
 Its memory is the tightest of all, so it imports neither Polars nor DuckDB (35 MiB).
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kraft.artifacts import RANKER, TRAINING_SAMPLE
+from kraft.columns import POSITIVE_INTERACTION
 from kraft.engine.budget import peak_bytes
 from kraft.engine.progress import Progress
 from kraft.engine.stage import THRIFTY, Record, stage
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from kraft.models.feature_table import FeatureTable
     from kraft.models.ranker import TrainedRanker
 
 
@@ -58,21 +60,24 @@ class Sample(NamedTuple):
 def train_ranker(arguments: TrainRanker) -> RankerTrained:
     """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
     from kraft.models import ranker
+    from kraft.models.positives import naming_threshold
 
     settings = arguments.settings
     preset, chosen = preset_of(settings), ranker_settings(settings)
     store = Store(settings.work)
-    rows, sample = preset.label_rows(store, settings), sample_of(store, settings)
-    trained = ranker.train(
-        rows,
-        lambda labels: preset.split_rows(rows, labels, chosen),
-        chosen,
-        threads=settings.threads,
-        progress=Progress(settings.verbosity),
-        category_codes=preset.category_codes(store),
-        weights=sample.weights,
-        label_rows=sample.label_rows,
-    )
+    rows = preset.label_rows(store, settings)
+    sample = sample_of(store, settings, rows)
+    with naming_threshold(store, settings):
+        trained = ranker.train(
+            rows,
+            lambda labels: preset.split_rows(rows, labels, chosen),
+            chosen,
+            threads=settings.threads,
+            progress=Progress(settings.verbosity),
+            category_codes=preset.category_codes(store),
+            weights=sample.weights,
+            label_rows=sample.label_rows,
+        )
     return publish(trained, store, settings)
 
 
@@ -90,8 +95,8 @@ def publish(trained: "TrainedRanker", store: Store, settings: Settings, ranks: i
     return RankerTrained(**told, peak_mib=peak, ranks=ranks)
 
 
-def sample_of(store: Store, settings: Settings) -> Sample:
-    """What `ranker.train` has to know of the sample that the rows are."""
+def sample_of(store: Store, settings: Settings, rows: "FeatureTable[Any]") -> Sample:
+    """What `ranker.train` has to know of the sample that ``rows`` are."""
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -100,10 +105,10 @@ def sample_of(store: Store, settings: Settings) -> Sample:
     if source.entry(TRAINING_SAMPLE) is None:
         return Sample()
     with pq.ParquetFile(source.table(TRAINING_SAMPLE), pre_buffer=False) as file:
-        weights = np.empty(file.metadata.num_rows, dtype=np.float32)
-        last = 0
+        # All rows of a label weigh the same, and the sample may be in another order than the features.
+        weight = np.ones(2, dtype=np.float32)
         for group in range(file.num_row_groups):
-            read = file.read_row_group(group, columns=["weight"], use_threads=False)["weight"].to_numpy()
-            weights[last : last + len(read)] = read
-            last += len(read)
+            read = file.read_row_group(group, columns=[POSITIVE_INTERACTION, "weight"], use_threads=False)
+            weight[read[POSITIVE_INTERACTION].to_numpy().astype(np.intp)] = read["weight"].to_numpy()
+    weights = np.where(rows.labels(), weight[1], weight[0])
     return Sample(weights, source.manifest()[preset.label_pairs]["rows"])

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a video of video_details
 -- Inputs:     item_features, item_index, item_counts
--- Parameters: none
 -- Columns:
 --   item_id        id of the video
 --   video_index    row of the watch time model

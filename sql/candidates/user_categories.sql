@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user of train and category of a positive interaction of the user
 -- Inputs:     interactions_train, user_index, video_details
--- Parameters: none
 -- Columns:
 --   user_index  row of the user factors
 --   category    content category

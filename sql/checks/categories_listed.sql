@@ -1,10 +1,9 @@
 -- Videos whose categories are no list of integers.
 --
 -- Inputs:     raw_item_categories
--- Parameters: none
 -- Guards:     video_metadata
 -- Rejects:    raw_item_categories
-select 'feat must be a list of category ids, for example [27, 9]' as rule, video_id, feat
+select 'feat must be a list of category ids, integers of at most 9 digits, for example [27, 9]' as rule, video_id, feat
 from raw_item_categories
 where not regexp_matches(feat, '^ *\[ *([0-9]{1,9}( *, *[0-9]{1,9})*)? *\] *$')
 order by video_id, feat

@@ -1,7 +1,6 @@
 -- Users whose friends are no list of integers.
 --
 -- Inputs:     raw_social_network
--- Parameters: none
 -- Guards:     friends
 -- Rejects:    raw_social_network
 select 'friend_list must be a list of user ids, for example [27, 9]' as rule, user_id, friend_list

@@ -3,7 +3,6 @@
 -- in percent, or of other durations, is off by more, and so is one beside durations of another unit.
 --
 -- Inputs:     interactions
--- Parameters: none
 -- Guards:     interactions
 -- Rejects:    raw_interactions
 with judged as (

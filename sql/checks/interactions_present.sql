@@ -1,7 +1,6 @@
 -- A log from which no interaction can be learned, or none tested.
 --
 -- Inputs:     interactions
--- Parameters: none
 -- Guards:     interactions
 select 'the file must hold at least 5 interactions' as rule, count(*) as found
 from interactions

@@ -1,7 +1,6 @@
 -- Pairs of the observed log that the ranker has learned from.
 --
 -- Inputs:     observed_interactions, interactions_train
--- Parameters: none
 -- Guards:     observed_pairs
 with pairs as (
     select distinct user_id, item_id from interactions_train

@@ -1,7 +1,6 @@
 -- Train rows that are not the first cut_index of the log: too many, too few, or later than the cut.
 --
 -- Inputs:     interactions_train, split
--- Parameters: none
 -- Guards:     interactions_train
 with train as (
     select count(*) as train_rows, max(timestamp) as last_timestamp from interactions_train

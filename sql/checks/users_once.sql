@@ -1,7 +1,6 @@
 -- Users who stand in user_features more than once, or without a valid id.
 --
 -- Inputs:     user_features
--- Parameters: none
 -- Guards:     user_features
 select 'user_id must be an integer from 0 on, once a user' as rule, user_id, count(*) as found
 from user_features

@@ -1,7 +1,6 @@
 -- Videos that stand in item_categories more than once, or without a valid id.
 --
 -- Inputs:     video_metadata
--- Parameters: none
 -- Guards:     video_metadata
 select 'video_id must be an integer from 0 on, once a video' as rule, item_id as video_id, count(*) as found
 from video_metadata

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a item that occurs in interactions_train
 -- Inputs:     interactions_train
--- Parameters: none
 -- Columns:
 --   item_id            id of the item
 --   interaction_count  interactions in train [rows]

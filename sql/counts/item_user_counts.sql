@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a (user, item) pair of interactions_train
 -- Inputs:     user_item_counts
--- Parameters: none
 -- Columns:
 --   user_index      row of the user factors
 --   item_index      row of the item factors

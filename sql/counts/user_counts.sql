@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a user that occurs in interactions_train
 -- Inputs:     interactions_train
--- Parameters: none
 -- Columns:
 --   user_id            id of the user
 --   interaction_count  interactions in train [rows]

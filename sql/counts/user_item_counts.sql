@@ -3,8 +3,6 @@
 --
 -- Grain:      one row a (user, item) pair of interactions_train
 -- Inputs:     interactions_train, user_index, item_index
--- Parameters: none
--- Merges:     sum(positive_count)
 -- Columns:
 --   user_index      row of the user factors
 --   item_index      row of the item factors
@@ -16,10 +14,11 @@ final as (
     select
         users.user_index,
         items.item_index,
-        cast(train.positive_interaction as integer) as positive_count
+        cast(count(*) filter (where train.positive_interaction) as integer) as positive_count
     from train
     join user_index as users on train.user_id = users.user_id
     join item_index as items on train.item_id = items.item_id
+    group by users.user_index, items.item_index
 )
 select * from final
 order by user_index, item_index

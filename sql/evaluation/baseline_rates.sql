@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a kind and group that occurs in train
 -- Inputs:     item_counts, video_metadata
--- Parameters: none
 -- Columns:
 --   kind   item or category
 --   key    id of the video or the category

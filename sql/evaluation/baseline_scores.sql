@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a test pair
 -- Inputs:     interactions_test, item_baselines
--- Parameters: none
 -- Columns:
 --   user_id        id of the user
 --   item_id        id of the video

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     calibration_bins
--- Parameters: none
 -- Columns:
 --   pairs                        scored pairs [rows]
 --   log_loss                     mean of -ln(probability given to the class that occurred) [nat]

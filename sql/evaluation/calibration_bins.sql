@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a step that holds a pair
 -- Inputs:     ranked_scores
--- Parameters: none
 -- Columns:
 --   bin             step, 1 holds the lowest scores [1 to 10]
 --   pairs           pairs of the step [rows]

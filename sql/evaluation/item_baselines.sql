@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a video of interactions_test
 -- Inputs:     interactions_test, interactions, item_counts, video_metadata, baseline_rates
--- Parameters: none
 -- Columns:
 --   item_id        id of the video
 --   popularity     interactions in train; 0 without any [rows]

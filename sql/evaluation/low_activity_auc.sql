@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     ranked_scores, low_activity_users
--- Parameters: none
 -- Columns:
 --   auc         area under the ROC curve [0 to 1]; null unless both classes occur
 --   pairs       pairs of these users [rows]

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a user of the quarter
 -- Inputs:     user_counts
--- Parameters: none
 -- Columns:
 --   user_id            id of the user
 --   interaction_count  interactions in train [rows]

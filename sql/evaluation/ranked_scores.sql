@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a pair of scores
 -- Inputs:     scores, test_positives, item_index
--- Parameters: none
 -- Columns:
 --   user_id                id of the user
 --   item_id                id of the video
@@ -24,7 +23,7 @@ with pairs as (
     left join test_positives
         on scores.user_id = test_positives.user_id and scores.item_id = test_positives.item_id
 ),
--- One sort for both lists: among the first n of a user, those that are warm are counted along.
+-- Both lists at once: among the first n of a user, those that are warm are counted along.
 ranked as (
     select
         *,

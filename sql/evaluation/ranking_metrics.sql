@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a cutoff; none where no user has a positive
 -- Inputs:     user_metrics
--- Parameters: none
 -- Columns:
 --   cutoff            places of the list that count [places]
 --   precision         mean precision [0 to 1]

@@ -1,11 +1,10 @@
 -- AUC of the scores: the chance that a positive pair scores higher than a negative one, a tie counting half.
 -- It is what midranks give: a positive beats the negatives below it and half of those at its own score.
 -- Doubled, that is a whole number, so nothing is rounded before the division and no order of rows matters.
--- Warm and cold pairs are counted side by side, so that the scores are sorted once for all three subsets.
+-- Warm and cold pairs are counted side by side.
 --
 -- Grain:      one row a subset, always these three: all, warm items, cold items
 -- Inputs:     ranked_scores
--- Parameters: none
 -- Columns:
 --   subset      all; warm items: the warm pairs; cold items: the others
 --   auc         area under the ROC curve [0 to 1]; null unless both classes occur

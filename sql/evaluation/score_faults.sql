@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     scores, interactions_test
--- Parameters: none
 -- Columns:
 --   test_pairs   pairs of interactions_test [rows]
 --   missing      of these, without a score [rows]

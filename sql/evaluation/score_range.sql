@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     scores
--- Parameters: none
 -- Columns:
 --   not_finite   scores that are NULL, NaN or infinite [rows]
 --   least        the least score; NULL where there is none

@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a user and subset with a positive
 -- Inputs:     ranked_scores
--- Parameters: none
 -- Columns:
 --   user_id  id of the user
 --   warm     whether the list is made of warm pairs; if not, of cold ones

@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a user, step, subset and class that occurs
 -- Inputs:     ranked_scores
--- Parameters: none
 -- Columns:
 --   user_id                id of the user
 --   bin                    step of the score, rising with it [0 to 511]

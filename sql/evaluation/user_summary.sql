@@ -2,14 +2,13 @@
 --
 -- Grain:      one row a user of ranked_scores
 -- Inputs:     ranked_scores, user_metrics, subset_metrics, low_activity_users
--- Parameters: none
 -- Columns:
 --   user_id        id of the user
 --   low_activity   whether the user is in low_activity_users
---   ndcg_10        NDCG@10 [0 to 1]; NULL, like the next three, where the user has no positive
---   ndcg_50        NDCG@50 [0 to 1]
---   precision_10   precision@10 [0 to 1]
---   recall_50      recall@50 [0 to 1]
+--   ndcg_10        NDCG@10 [0 to 1]; NULL where the user has no positive
+--   ndcg_50        NDCG@50 [0 to 1]; NULL where the user has no positive
+--   precision_10   precision@10 [0 to 1]; NULL where the user has no positive
+--   recall_50      recall@50 [0 to 1]; NULL where the user has no positive
 --   warm_ndcg_10   NDCG@10 among the warm pairs [0 to 1]; NULL where none of them is positive
 --   cold_ndcg_10   NDCG@10 among the cold pairs [0 to 1]; NULL where none of them is positive
 with users as (

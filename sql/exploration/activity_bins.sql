@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a side and step that occurs
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   side        users or videos
 --   step        from 0 [to 39]

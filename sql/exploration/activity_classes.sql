@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a class that a user of the log has
 -- Inputs:     interactions, user_features
--- Parameters: none
 -- Columns:
 --   user_active_degree  the class; NULL for users whom user_features does not know
 --   users               users of the log

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a side and step that occurs
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   side                users or videos
 --   percent             the step: users or videos up to here [% of them, 1 to 100]

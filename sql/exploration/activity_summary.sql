@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a side, users or videos
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   side             users or videos
 --   entities         how many are in the log

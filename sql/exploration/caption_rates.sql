@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a name, and one for the videos that have none
 -- Inputs:     interactions, video_texts
--- Parameters: none
 -- Columns:
 --   name          of the category; NULL where it is not known
 --   videos        videos of the log in it

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a number of categories that occurs
 -- Inputs:     interactions, video_metadata
--- Parameters: none
 -- Columns:
 --   num_categories  categories of a video; 0 where none is known
 --   videos          videos of the log with as many

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a category of a video of the log
 -- Inputs:     interactions, video_metadata
--- Parameters: none
 -- Columns:
 --   category      id of the category
 --   videos        videos of the log in it

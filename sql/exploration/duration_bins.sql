@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a step that occurs
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   step          from the shortest on; 0 begins at 1 s
 --   low           length from which the step counts [s]

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   users            users of the log
 --   items            videos of the log

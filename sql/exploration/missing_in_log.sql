@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   total           rows of the table [rows]
 --   play_duration   rows without it [rows]

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     raw_user_features
--- Parameters: none
 -- Columns:
 --   total  users of the file
 --   user_active_degree  users without it

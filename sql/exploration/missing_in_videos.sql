@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     interactions, video_details
--- Parameters: none
 -- Columns:
 --   total            videos of the log
 --   duration         videos without a length

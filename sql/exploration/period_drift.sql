@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a period, train or test
 -- Inputs:     interactions, interactions_train, interactions_test, item_index
--- Parameters: none
 -- Columns:
 --   period          train or test
 --   pairs           distinct (user, video)

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a period and step that occurs
 -- Inputs:     interactions, interactions_train, interactions_test
--- Parameters: none
 -- Columns:
 --   period     train or test
 --   step       from the shortest on; 0 begins at 1 s

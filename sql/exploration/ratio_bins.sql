@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a step that occurs
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   low           watch ratio from which the step counts
 --   interactions  within [rows]

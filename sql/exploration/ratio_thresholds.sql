@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a threshold
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   threshold     of the watch ratio
 --   reached       interactions that reach it [rows]

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     split
--- Parameters: none
 -- Columns:
 --   n              interactions that take part [rows]
 --   cut_index      of these, in the train period [rows]

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a weekday and hour that occurs
 -- Inputs:     interactions
--- Parameters: none
 -- Columns:
 --   weekday       0 is Monday [0 to 6]
 --   hour          of the day [0 to 23]

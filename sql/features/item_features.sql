@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a video of video_details
 -- Inputs:     video_details, item_totals, group_rates, daily_totals, interactions_train
--- Parameters: none
 -- Columns:
 --   item_id            id of the video
 --   video_index        row of the video factors
@@ -17,11 +16,11 @@
 --   item_idle_days     days from its last interaction to the end of the history [d]
 --   upload_days        days from its upload to the end of the history [d]
 --   duration_rate      smoothed positive rate of videos as long as it [0 to 1]
---   author_rate        the same of its author's
---   category_rate      mean of the same over its categories
---   caption_rate_1..caption_rate_3  the same of its caption's categories, from coarse to fine
---   tag_rate           the same of its tag
---   upload_rate        the same of its way of upload
+--   author_rate        smoothed positive rate of its author's videos [0 to 1]
+--   category_rate      mean over its categories of their smoothed positive rates [0 to 1]
+--   caption_rate_1..caption_rate_3  smoothed positive rate of the caption's categories, from coarse to fine [0 to 1]
+--   tag_rate           smoothed positive rate of its tag [0 to 1]
+--   upload_rate        smoothed positive rate of its way of upload [0 to 1]
 --   num_categories     its content categories
 --   daily_days         days with counts [d]
 --   daily_shows        times it was shown, ln(1 + times)

@@ -3,9 +3,6 @@
 --
 -- Grain:      one row a pair of interactions_test
 -- Inputs:     interactions_test, user_totals, item_features, taste_rates
--- Parameters: none
--- Order:      as interactions_test by user_id, item_id
--- Spans:      interactions_test, taste_rates by user_id
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -28,11 +25,11 @@
 --   item_idle_days        days from its last interaction to the end of the history [d]
 --   upload_days           days from its upload to the end of the history [d]
 --   duration_rate         smoothed positive rate of videos as long as it [0 to 1]
---   author_rate           the same of its author's
---   category_rate         mean of the same over its categories
---   caption_rate_1..caption_rate_3  the same of its caption's categories, from coarse to fine
---   tag_rate              the same of its tag
---   upload_rate           the same of its way of upload
+--   author_rate           smoothed positive rate of its author's videos [0 to 1]
+--   category_rate         mean over its categories of their smoothed positive rates [0 to 1]
+--   caption_rate_1..caption_rate_3  smoothed positive rate of the caption's categories, from coarse to fine [0 to 1]
+--   tag_rate              smoothed positive rate of its tag [0 to 1]
+--   upload_rate           smoothed positive rate of its way of upload [0 to 1]
 --   num_categories        its content categories
 --   daily_days            days with counts [d]
 --   daily_shows           times it was shown, ln(1 + times)
@@ -43,9 +40,9 @@
 --   daily_like            likes / times it was shown
 --   daily_progress        mean share of the video that a play reached
 --   duration_beyond_user  log_duration - user_log_time [log s]
---   duration_taste        what the user likes beyond user and video, of videos as long as it [-1 to 1]
---   author_taste          the same of its author's videos
---   category_taste        mean of the same over its categories; 0 for one that the user has not met
+--   duration_taste        how much more the user likes videos as long as it than their rates say [-1 to 1]
+--   author_taste          how much more the user likes its author's videos than their rates say [-1 to 1]
+--   category_taste        mean of that over its categories; 0 for one that the user has not met [-1 to 1]
 with duration_taste as (
     select user_id, key, taste from taste_rates where kind = 'duration'
 ),
@@ -85,3 +82,4 @@ final as (
     left join item_features as items on pairs.item_id = items.item_id
 )
 select * from final
+order by user_id, item_id

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row an item of interactions
 -- Inputs:     interactions, video_metadata, item_index, item_counts
--- Parameters: none
 -- Columns:
 --   item_id                 id of the video
 --   item_index              row of the item factors; -1 for an item that is not in train
@@ -15,7 +14,7 @@ final as (
     select
         items.item_id,
         coalesce(item_index.item_index, -1)                          as item_index,
-        cast(coalesce(video_metadata.num_categories, 0) as smallint) as num_categories,
+        cast(coalesce(video_metadata.num_categories, 0) as integer) as num_categories,
         cast(coalesce(item_counts.interaction_count, 0) as integer)  as item_interaction_count
     from items
     left join video_metadata on items.item_id = video_metadata.item_id

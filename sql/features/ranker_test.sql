@@ -3,8 +3,6 @@
 --
 -- Grain:      one row a pair of interactions_test
 -- Inputs:     interactions_test, ranker_users, ranker_items
--- Parameters: none
--- Order:      as interactions_test by user_id, item_id
 -- Columns:
 --   user_id                 id of the user
 --   item_id                 id of the video
@@ -33,3 +31,4 @@ with final as (
     join ranker_items as items on pairs.item_id = items.item_id
 )
 select * from final
+order by user_id, item_id

@@ -3,8 +3,6 @@
 --
 -- Grain:      one row an interaction of interactions_train, in chronological order
 -- Inputs:     interactions_train, ranker_users, ranker_items
--- Parameters: none
--- Order:      as interactions_train by user_id, item_id
 -- Columns:
 --   user_id                 id of the user
 --   item_id                 id of the video
@@ -23,15 +21,13 @@
 --   item_index              row of the item factors; -1 for an item that is not in train
 --   num_categories          categories of the video
 --   item_interaction_count  the item's interactions in train [rows]
-with final as (
-    select
-        train.user_id,
-        train.item_id,
-        train.positive_interaction,
-        users.* exclude (user_id),
-        items.* exclude (item_id)
-    from interactions_train as train
-    join ranker_users as users on train.user_id = users.user_id
-    join ranker_items as items on train.item_id = items.item_id
-)
-select * from final
+select
+    train.user_id,
+    train.item_id,
+    train.positive_interaction,
+    users.* exclude (user_id),
+    items.* exclude (item_id)
+from interactions_train as train
+join ranker_users as users on train.user_id = users.user_id
+join ranker_items as items on train.item_id = items.item_id
+order by train.timestamp nulls last, train.user_id, train.item_id, train.positive_interaction

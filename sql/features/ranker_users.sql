@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user of interactions
 -- Inputs:     interactions, user_features, user_index, user_counts
--- Parameters: none
 -- Columns:
 --   user_id     id of the user
 --   user_index  row of the user factors; -1 for a user who is not in train
@@ -23,25 +22,25 @@ final as (
     select
         users.user_id,
         coalesce(user_index.user_index, -1) as user_index,
-        cast(coalesce(user_active_degree_code, 0) as smallint) as user_active_degree,
-        cast(coalesce(onehot_feat0_code, 0) as smallint) as onehot_feat0,
-        cast(coalesce(onehot_feat1_code, 0) as smallint) as onehot_feat1,
-        cast(coalesce(onehot_feat2_code, 0) as smallint) as onehot_feat2,
-        cast(coalesce(onehot_feat3_code, 0) as smallint) as onehot_feat3,
-        cast(coalesce(onehot_feat4_code, 0) as smallint) as onehot_feat4,
-        cast(coalesce(onehot_feat5_code, 0) as smallint) as onehot_feat5,
-        cast(coalesce(onehot_feat6_code, 0) as smallint) as onehot_feat6,
-        cast(coalesce(onehot_feat7_code, 0) as smallint) as onehot_feat7,
-        cast(coalesce(onehot_feat8_code, 0) as smallint) as onehot_feat8,
-        cast(coalesce(onehot_feat9_code, 0) as smallint) as onehot_feat9,
-        cast(coalesce(onehot_feat10_code, 0) as smallint) as onehot_feat10,
-        cast(coalesce(onehot_feat11_code, 0) as smallint) as onehot_feat11,
-        cast(coalesce(onehot_feat12_code, 0) as smallint) as onehot_feat12,
-        cast(coalesce(onehot_feat13_code, 0) as smallint) as onehot_feat13,
-        cast(coalesce(onehot_feat14_code, 0) as smallint) as onehot_feat14,
-        cast(coalesce(onehot_feat15_code, 0) as smallint) as onehot_feat15,
-        cast(coalesce(onehot_feat16_code, 0) as smallint) as onehot_feat16,
-        cast(coalesce(onehot_feat17_code, 0) as smallint) as onehot_feat17,
+        cast(coalesce(user_active_degree_code, 0) as integer) as user_active_degree,
+        cast(coalesce(onehot_feat0_code, 0) as integer) as onehot_feat0,
+        cast(coalesce(onehot_feat1_code, 0) as integer) as onehot_feat1,
+        cast(coalesce(onehot_feat2_code, 0) as integer) as onehot_feat2,
+        cast(coalesce(onehot_feat3_code, 0) as integer) as onehot_feat3,
+        cast(coalesce(onehot_feat4_code, 0) as integer) as onehot_feat4,
+        cast(coalesce(onehot_feat5_code, 0) as integer) as onehot_feat5,
+        cast(coalesce(onehot_feat6_code, 0) as integer) as onehot_feat6,
+        cast(coalesce(onehot_feat7_code, 0) as integer) as onehot_feat7,
+        cast(coalesce(onehot_feat8_code, 0) as integer) as onehot_feat8,
+        cast(coalesce(onehot_feat9_code, 0) as integer) as onehot_feat9,
+        cast(coalesce(onehot_feat10_code, 0) as integer) as onehot_feat10,
+        cast(coalesce(onehot_feat11_code, 0) as integer) as onehot_feat11,
+        cast(coalesce(onehot_feat12_code, 0) as integer) as onehot_feat12,
+        cast(coalesce(onehot_feat13_code, 0) as integer) as onehot_feat13,
+        cast(coalesce(onehot_feat14_code, 0) as integer) as onehot_feat14,
+        cast(coalesce(onehot_feat15_code, 0) as integer) as onehot_feat15,
+        cast(coalesce(onehot_feat16_code, 0) as integer) as onehot_feat16,
+        cast(coalesce(onehot_feat17_code, 0) as integer) as onehot_feat17,
         coalesce(is_lowactive_period, 0) as is_lowactive_period,
         coalesce(is_live_streamer, 0) as is_live_streamer,
         coalesce(is_video_author, 0) as is_video_author,

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a user of user_features.csv
 -- Inputs:     raw_user_features
--- Parameters: none
 -- Columns:
 --   user_id  id of the user
 --   is_lowactive_period  1 in a period of low activity; 0 where missing

@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a kind of group and group
 -- Inputs:     watch_times, item_totals
--- Parameters: none
 -- Columns:
 --   kind          user, item, author, duration, category, caption_1..caption_3, tag or upload
 --   key           which one: its id or number

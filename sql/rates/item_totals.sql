@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a video of watch_times
 -- Inputs:     watch_times, video_details
--- Parameters: none
 -- Columns:
 --   item_id       id of the video
 --   interactions  its interactions [rows]

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a kind of taste, user and group of videos
 -- Inputs:     watch_times, group_rates, video_details
--- Parameters: none
 -- Columns:
 --   kind     category, duration or author
 --   user_id  id of the user
@@ -15,8 +14,7 @@ items as (select key, rate from group_rates where kind = 'item'),
 authors as (
     select author_id from video_details where author_id is not null group by author_id having count(*) > 1
 ),
--- What each video is a member of. Kinds go by their place among the names until the end: numbers are grouped and sorted
--- in two thirds of the time.
+-- The groups that each video is a member of. Until the end a kind is a number, its place among the sorted names.
 members as (
     select item_id, 1 as place, video_details.author_id as key
     from video_details semi join authors on video_details.author_id = authors.author_id
@@ -64,12 +62,12 @@ strengths as (
         place, (within / freedom)
             / greatest((between_squares - groups * within / freedom) / nullif(total, 0e0), 1e-4 * within / freedom, 1e-12) as strength
     from moments
-),
-sorted as (
-    select groups.place, groups.user_id, groups.key, n * mean / (n + strength) as taste
-    from groups join strengths on groups.place = strengths.place
-    order by place, user_id, key
 )
 select
-    case place when 1 then 'author' when 2 then 'category' else 'duration' end as kind, user_id, key, taste
-from sorted
+    case groups.place when 1 then 'author' when 2 then 'category' else 'duration' end as kind,
+    groups.user_id,
+    groups.key,
+    n * mean / (n + strength) as taste
+from groups
+join strengths on groups.place = strengths.place
+order by groups.place, groups.user_id, groups.key

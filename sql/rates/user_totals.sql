@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user of watch_times
 -- Inputs:     watch_times, group_rates, friends, interactions_train
--- Parameters: none
 -- Columns:
 --   user_id         id of the user
 --   user_index      row of the user factors

@@ -5,7 +5,6 @@
 -- Grain:      one row a (user, video) pair of interactions_train whose video is not held out
 -- Inputs:     interactions_train, user_index, video_details
 -- Parameters: $held_out_share
--- Merges:     mean(log_time), sum(interactions), sum(positives), min(first_time), max(last_time), sum(ratio_millis)
 -- Columns:
 --   user_id        id of the user
 --   item_id        id of the video
@@ -39,35 +38,36 @@ bounds as (
     from ranked
     cross join (select sum(n) as total from steps) as counted
 ),
--- The log is read a second time, which costs less than a copy of its rows.
-sorted as (
+times as (
     select
         user_index.user_id,
         videos.item_id,
         user_index.user_index,
         videos.video_index,
-        -- To 9 decimals, as it is merged.
-        cast(cast(
-            least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) - ln(1e3) as decimal(18, 9)
-        ) as double)                                                      as log_time,
+        least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) - ln(1e3) as log_time,
         train.positive_interaction,
         train.timestamp,
-        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as smallint)      as ratio_millis
+        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer) as ratio_millis
     from interactions_train as train
     join videos on train.item_id = videos.item_id
     join user_index on train.user_id = user_index.user_id
     cross join bounds
-    order by user_index, video_index
+),
+final as (
+    select
+        user_id,
+        item_id,
+        user_index,
+        video_index,
+        -- Decimals: a sum of doubles would depend on the order of the rows.
+        cast(sum(cast(log_time as decimal(18, 9))) as double) / count(*)   as log_time,
+        cast(count(*) as integer)                                          as interactions,
+        cast(count(*) filter (where positive_interaction) as integer)      as positives,
+        min(timestamp)                                                     as first_time,
+        max(timestamp)                                                     as last_time,
+        cast(sum(ratio_millis) as integer)                                 as ratio_millis
+    from times
+    group by user_id, item_id, user_index, video_index
 )
-select
-    user_id,
-    item_id,
-    user_index,
-    video_index,
-    log_time,
-    1                                                 as interactions,
-    case when positive_interaction then 1 else 0 end  as positives,
-    timestamp                                         as first_time,
-    timestamp                                         as last_time,
-    cast(ratio_millis as integer)                     as ratio_millis
-from sorted
+select * from final
+order by user_index, video_index

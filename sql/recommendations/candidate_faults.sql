@@ -4,7 +4,6 @@
 --
 -- Grain:      one row
 -- Inputs:     candidates
--- Parameters: none
 -- Columns:
 --   partial   users whose places, or whose ranks by a source, do not go from 1 to their number [users]
 with users as (

@@ -6,23 +6,22 @@
 --
 -- Grain:      one row a pair of recommendation_truth that is among the candidates
 -- Inputs:     candidates, recommendation_truth, source_shares
--- Parameters: none
 -- Columns:
 --   user_id             id of the user
 --   item_id             id of the video
---   place               in the union, from 1
---   rank_watch_time     by this source alone, from 1; NULL, like the next five, where it did not offer the video
---   rank_als            as above
---   rank_popular        as above
---   rank_categories     as above
---   rank_similar        as above
---   rank_new            as above
---   without_watch_time  in the union without this source, from 1; NULL, like the next five, where no other offered it
---   without_als         as above
---   without_popular     as above
---   without_categories  as above
---   without_similar     as above
---   without_new         as above
+--   place               place in the union, from 1
+--   rank_watch_time     place by watch_time alone, from 1; NULL where it did not offer the video
+--   rank_als            place by als alone, from 1; NULL where it did not offer the video
+--   rank_popular        place by popular alone, from 1; NULL where it did not offer the video
+--   rank_categories     place by categories alone, from 1; NULL where it did not offer the video
+--   rank_similar        place by similar alone, from 1; NULL where it did not offer the video
+--   rank_new            place by new alone, from 1; NULL where it did not offer the video
+--   without_watch_time  place in the union without watch_time, from 1; NULL where no other offered the video
+--   without_als         place in the union without als, from 1; NULL where no other offered the video
+--   without_popular     place in the union without popular, from 1; NULL where no other offered the video
+--   without_categories  place in the union without categories, from 1; NULL where no other offered the video
+--   without_similar     place in the union without similar, from 1; NULL where no other offered the video
+--   without_new         place in the union without new, from 1; NULL where no other offered the video
 with users as (
     select distinct user_id from recommendation_truth
 ),
@@ -50,7 +49,7 @@ remaining as (
         least(p0, p1, p2, p4, p5) as q3, least(p0, p1, p2, p3, p5) as q4, least(p0, p1, p2, p3, p4) as q5
     from priorities
 ),
--- Every candidate is sorted six times: place and ranks, which that does not need, join the positives afterwards.
+-- Place and ranks join the positives afterwards.
 placed as (
     select
         *,

@@ -6,7 +6,6 @@
 --
 -- Grain:      one row
 -- Inputs:     video_exposure, interactions_train
--- Parameters: none
 -- Columns:
 --   videos     of the catalogue [rows]
 --   shown      of these, recommended to anyone [rows]

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     recommendations, catalogue
--- Parameters: none
 -- Columns:
 --   incomplete   rows with a NULL in user_id, rank or item_id [rows]
 --   repeated     videos that stand more than once in a list [rows]

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a user that is shown
 -- Inputs:     user_counts, test_positives
--- Parameters: none
 -- Columns:
 --   place              1 to 3, from light to heavy
 --   activity           light, median or heavy

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a pair of shown_pairs that is a test pair
 -- Inputs:     shown_pairs, interactions_test
--- Parameters: none
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video

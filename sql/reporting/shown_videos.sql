@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a video of shown_pairs
 -- Inputs:     shown_pairs, video_details, video_texts
--- Parameters: none
 -- Columns:
 --   item_id     id of the video
 --   caption     its caption, without line ends

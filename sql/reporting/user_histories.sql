@@ -4,7 +4,6 @@
 --
 -- Grain:      one row a shown user and video
 -- Inputs:     sample_users, interactions_train
--- Parameters: none
 -- Columns:
 --   user_id      id of the user
 --   place        1 is the newest

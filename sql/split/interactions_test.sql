@@ -4,7 +4,6 @@
 -- Grain:      one row a distinct (user_id, item_id) after the cut
 -- Inputs:     interactions, split, user_index
 -- Parameters: $null_timestamps
--- Merges:     sum(interaction_count), max(positive_interaction), min(timestamp)
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -14,7 +13,7 @@
 with cut as (
     select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
--- What has the cut's time or a later one, or none: of a log that is sorted, the rest need not be read.
+-- What has the cut's time or a later one, or none.
 near as (
     select log.* from interactions as log
     join split on log.timestamp >= split.cut_timestamp
@@ -37,16 +36,16 @@ later as (
         or (video_duration = cut_video_duration and (watch_ratio < cut_watch_ratio
         or (watch_ratio = cut_watch_ratio and day <= cut_day))))))))))))
 ),
--- Sorted and not grouped: of pairs that meet once that is two thirds of the time. Those that meet again are merged.
 final as (
     select
         user_id,
         item_id,
-        1 as interaction_count,
-        positive_interaction,
-        timestamp
+        cast(count(*) as integer)   as interaction_count,
+        max(positive_interaction)   as positive_interaction,
+        min(timestamp)              as timestamp
     from later
     semi join user_index on later.user_id = user_index.user_id
+    group by user_id, item_id
 )
 select * from final
 order by user_id, item_id

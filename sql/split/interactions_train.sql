@@ -3,7 +3,6 @@
 -- Grain:      one row an interaction
 -- Inputs:     interactions, split
 -- Parameters: $null_timestamps
--- Order:      as interactions by user_id, item_id
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -34,3 +33,4 @@ final as (
         or (watch_ratio = cut_watch_ratio and day <= cut_day)))))))))))
 )
 select * from final
+order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date

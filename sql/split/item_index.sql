@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a item of interactions_train
 -- Inputs:     interactions_train
--- Parameters: none
 -- Columns:
 --   item_id     id of the item
 --   item_index  0-based, ascending with the id

@@ -4,8 +4,6 @@
 --
 -- Grain:      one row a distinct (user_id, item_id) of observed_interactions
 -- Inputs:     observed_interactions, user_index
--- Parameters: none
--- Merges:     sum(interaction_count), max(positive_interaction), min(timestamp)
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -16,11 +14,12 @@ with final as (
     select
         met.user_id,
         met.item_id,
-        1 as interaction_count,
-        met.positive_interaction,
-        met.timestamp
+        cast(count(*) as integer)      as interaction_count,
+        max(met.positive_interaction)  as positive_interaction,
+        min(met.timestamp)             as timestamp
     from observed_interactions as met
     semi join user_index on met.user_id = user_index.user_id
+    group by met.user_id, met.item_id
 )
 select * from final
 order by user_id, item_id

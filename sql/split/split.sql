@@ -1,6 +1,5 @@
--- Where the chronological split cuts: the last row of the train period, found by counting.
--- Rows are counted an hour at a time, and only the hour that holds the cut is ranked; so nothing but
--- that hour is sorted.
+-- Where the chronological split cuts: the last row of the train period.
+-- Rows are counted an hour at a time, and only the hour that holds the cut is ranked.
 --
 -- Grain:      one row
 -- Inputs:     interactions
@@ -41,7 +40,7 @@ cut_hour as (
     cross join total
     where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
 ),
--- The hour, with a second on both sides: of a log that is sorted, the rest need not be read.
+-- The hour, with a second on both sides.
 near as (
     select log.* from interactions as log
     join cut_hour on log.timestamp >= 3600 * cut_hour.hour - 1 and log.timestamp <= 3600 * cut_hour.hour + 3601

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a test pair with a positive interaction
 -- Inputs:     interactions_test
--- Parameters: none
 -- Columns:
 --   user_id  id of the user
 --   item_id  id of the video

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user of interactions_train
 -- Inputs:     interactions_train
--- Parameters: none
 -- Columns:
 --   user_id     id of the user
 --   user_index  0-based, ascending with the id

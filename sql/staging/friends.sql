@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a user and friend
 -- Inputs:     raw_social_network
--- Parameters: none
 -- Columns:
 --   user_id    id of the user
 --   friend_id  id of the friend

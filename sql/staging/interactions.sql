@@ -4,7 +4,6 @@
 -- Grain:      one row a distinct interaction; a pair may occur again at another time
 -- Inputs:     raw_interactions
 -- Parameters: $positive_threshold
--- Merges:     sum(copies)
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video (video_id in the raw files)
@@ -26,12 +25,13 @@ with raw as (
         date
     from raw_interactions
 ),
-sorted as (
-    select * from raw
-    order by timestamp nulls last, user_id, item_id
+final as (
+    select
+        *,
+        coalesce(watch_ratio >= $positive_threshold, false)  as positive_interaction,
+        cast(count(*) as integer)                            as copies
+    from raw
+    group by all
 )
-select
-    *,
-    coalesce(watch_ratio >= $positive_threshold, false)  as positive_interaction,
-    1                                                    as copies
-from sorted
+select * from final
+order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date

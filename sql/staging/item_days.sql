@@ -1,10 +1,9 @@
 -- The platform's daily counts of each video. KuaiRec repeats a (video, day) key, once for each tag of the video, with the
 -- same counts: the greatest of each is taken, and the least of the texts and numbers that name something. A number that
--- cannot be (negative, infinite, a length of 0) is not known: NULL.
+-- cannot be (negative, infinite, a length of 0, a progress of a million lengths) is not known: NULL.
 --
 -- Grain:      one row a video and day
 -- Inputs:     raw_item_daily_features
--- Parameters: none
 -- Columns:
 --   item_id         id of the video
 --   date            the day as yyyymmdd
@@ -39,7 +38,7 @@ with final as (
         max(case when long_time_play_cnt >= 0 and long_time_play_cnt < 1e15 then long_time_play_cnt end) as long_plays,
         max(case when short_time_play_cnt >= 0 and short_time_play_cnt < 1e15 then short_time_play_cnt end) as short_plays,
         max(case when like_cnt >= 0 and like_cnt < 1e15 then like_cnt end) as likes,
-        max(case when play_progress >= 0 and play_progress < 1e15 then play_progress end) as play_progress
+        max(case when play_progress >= 0 and play_progress < 1e6 then play_progress end) as play_progress
     from raw_item_daily_features
     group by video_id, date
 )

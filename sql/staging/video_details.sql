@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a video of item_categories or of the log
 -- Inputs:     interactions, video_metadata, item_days, raw_kuairec_caption_category
--- Parameters: none
 -- Columns:
 --   item_id          id of the video
 --   video_index      0-based, ascending with the id

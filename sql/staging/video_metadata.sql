@@ -2,7 +2,6 @@
 --
 -- Grain:      one row a video of item_categories
 -- Inputs:     raw_item_categories
--- Parameters: none
 -- Columns:
 --   item_id         id of the video
 --   feat            category ids, in the file's order

@@ -3,7 +3,6 @@
 --
 -- Grain:      one row a video of kuairec_caption_category
 -- Inputs:     raw_kuairec_caption_category
--- Parameters: none
 -- Columns:
 --   item_id  id of the video
 --   caption  its caption, white space and line ends as one blank; NULL where it has none

@@ -1,15 +1,15 @@
-"""Made-up and mutated raw files: each gives the rows that a plain reading finds, or one clear error.
+"""Made-up and mutated files: each gives the rows that a plain reading finds, or one clear error.
 
 Hypothesis makes CSV and Parquet files that are nearly right, and harms their bytes. Every file is built twice, with bad
 rows as errors and with bad rows set aside. No exception but an InputError may escape, none may take longer than ten
-seconds, and rows in = rows out + rows set aside, line by line, value by value.
+seconds of the processor, and rows in = rows out + rows set aside, line by line, value by value. Of the files that
+options name (--pairs, --users, --items, --compare) no row is ever set aside: `handed` reads each, and gives some to the
+jobs as commands.
 """
 
 import collections
-import contextlib
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,7 +18,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 from faults import reading
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from faults.handed import COMMANDS, Commands, HandedBench, csv_made, parquet_made
+from faults.making import NASTY, csv_bytes, drive, harmed, harms, limited, one_of
+from hypothesis import Phase
 from hypothesis import strategies as st
 
 from kraft.data.aside import Aside
@@ -35,18 +37,6 @@ TABLES = {"log": ("interactions", "raw_interactions"), "videos": ("video_metadat
 """Kind of file -> the table that is made of it, and its logical name."""
 LEAST_ROWS = {"log": 5, "videos": 0}
 """Fewer good rows are refused."""
-LONGEST = 10
-"""Seconds."""
-NASTY = st.sampled_from(
-    ["", " ", "abc", "-1", "0", "1.5", "1e3", "1e400", "nan", "-inf", "Infinity", "2147483647", "2147483648", "1_000",
-     "0x1F", "NULL", "true", "\uff11", "1,5", "1;2", "'", "--", '"', "[8]", "[", "1.", ".5", "+7", "1e", " 12 ",
-     "99999999999999999999", "1593878903.438", "1593878903438", "4102444800", "\x00", "\ufeff", "a\nb", "a\rb"]
-)  # fmt: skip
-SIGNS = [
-    b",", b'"', b"\n", b"\r", b"\r\n", b"\n\n", b"\x00", b"\xff", b"\xc3", b"\xef\xbb\xbf", b" ", b"\t", b";", b"'",
-    b"-", b"e", b".", b"1", b"9" * 20, b"nan", b"[", b"]", b"#", b"\\", b'""', b",,", b'","',
-]  # fmt: skip
-PIECES = st.sampled_from(SIGNS) | st.binary(min_size=1, max_size=3)
 
 
 @st.composite
@@ -88,31 +78,7 @@ def csv_file(draw):
     # A log has to have five rows that differ.
     least = draw(st.sampled_from([0, 6, 6, 6]))
     rows = [draw(log_row(number) if kind == "log" else video_row()) for number in range(draw(st.integers(least, 9)))]
-    end = draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"]))
-    always = draw(st.booleans())
-
-    def field(text):
-        must = any(char in text for char in ',"\r\n')
-        return '"' + text.replace('"', '""') + '"' if must or always else text
-
-    lines = [",".join(map(field, row)) for row in [HEADERS[kind], *rows]]
-    text = draw(st.sampled_from(["", "", "", "\ufeff"])) + end.join(lines) + draw(st.sampled_from([end, end, ""]))
-    content = bytearray(text.encode("utf-8", "surrogatepass"))
-    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2, 5]))):
-        at = draw(st.integers(0, max(len(content) - 1, 0)))
-        how = draw(st.sampled_from(["insert", "insert", "delete", "replace", "cut", "repeat"]))
-        piece = draw(PIECES)
-        if how == "insert":
-            content[at:at] = piece
-        elif how == "delete":
-            del content[at : at + len(piece)]
-        elif how == "replace":
-            content[at : at + len(piece)] = piece
-        elif how == "cut":
-            del content[at:]
-        else:
-            content[at:at] = content[at : at + draw(st.integers(1, 60))]
-    return kind, bytes(content)
+    return kind, draw(csv_bytes([HEADERS[kind], *rows]))
 
 
 @st.composite
@@ -139,13 +105,7 @@ def parquet_file(draw):
             "null": lambda _: None,
         }[kind]
         plain[column] = [change(value) for value in plain[column]]
-    harms = (
-        draw(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3))
-        if draw(st.integers(0, 2)) == 0
-        else []
-    )
-    cut = draw(st.sampled_from([None, None, None, 0.3, 0.9]))
-    return plain, harms, cut
+    return plain, draw(harms())
 
 
 class Bench:
@@ -167,30 +127,29 @@ class Bench:
         sources = {source: RawFile(path, columns, optional, key=next(iter(columns)), once=kind == "videos")}
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
-        store, values, refused = Store(work), {"positive_threshold": 1.0}, []
+        store, values, refused = Store(work), {"positive_threshold": 1.0, "max_bad_rows": 1.0}, []
         started = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, LONGEST)
         try:
-            sources[source].check_header()
-            aside = Aside(store, self.connection, sources, values)
+            with limited():
+                sources[source].check_header()
+                aside = Aside(store, self.connection, sources, values)
 
-            def set_aside(name):
-                refused.append(sys.exception())
-                return aside.screen(name)
+                def set_aside(name):
+                    refused.append(sys.exception())
+                    return aside.screen(name)
 
-            builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
-            made = self.connection.read_parquet(str(builder.ensure(table)))
-            rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
-            bad = []
-            if aside.publish():
-                rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
-                bad = sorted(line for (line,) in rejected.project("line").fetchall())
-            found = rows, bad
+                builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
+                made = self.connection.read_parquet(str(builder.ensure(table)))
+                rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
+                bad = []
+                if aside.publish():
+                    rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
+                    bad = sorted(line for (line,) in rejected.project("line").fetchall())
+                found = rows, bad
         except InputError as error:
             found = error
             refused.append(error)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             self.worst = max(self.worst, time.monotonic() - started)
         left = [str(one) for one in store.tmp.iterdir()]
         assert not left, f"left over: {left}"
@@ -209,16 +168,10 @@ class Bench:
         readings = [reading.read_csv(content, columns, judge, strays=strays) for strays, judge in enumerate(judges)]
         self._hold(kind, path, *readings)
 
-    def check_parquet(self, plain, harms, cut):
+    def check_parquet(self, plain, harm):
         path = self.folder / "file.parquet"
         pl.DataFrame(plain, strict=False).write_parquet(path)
-        content = bytearray(path.read_bytes())
-        for at, byte in harms:
-            content[int(at * len(content))] = byte
-        if cut is not None:
-            del content[int(cut * len(content)) :]
-        whole = bytes(content) == path.read_bytes()
-        path.write_bytes(content)
+        whole = harmed(path, *harm)
         if whole:
             self._hold("log", path, _read_parquet(pl.DataFrame(plain, strict=False)))
         else:
@@ -233,17 +186,8 @@ class Bench:
     def _hold(self, kind, path, *readings):
         """Both outcomes have to be those of one of the ``readings`` each."""
         found, aside = self.build(kind, path)
-        _one_of(readings, lambda expected: _hold_whole(kind, found, expected))
-        self.counts[_one_of(readings, lambda expected: _hold_aside(kind, aside, expected))] += 1
-
-
-def _one_of(readings, hold):
-    """What ``hold`` says of the first reading that it agrees with."""
-    *others, last = readings
-    for expected in others:
-        with contextlib.suppress(AssertionError):
-            return hold(expected)
-    return hold(last)
+        one_of(readings, lambda expected: _hold_whole(kind, found, expected))
+        self.counts[one_of(readings, lambda expected: _hold_aside(kind, aside, expected))] += 1
 
 
 def _hold_whole(kind, found, expected):
@@ -299,67 +243,80 @@ def _bag(kind, rows):
     return bag
 
 
-def _too_long(*_):
-    raise TimeoutError(f"longer than {LONGEST} s")
-
-
 def session(folder):
     """A session that may read what is in ``folder``."""
     return open_session(Budget(LEAST_LIMIT), 1, folder / "spill")
 
 
 def options(parser):
-    parser.add_argument("--inputs", type=int, default=10_000, help="in all, four of five CSV (%(default)s)")
+    parser.add_argument("--inputs", type=int, default=10_000, help="raw files, four of five CSV (%(default)s)")
+    parser.add_argument("--given", type=int, help="files that options name, four of five CSV (as many as --inputs)")
+    parser.add_argument("--commands", type=int, default=20, help="more of these, given to real commands (%(default)s)")
 
 
 def run(arguments):
-    started = time.monotonic()
-    broken = []
+    given = arguments.inputs if arguments.given is None else arguments.given
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch, session(Path(scratch)) as connection:
-        bench = Bench(Path(scratch), connection)
-        for share, test in ((0.8, csv_inputs), (0.2, parquet_inputs)):
-            try:
-                test(bench, int(arguments.inputs * share), arguments.seed)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
-                for one in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
-                    broken.append(f"{type(one).__name__}: {one}".replace("\n", " ")[:400])
-                    broken += [f"  {note}" for note in getattr(one, "__notes__", [])]
-    total = sum(bench.counts.values())
-    for what, count in bench.counts.most_common():
-        print(f"  {count:7,} {what}")
+        bench, handed = Bench(Path(scratch), connection), HandedBench(Path(scratch), connection)
+        commands = Commands(Path(scratch) / "commands") if arguments.commands else None
+        broken = [
+            _tell("raw files", bench, ((0.8, csv_inputs), (0.2, parquet_inputs)), arguments.inputs, arguments.seed),
+            _tell("given files", handed, ((0.8, given_csv), (0.2, given_parquet)), given, arguments.seed),
+        ]
+        if commands:
+            parts = ((0.7, commanded_csv), (0.3, commanded_parquet))
+            broken.append(_tell("commands", commands, parts, arguments.commands, arguments.seed))
+    return int(any(broken))
+
+
+def _tell(what, bench, parts, inputs, number):
+    """Hold a number of ``inputs`` shared out among ``parts``, and say what came of it; whether anything is broken."""
+    started, broken = time.monotonic(), []
+    for share, test in parts:
+        count = round(inputs * share)
+        try:
+            if count:
+                test(bench, count, number)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            for one in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
+                broken.append(f"{type(one).__name__}: {one}".replace("\n", " ")[:400])
+                broken += [f"  {note}" for note in getattr(one, "__notes__", [])]
+    for outcome, count in bench.counts.most_common():
+        print(f"  {count:7,} {outcome}")
     for line in broken:
         print(f"  BROKEN: {line}")
     verdict = "BROKEN" if broken else "no traceback, no hang, no row lost"
     seconds = time.monotonic() - started
-    print(f"fuzz  {total:,} inputs in {seconds:.0f} s, the slowest {bench.worst:.2f} s: {verdict}")
-    return 1 if broken else 0
+    total = sum(bench.counts.values())
+    print(f"fuzz  {what}: {total:,} inputs in {seconds:.0f} s, the slowest {bench.worst:.2f} s: {verdict}", flush=True)
+    return bool(broken)
 
 
 def csv_inputs(bench, count, number):
     """Hold ``count`` CSV files."""
-    _drive(lambda made: bench.check_csv(*made), csv_file(), count, number)
+    drive(lambda made: bench.check_csv(*made), csv_file(), count, number)
 
 
 def parquet_inputs(bench, count, number):
     """Hold ``count`` Parquet files."""
-    _drive(lambda made: bench.check_parquet(*made), parquet_file(), count, number)
+    drive(lambda made: bench.check_parquet(*made), parquet_file(), count, number)
 
 
-def _drive(hold, strategy, count, number):
-    @seed(number)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def one(made):
-        hold(made)
+def given_csv(handed, count, number):
+    """Hold ``count`` CSV files that a user hands over."""
+    drive(handed.check, csv_made(), count, number)
 
-    before = signal.signal(signal.SIGALRM, _too_long)
-    try:
-        one()
-    finally:
-        signal.signal(signal.SIGALRM, before)
+
+def given_parquet(handed, count, number):
+    """Hold ``count`` Parquet files that a user hands over."""
+    drive(handed.check, parquet_made(), count, number)
+
+
+def commanded_csv(commands, count, number):
+    """Give ``count`` CSV files to commands."""
+    drive(commands.check, csv_made(COMMANDS), count, number, [Phase.generate])
+
+
+def commanded_parquet(commands, count, number):
+    """Give ``count`` Parquet files to commands."""
+    drive(commands.check, parquet_made(COMMANDS), count, number, [Phase.generate])

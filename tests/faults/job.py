@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kraft.benchmark.rounds import trees
+from kraft.benchmark.training_cost import trees
 from kraft.models.ranker import MODEL_FILE
 
 ROOT = Path(__file__).parents[2]

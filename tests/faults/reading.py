@@ -33,8 +33,11 @@ class Read(NamedTuple):
     """Whether the whole may be refused, although it can be read row by row."""
 
 
-def read_csv(content, columns, judge, *, strays=False):
-    """Rows of the bytes of a CSV file; None where it is bad as a whole. ``strays``: quoted fields may hold CR."""
+def read_csv(content, columns, judge, *, strays=False, optional=OPTIONAL, also=None):
+    """Rows of the bytes of a CSV file; None where it is bad as a whole.
+
+    ``strays``: quoted fields may hold CR. ``also``: column -> what it is called where its own name is not there.
+    """
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     end = _line_end(text)
     lines = text.split(end)
@@ -45,7 +48,8 @@ def read_csv(content, columns, judge, *, strays=False):
     header, taken = _record(lines, 0, end, strays)
     if header is None or not _is_text("".join(header)) or lines[0].rstrip("\r") == "":
         return None
-    if any(header.count(name) != 1 for name in columns if name not in OPTIONAL or name in header):
+    header = _renamed(header, also or {})
+    if any(header.count(name) != 1 for name in columns if name not in optional or name in header):
         return None
     places = {name: header.index(name) for name in columns if name in header}
     rows, bad, unsure = [], [], end == "\r" and "\n" in text
@@ -70,6 +74,13 @@ def read_csv(content, columns, judge, *, strays=False):
             taken = 1 if fields is None or len(fields) != len(header) else taken
         at += taken
     return Read(rows, bad, unsure)
+
+
+def _renamed(header, also):
+    for name, other in also.items():
+        if name not in header:
+            header = [name if one == other else one for one in header]
+    return header
 
 
 def _line_end(text):
@@ -145,6 +156,18 @@ def number(text, *, whole):
 
 def _is_text(text):
     return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def is_given(row):
+    """Whether the values of a row of a file that a user hands over can be: ids from 0 on, finite numbers."""
+    for name, value in row.items():
+        if name.endswith("_id") and (value is None or value < 0):
+            return False
+        if name == "score" and value is None:
+            return False
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+    return True
 
 
 def is_interaction(row):

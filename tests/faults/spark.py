@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from faults.job import ROOT, digest, environment, fresh, make_twin
 
-from kraft.benchmark.agreement import factor_distance
+from kraft.benchmark.parity import factor_distance
 from kraft.benchmark.report import Table
 
 LOGGING = (ROOT / "kraft" / "spark" / "log4j2.properties").as_uri()

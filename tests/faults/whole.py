@@ -4,20 +4,19 @@ Run with `python -m faults.whole`, the folder `tests` on PYTHONPATH.
 """
 
 import json
-from pathlib import Path
 
 from jobs._command import run
 from kraft.engine.store import write_whole
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, recommend
-from kraft.settings import Settings
+from kraft.settings import OutputFolder, Settings
 from kraft.stages.preset import CANDIDATE_TABLES
 
 
 class Options(Settings):
     """Everything, once."""
 
-    out: Path
+    out: OutputFolder
     """Folder for submission.parquet, recommendations.parquet and evaluation.json."""
 
 

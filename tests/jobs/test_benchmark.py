@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
 import pytest
 from threadpoolctl import threadpool_limits
 
-from kraft.benchmark import pages, peers, trials
-from kraft.benchmark.agreement import compare
-from kraft.benchmark.outside import environment, measure, module
+from jobs import benchmark
+from kraft.benchmark import ablation, pages, peers, results
+from kraft.benchmark.measure_process import environment, measure
+from kraft.benchmark.parity import compare
+from kraft.benchmark.runner import module
 from kraft.benchmark.setup import Setup
 from kraft.columns import CATEGORICAL_FEATURES, ranker_features
 from kraft.data.twin import synthesize
@@ -23,6 +26,8 @@ from kraft.engine.store import Store
 from kraft.models.factors import Factors
 from kraft.models.features import FeatureRows
 from kraft.settings import MIB
+
+pytestmark = pytest.mark.slow
 
 LIMIT = "1GiB"
 
@@ -45,16 +50,16 @@ def store(raw, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def peer():
+def baseline():
     pytest.importorskip("pandas", reason="needs the extra [bench]")
-    return importlib.import_module("kraft.benchmark.peer")
+    return importlib.import_module("kraft.benchmark.pandas_baseline")
 
 
 @pytest.fixture(scope="module")
-def answer(peer, raw, tmp_path_factory):
-    out = tmp_path_factory.mktemp("peer")
+def answer(baseline, raw, tmp_path_factory):
+    out = tmp_path_factory.mktemp("baseline")
     with threadpool_limits(1, "blas"):
-        return out, peer.run(raw, out, "small", 2)
+        return out, baseline.run(raw, out, "small", 2)
 
 
 def call(folder, *arguments, variables=None):
@@ -69,33 +74,31 @@ def call(folder, *arguments, variables=None):
     )
 
 
-def test_the_peer_writes_the_tables_and_factors_that_kraft_writes(store, answer):
-    agreement = compare(store, *answer)
+def test_the_baseline_writes_the_tables_and_factors_that_kraft_writes(store, answer):
+    checks = compare(store, *answer)
 
-    assert [line for line in agreement.lines if not line[-1]] == []
-    assert len(agreement.lines) == 13
+    assert [one for one in checks if one.verdict != "met"] == []
+    assert len(checks) == 13
 
 
-def test_the_peers_factors_are_bit_by_bit_those_of_krafts_sparse_solver(store, answer):
+def test_the_baselines_factors_are_bit_by_bit_those_of_krafts_sparse_solver(store, answer):
     factors = Factors.load(store.model("als_seed"))
 
     for side in ("user", "item"):
         np.testing.assert_array_equal(getattr(factors, side), np.load(answer[0] / f"{side}_factors.npy"))
 
 
-@pytest.mark.parametrize("careful", [False, True])
-def test_the_peers_features_are_krafts(store, peer, raw, tmp_path, careful):
-    log = peer.read_log(raw, "small", careful=careful)
-    videos, users = peer.read_videos(raw), peer.read_users(raw, careful=careful)
-    train, test = peer.split(log)
+def test_the_baselines_features_are_krafts(store, baseline, raw, tmp_path):
+    log, videos = baseline.read_log(raw, "small"), baseline.read_videos(raw)
+    train, test = baseline.split(log)
     with threadpool_limits(1, "blas"):
-        user_factors, item_factors = peer.fit(tmp_path, train, 2)
-    counts = (peer.counts(train, side) for side in ("user", "item"))
-    tables = peer.SideTables(users, videos, user_factors, item_factors, *counts)
+        fitted = baseline.fit(tmp_path, train, 2)
+    counts = (baseline.counts(train, side) for side in ("user", "item"))
+    tables = [baseline.read(raw, "user_features"), videos[["item_id", "num_categories"]], *fitted, *counts]
     factors = Factors.load(store.model("als_seed"))
     for name, part in (("ranker_train", train), ("ranker_test", test)):
         pairs = part.sort_values(["user_id", "item_id"])[["user_id", "item_id"]]
-        theirs = peer.features(pairs, tables, careful=careful)
+        theirs = baseline.features(pairs, tables)
         assert tuple(theirs.columns) == ranker_features(64)
         order = pl.read_parquet(store.table(name)).with_row_index().sort("user_id", "item_id")["index"].to_numpy()
         with FeatureRows(store.table(name), factors.user, factors.item) as rows:
@@ -109,10 +112,9 @@ def test_the_peers_features_are_krafts(store, peer, raw, tmp_path, careful):
                 np.testing.assert_array_equal(ours[:, place], theirs[column].to_numpy(np.float32), err_msg=column)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("peer")
+@pytest.mark.usefixtures("baseline")
 def test_peers_go_from_raw_files_to_metrics_by_turns(raw, tmp_path):
-    report = peers.run(Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET)), 1, 5)
+    report = peers.run(Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET)), peers.Plan(repeats=1, rounds=5))
 
     theirs, seed, kraft = (report.data["runs"][side][0] for side in peers.SIDES)
     assert theirs["answer"]["train"][1] == 157
@@ -124,7 +126,9 @@ def test_peers_go_from_raw_files_to_metrics_by_turns(raw, tmp_path):
     for one in (theirs, seed, kraft):
         assert one["all"]["seconds"] == pytest.approx(sum(one[part]["seconds"] for part in peers.COMMANDS), rel=0.01)
     verdicts = {row[0]: row[-1] for row in report.tables[-1].rows}
-    assert verdicts["tables and factors that differ"] == verdicts["peak of seed [MiB]"] == "met"
+    assert verdicts["peak of seed [MiB]"] == "met"
+    assert len(report.data["parity"]) == 13
+    assert {one.verdict for one in report.data["parity"]} == {"met"}
     # On a twin this small every process of KRAFT takes longer to start than pandas to be done.
     assert verdicts["build + ALS: times faster"] == "NOT MET"
     assert not report.passed
@@ -138,25 +142,25 @@ def test_a_table_that_differs_is_found(store, answer, tmp_path):
     positives.with_columns(pl.col("item_id") + 1).write_parquet(tmp_path / "test_positives.parquet")
     np.save(tmp_path / "user_factors.npy", np.zeros((60, 64), np.float32))
 
-    differing = [line[0] for line in compare(store, tmp_path, told).lines if not line[-1]]
+    differing = [one.what for one in compare(store, tmp_path, told) if one.verdict != "met"]
     assert differing[0] == "test_positives, rows that differ"
     assert differing[1].startswith("preferences")
 
 
-@pytest.mark.usefixtures("peer")
+@pytest.mark.usefixtures("baseline")
 def test_preparation(raw, tmp_path):
     done = call(tmp_path, "preparation", "--raw", str(raw), "--repeats", "1", "--threads", "1")
 
     assert "preparation  " in done.stdout, done.stderr
     found = json.loads((tmp_path / "work" / "benchmark-preparation.json").read_text())
-    kraft = found["runs"]["kraft"][0]
+    kraft, pandas = (found["runs"][side][0] for side in ("seed", "plain pandas"))
     # As the job prints it, to a tenth of a second, which here is more than it takes.
     assert 0 <= kraft["stages"]["ALS"] < kraft["stages"]["the whole job"]
-    for side in ("plain pandas", "careful pandas"):
-        assert found["ratios"][side].keys() == {"seconds", "cpu_seconds", "peak_mib"}
-        pandas = found["runs"][side][0]
-        assert found["ratios"][side]["seconds"] == pytest.approx(pandas["seconds"] / kraft["seconds"])
-        assert pandas["stages"]["ALS"] > 0
+    assert found["ratios"]["seed"]["all"].keys() == {"seconds", "cpu_seconds", "peak_mib"}
+    assert found["ratios"]["seed"]["all"]["seconds"] == pytest.approx(pandas["seconds"] / kraft["seconds"])
+    assert pandas["stages"]["ALS"] > 0
+    assert len(found["parity"]) == 13
+    assert {verdict for *_, verdict in found["parity"]} == {"met"}
     assert found["machine"]["cores"] >= 1
     assert done.returncode == (0 if found["passed"] else 1)
     # Every figure is in one place or the other: nothing is left in the folder of the runs.
@@ -164,17 +168,20 @@ def test_preparation(raw, tmp_path):
 
 
 def test_preparation_without_pandas_says_what_to_install(raw, tmp_path):
-    # A finder that knows no pandas, loaded before anything else.
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['pandas'] = None\n")
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.metadata as metadata\n"
+        "real = metadata.version\n"
+        "metadata.version = lambda name: real('no such package' if name == 'pandas' else name)\n"
+    )
     path = os.pathsep.join([str(hidden), environment(1)["PYTHONPATH"]])
     done = call(tmp_path, "preparation", "--raw", str(raw), variables={"PYTHONPATH": path})
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "error: this benchmark measures KRAFT against pandas, which is not installed",
-        "       pip install -e '.[bench]'",
+        "error: this benchmark needs pandas<4,>=3.0 (not installed)",
+        "       Install what it needs: pip install -e '.[bench]'",
     ]
 
 
@@ -195,19 +202,6 @@ def test_rounds(raw, tmp_path):
     assert found["same_trees"], done.stdout
     assert found["runs"]["streamed"][0]["rounds"] == 3
     assert done.returncode == (0 if found["ratios"]["matrix"] <= 1.1 else 1)
-
-
-def test_invariance(raw, tmp_path):
-    done = call(tmp_path, "invariance", "--raw", str(raw), "--until", "als")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((tmp_path / "work" / "benchmark-invariance.json").read_text())
-    verdicts = {line["variant"]: line for line in found["verdicts"]}
-    assert len(verdicts) == 6
-    assert {line["tables"] for line in verdicts.values()} <= {"same bytes", "same rows"}
-    assert verdicts["rows shuffled"]["tables"] == verdicts["1 thread"]["tables"] == "same bytes"
-    assert {line["factors"] for line in verdicts.values()} == {"same"}
-    assert list((tmp_path / "work" / "benchmark").glob("invariance*")) == []
 
 
 @pytest.mark.parametrize(
@@ -236,7 +230,7 @@ def test_python_is_the_same_for_every_process():
 def test_pages_are_measured_once_all_else_is_up_to_date(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "COMMANDS", {"explore": pages.COMMANDS["explore"]})
 
-    report = pages.run(Setup(raw, tmp_path, 1024 * MIB, 1, Progress(QUIET)), 1)
+    report = pages.run(Setup(raw, tmp_path, 1024 * MIB, 1, Progress(QUIET)), pages.Plan(1))
 
     (run,) = report.data["runs"]["explore"]
     assert 0 < run["seconds"] < 60
@@ -252,36 +246,61 @@ def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
     assert "quality  kraft closes" in done.stdout, done.stderr
     found = json.loads((tmp_path / "work" / "benchmark-quality.json").read_text())
     assert found["runs"].keys() == {"kraft", "seed"}
-    aucs = {one["name"]: one["estimates"]["auc"]["value"] for one in found["judged"]["score_sets"]}
+    aucs = {one["name"]: one["estimates"]["auc"]["value"] for one in found["evaluation"]["score_sets"]}
     assert aucs["oracle"] > aucs["kraft"] > aucs["random"]
     # Five rounds are no tenth of the time.
     assert "times faster than seed, the whole job" in done.stdout
     assert done.returncode == (0 if found["passed"] else 1)
 
 
-def test_trials_are_held_against_the_preset_as_it_is(raw, tmp_path):
+def test_ablation_compares_with_the_preset_as_it_is(raw, tmp_path):
     setup = Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    chosen = (trials.Trial(trials.AS_IT_IS), trials.Trial("without user", {"num_leaves": 7}, ("user",)))
 
-    report = trials.run(setup, "trials", chosen)
+    report = ablation.run(setup, ablation.Plan(("user",)))
 
-    judged = {one["name"]: one for one in report.data["judged"]["score_sets"]}
-    assert list(judged) == ["as it is", "without user"]
-    kept = pl.read_parquet(tmp_path / "trials" / "tables" / "interactions_test.parquet").height
-    assert judged["without user"]["calibration"]["pairs"] == kept
+    evaluated = {one["name"]: one for one in report.data["evaluation"]["score_sets"]}
+    assert list(evaluated) == ["as it is", "without user"]
+    kept = pl.read_parquet(tmp_path / "ablation" / "tables" / "interactions_test.parquet").height
+    assert evaluated["without user"]["calibration"]["pairs"] == kept
     assert report.tables[0].rows[1][0] == "without user"
     assert report.tables[0].rows[1][-2].startswith("[")
 
 
-def test_als_is_tried_on_the_history(raw, tmp_path, monkeypatch):
-    setup = Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    chosen = {"4 factors": {"factors": 4}, "4 factors, zeros": {"factors": 4, "store_zeros": True}}
-    monkeypatch.setattr(trials, "ALS_TRIALS", chosen)
+def test_the_ablation_trains_on_the_log_that_was_asked_for(tmp_path, monkeypatch):
+    class BuiltError(Exception):
+        """Stands for the end of the first command."""
 
-    found = trials.run_als(setup).data
+    def measure(_, command):
+        assert command[command.index("--matrix") + 1] == "big"
+        raise BuiltError
 
-    assert found["trials"].keys() == chosen.keys()
-    assert all(0.4 < one["auc"] < 1 for one in found["trials"].values())
-    labels = pl.read_parquet(tmp_path / "trials" / "fit" / "tables" / "interactions_test.parquet")
-    history = pl.read_parquet(tmp_path / "trials" / "fit" / "tables" / "interactions_train.parquet")
-    assert found["pairs"] == labels.join(history, on="item_id", how="semi").height
+    monkeypatch.setattr(Setup, "measure", measure)
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET), "big")
+    assert setup.settings(tmp_path, preset="kraft")["matrix"] == "big"
+    with pytest.raises(BuiltError):
+        ablation.run(setup, ablation.Plan())
+
+
+def test_every_benchmark_has_a_plan_whose_fields_are_options():
+    names = set(benchmark.Options.model_fields) | {"limits", "formats", "groups"}
+    assert benchmark.QUESTIONS.keys() == set(get_args(benchmark.What))
+    for question in benchmark.QUESTIONS.values():
+        assert set(question.Plan._fields) <= names
+
+
+def test_lists_are_compared_and_recorded(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(results.record, "__defaults__", (tmp_path / "RESULTS.md",))
+    monkeypatch.setattr(sys, "argv", ["benchmark", "recommend", "--record", "--repeats", "1"])
+    options = benchmark.Options(what="recommend", raw=raw, repeats=1, record=True, quiet=True, threads=2)
+
+    code = benchmark.main(options)
+
+    found = json.loads((tmp_path / "work" / "benchmark-recommend.json").read_text())
+    assert code == (0 if found["passed"] else 1)
+    assert found["options"]["repeats"] == found["plan"]["repeats"] == 1
+    assert set(found["runs"]["the whole catalogue"]) == {"500 candidates", "every video"}
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert ": `jobs.benchmark recommend --repeats 1`\n" in text
+    assert found["headline"] in text

@@ -8,7 +8,10 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = ("--rounds", "5")
+READ = "small_matrix.csv, user_features.csv, item_categories.csv (+ 3 optional) in {}/work/twin/"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,7 @@ def test_one_command_does_it_all_and_says_so(used):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("score  ")
     assert "of 1,024 MiB" in lines[0]
+    assert lines[1] == f"  read    {READ.format(folder)}"
     assert lines[-1] == "next      python -m jobs.evaluate"
     submission = pl.read_parquet(folder / "submission.parquet")
     pairs = pl.read_parquet(folder / "work/tables/interactions_test.parquet")
@@ -42,6 +46,7 @@ def test_a_second_call_reuses_everything(used):
     assert done.returncode == 0, done.stderr
     assert "reused" in done.stdout
     assert "built from" not in done.stdout
+    assert f"\n  read    {READ.format(folder)}\n" in done.stdout
     assert (folder / "work/models/ranker_kraft/ranker.txt").stat().st_mtime_ns == before
     again, first = pl.read_csv(folder / "again.csv"), pl.read_parquet(folder / "submission.parquet")
     assert again["score"].to_list() == first["score"].to_list()
@@ -67,15 +72,43 @@ def test_own_pairs_are_scored_like_test_pairs_in_their_own_order(used):
     mine = pl.read_parquet(folder / "mine.parquet")
     assert mine.select("user_id", "item_id").rows() == asked.rows()
     assert mine["score"][:200].to_list() == known["score"].to_list()
+    # Of the strangers, one user and one video are in no file.
+    assert "cold    1 pair of 1 user not in the train period: scored like users without a history" in done.stdout
+    for kind in ("users", "videos"):
+        assert f"unknown 1 of these {kind} is in none of the raw files: check the ids" in done.stdout
 
 
-def test_pairs_without_an_id_are_refused(used):
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("user_id,item_id\n1,2\n,3\n", "line 3, column user_id: the value is missing"),
+        ("user_id,item_id\nu12,2\n", "line 2, column user_id: 'u12' is not an integer from 0 to 2,147,483,647"),
+        (
+            "user_id,item_id,timestamp\n1,2,2020-07-05 12:00:00\n",
+            "line 2, column timestamp: '2020-07-05 12:00:00' is not",
+        ),
+    ],
+)
+def test_bad_pairs_are_one_clear_error(used, content, place):
     folder, _ = used
-    (folder / "holes.csv").write_text("user_id,item_id\n1,2\n,3\n")
-    done = run("score", "--pairs", "holes.csv", "--out", "holes.parquet", *ROUNDS, cwd=folder)
+    (folder / "bad.csv").write_text(content)
+    done = run("score", "--pairs", "bad.csv", "--out", "bad.parquet", *ROUNDS, cwd=folder)
     assert done.returncode == 2
-    assert "1 of 2 pairs have no user_id or no item_id" in done.stderr
-    assert not (folder / "holes.parquet").exists()
+    problem, remedy = done.stderr.splitlines()[-2:]
+    assert problem.startswith(f"error: bad.csv, {place}")
+    assert remedy == "       Correct the row. Nothing was written."
+    assert "Traceback" not in done.stderr
+    assert not (folder / "bad.parquet").exists()
+
+
+def test_bad_scores_to_compare_are_one_clear_error(used):
+    folder, _ = used
+    scores = pl.read_parquet(folder / "submission.parquet")
+    scores.with_columns(score=float("nan")).write_parquet(folder / "nan.parquet")
+    done = run("evaluate", "--compare", "nan.parquet", "submission.parquet", *ROUNDS, cwd=folder)
+    assert done.returncode == 2
+    assert "nan.parquet, row 1, column score: 'nan' is not a finite number" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -117,6 +150,21 @@ def test_a_bad_row_is_named_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "work/tables/interactions.parquet").exists()
 
 
+@pytest.mark.parametrize("on_bad_rows", ["fail", "quarantine"])
+def test_a_column_of_times_is_told_before_any_work(tmp_path, on_bad_rows):
+    raw = tmp_path / _tiny(tmp_path)
+    log = pl.read_csv(raw / "small_matrix.csv").with_columns(pl.from_epoch("timestamp"))
+    log.write_parquet(raw / "small_matrix.parquet")
+    (raw / "small_matrix.csv").unlink()
+    done = run("score", "--raw", "raw", "--out", "x.parquet", "--on-bad-rows", on_bad_rows, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    problem, remedy = done.stderr.splitlines()
+    kind = "its type is TIMESTAMP, and it must be unix seconds"
+    assert problem == f"error: raw/small_matrix.parquet, column timestamp: {kind}"
+    assert remedy.startswith("       Write it with epoch(timestamp), in DuckDB: ")
+    assert not (tmp_path / "x.parquet").exists()
+
+
 def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
     (tmp_path / "kraft.toml").write_text('work = "elsewhere"\nnull_timestamps = "drop"\n')
     raw = _tiny(tmp_path)
@@ -128,13 +176,15 @@ def test_settings_come_from_kraft_toml_and_the_command_line_wins(tmp_path):
     assert (tmp_path / "elsewhere" / "kraft.duckdb").is_file()
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "sql/README.md")}
+SHOWN = [(name, query) for name, page in PAGES.items() for query in re.findall(r"```sql\n(.*?)```", page, re.DOTALL)]
 
 
-@pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", README, re.DOTALL))
-def test_the_queries_of_the_readme_answer_with_the_columns_that_it_shows(used, query):
+@pytest.mark.parametrize(("page", "query"), SHOWN)
+def test_the_queries_of_the_pages_answer_with_the_columns_that_they_show(used, page, query):
     folder, _ = used
-    shown = README.split(f"```sql\n{query}```\n```text\n")[1].splitlines()[1]
+    shown = PAGES[page].split(f"```sql\n{query}```\n```text\n")[1].splitlines()[1]
     with duckdb.connect(str(folder / "work" / "kraft.duckdb"), read_only=True) as catalog:
         answer = catalog.sql(query)
         assert [name.strip() for name in shown.strip("│").split("│")] == answer.columns

@@ -17,6 +17,8 @@ from kraft.report.evaluation import model
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 20
 SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
 

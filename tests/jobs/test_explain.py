@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("--raw", "raw", "--rounds", "20")
 
 

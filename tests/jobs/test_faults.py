@@ -14,6 +14,8 @@ from faults.job import ROUNDS, Job, environment, hashes, leftovers
 from kraft.engine.locks import hold
 from kraft.engine.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -26,7 +28,6 @@ def expected(folder):
     return [kill.undisturbed(folder, seed) for seed in kill.SEEDS]
 
 
-@pytest.mark.slow
 def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, expected):
     steps = {name: (base, name) for base, name in kill.named_steps(folder / "twin-1" / "work")}
     plan = [
@@ -41,7 +42,6 @@ def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, e
     assert len(kills) >= 3
 
 
-@pytest.mark.slow
 def test_readers_see_one_data_set_while_another_is_built(folder, expected):
     place = folder / "twin-1"
     catalog = place / "work" / "kraft.duckdb"

@@ -18,6 +18,8 @@ from loopback_server import Answer, FaultyServer
 
 from kraft.data.archive.unpack import REQUIRED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
 TABLES = {name: b"id\n" + random.Random(name).randbytes(30_000) for name in REQUIRED}
@@ -208,3 +210,26 @@ def test_the_manifest_of_another_version_does_not_outlive_its_tables(run, server
     assert result.returncode == 1
     assert "not a whole ZIP file" in result.stderr
     assert not (to / "KuaiRec.json").exists()
+
+
+@pytest.mark.parametrize("name", [REQUIRED[0], "kuairec_caption_category.csv"])
+def test_tables_of_somebody_else_are_not_replaced(run, server, tmp_path, name):
+    mine = tmp_path / "data" / FOLDER / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    done = run("--to", "data")
+    assert done.returncode == 2
+    assert f"{name} is there, and fetch_data has not brought it" in done.stderr
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["KuaiRec 2.0"]
+    assert not server.requests
+
+
+def test_a_broken_unpacking_is_gone_on_with(run, tmp_path):
+    """Tables without a manifest, but the archive is there: they are of the run before."""
+    (tmp_path / "data" / FOLDER).mkdir(parents=True)
+    (tmp_path / "data" / "KuaiRec.zip").write_bytes(BODY)
+    (tmp_path / "data" / FOLDER / REQUIRED[0]).write_bytes(b"id")
+    done = run("--to", "data", "--keep-archive")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / FOLDER / REQUIRED[0]).read_bytes() == TABLES[REQUIRED[0]]

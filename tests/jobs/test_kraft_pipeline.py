@@ -62,6 +62,7 @@ def test_the_ranker_meets_videos_without_history_as_it_will_in_the_test_period(f
     assert table(folder, "watch_times")["item_id"].n_unique() == table(folder, "item_index").height
 
 
+@pytest.mark.slow
 def test_an_extreme_event_after_a_cut_moves_no_feature_from_before_it(folder):
     """In the test period it moves nothing at all; among the label rows, only what is made of the whole train period."""
     cut, history = (table(folder, "split", work)["cut_timestamp"][0] for work in ("work", "work/fit"))
@@ -92,6 +93,7 @@ def test_an_extreme_event_after_a_cut_moves_no_feature_from_before_it(folder):
     assert planted["positive_interaction"].all()
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_threads(folder):
     done = run("score", "--raw", "raw", "--work", "single", "--threads", 1, "--out", "single.parquet", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -110,6 +112,7 @@ def test_the_evaluation_shows_what_it_is_worth(folder):
     assert "low activity" in (folder / "printed.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_two_presets_are_compared_user_by_user(folder):
     compared = run("evaluate", "--raw", "raw", "--compare", "kraft", "seed", "--rounds", 10, cwd=folder)
     assert compared.returncode == 0, compared.stderr
@@ -119,6 +122,7 @@ def test_two_presets_are_compared_user_by_user(folder):
     assert report["users"]["rise"] > report["users"]["fall"]
 
 
+@pytest.mark.slow
 def test_optional_files_may_be_missing(folder):
     shutil.copytree(folder / "raw", folder / "bare")
     for stem in ("item_daily_features", "social_network", "kuairec_caption_category"):
@@ -131,6 +135,7 @@ def test_optional_files_may_be_missing(folder):
     assert features["daily_days"].null_count() == features["friend_rate"].null_count() == features.height
 
 
+@pytest.mark.slow
 def test_a_group_of_features_can_be_left_out(folder):
     done = run("train", "--raw", "raw", "--without", "daily", "watch-time", "--rounds", 5, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -142,6 +147,7 @@ def test_a_group_of_features_can_be_left_out(folder):
     assert "weather" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_datasets_own_protocol(folder):
     options = ("--raw", "raw", "--work", "own", "--protocol", "big-to-small")
     done = run("score", *options, "--rounds", 5, "--out", "own.parquet", cwd=folder)
@@ -154,6 +160,7 @@ def test_the_datasets_own_protocol(folder):
     assert table(folder, "interactions_train", "own").height == table(folder, "interactions", "own").height
 
 
+@pytest.mark.slow
 def test_a_test_pair_in_the_log_to_learn_from_is_a_leak(folder):
     shutil.copytree(folder / "raw", folder / "leak")
     with (folder / "leak" / "small_matrix.csv").open(encoding="utf-8") as file:

@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS = 40, 120
 ROUNDS = ("--rounds", "5", "--raw", "twin", "--threads", "2")
 

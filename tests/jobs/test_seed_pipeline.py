@@ -13,6 +13,8 @@ from reference import Reference, auc, ranking_metrics
 from scipy.sparse import csr_matrix
 from sklearn.model_selection import train_test_split
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 40
 CUTOFFS = (10, 20, 50, 100, 500, 1000)
 

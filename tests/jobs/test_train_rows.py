@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--rounds", "20", "--raw", "twin", "--threads", "2")
 
 

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from spilling import AMPLE, LOOK, Share
 
-from kraft.benchmark.spill import SpillWatch
+from kraft.benchmark.process_monitor import SpillMonitor
 from kraft.engine.budget import LEAST_LIMIT
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
@@ -66,7 +66,7 @@ def evaluate(world, scores, work, share):
     store = Store(work)
     with (
         open_session(Share(LEAST_LIMIT, duckdb=share * MIB), 2, store.tmp, world.iterdir()) as connection,
-        SpillWatch(work, every=LOOK) as watch,
+        SpillMonitor(work, every=LOOK) as watch,
     ):
         builder = Builder(connection, store, inputs, {"cutoffs": [10, 50]}, Progress(-1), threads=2)
         return {name: builder.ensure(name).read_bytes() for name in TABLES}, watch.most

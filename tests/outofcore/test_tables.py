@@ -9,7 +9,7 @@ import pytest
 from small_log import Row, write_raw
 from spilling import AMPLE, LOOK, Share
 
-from kraft.benchmark.spill import SpillWatch
+from kraft.benchmark.process_monitor import SpillMonitor
 from kraft.data.contracts import resolve
 from kraft.engine.budget import LEAST_LIMIT
 from kraft.engine.builder import Builder
@@ -95,7 +95,7 @@ def build(raw, work, share=AMPLE, threads=1):
     store = Store(work)
     with (
         open_session(Share(LEAST_LIMIT, duckdb=share * MIB), threads, store.tmp, raw.iterdir()) as connection,
-        SpillWatch(work, every=LOOK) as watch,
+        SpillMonitor(work, every=LOOK) as watch,
     ):
         values = {**Settings().model_dump(), "memory_limit": share * MIB, "held_out_share": 0.1}
         builder = Builder(connection, store, {**inputs, **extras}, values, Progress(-1), threads=threads)

@@ -15,6 +15,7 @@ WRITE_IN_A_CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
+from scipy.sparse import csr_array
 from kraft.engine.progress import Progress
 from kraft.models import watch_time
 from kraft.models.time_pages import TimePages
@@ -24,7 +25,7 @@ from kraft.settings import WatchTimeSettings
 folder = Path(sys.argv[1])
 pages = TimePages.write(folder / "watch_times.parquet", folder)
 n = len(pages[2])
-attributes = VideoAttributes(np.ones((n, 1)), np.zeros((n, 5)), np.zeros(n, dtype=bool))
+attributes = VideoAttributes(csr_array(np.ones((n, 1))), np.zeros((n, 5)), np.zeros(n, dtype=bool))
 settings = WatchTimeSettings(rank=2, sweeps=1, seed=1)
 watch_time.fit(*pages, attributes, settings, threads=1, progress=Progress(-1))
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

@@ -8,6 +8,7 @@ from random import Random
 import duckdb
 import pytest
 import pytrec_eval
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sql_schemas import SOURCES, create_empty, schema_of
@@ -20,7 +21,7 @@ WARM = 10
 CUTOFFS = [1, 3, 8]
 SHARES = {"watch_time": 0.3, "als": 0.2, "popular": 0.15, "categories": 0.1, "similar": 0.1, "new": 0.15}
 
-laws = settings(deadline=None, max_examples=15)
+laws = settings(deadline=None, max_examples=examples(15))
 
 
 @dataclass

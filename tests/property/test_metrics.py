@@ -8,6 +8,7 @@ from random import Random
 import duckdb
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_score
@@ -325,7 +326,7 @@ def pair_lists(draw):
     return [Pair(user, item, draw(score), draw(st.booleans())) for user, item in keys]
 
 
-laws = settings(deadline=None, max_examples=15)
+laws = settings(deadline=None, max_examples=examples(15))
 
 
 @laws

@@ -2,14 +2,22 @@
 
 import pytest
 from faults import fuzz
+from faults.handed import COLUMNS, HandedBench, Made
 
 from kraft.engine import rejects
+from kraft.engine.given import GivenFile
 
 
 @pytest.fixture
 def bench(tmp_path):
     with fuzz.session(tmp_path) as connection:
         yield fuzz.Bench(tmp_path, connection)
+
+
+@pytest.fixture
+def handed(tmp_path):
+    with fuzz.session(tmp_path) as connection:
+        yield HandedBench(tmp_path, connection)
 
 
 def test_csv_files_give_the_rows_of_a_plain_reading_or_one_clear_error(bench):
@@ -21,6 +29,24 @@ def test_csv_files_give_the_rows_of_a_plain_reading_or_one_clear_error(bench):
 def test_parquet_files_give_the_rows_of_a_plain_reading_or_one_clear_error(bench):
     fuzz.parquet_inputs(bench, 40, 5)
     assert bench.counts["rows set aside"] > 0
+
+
+def test_files_that_options_name_give_the_rows_of_a_plain_reading_or_one_clear_error(handed):
+    fuzz.given_csv(handed, 80, 5)
+    fuzz.given_parquet(handed, 40, 5)
+    outcomes = {f"{kind}: {outcome}" for kind in COLUMNS for outcome in ("refused", "read whole")}
+    assert outcomes <= set(handed.counts)
+
+
+def test_a_given_file_that_loses_a_row_is_found(handed, monkeypatch):
+    real = GivenFile._copy  # noqa: SLF001 - what a defect would be in
+
+    def copy(file, connection, target, names, sort_by, where="where user_id <> 3"):
+        real(file, connection, target, names, sort_by, where)
+
+    monkeypatch.setattr(GivenFile, "_copy", copy)
+    with pytest.raises(AssertionError):
+        handed.check(Made("pairs", b"user_id,item_id\n1,2\n3,4\n"))
 
 
 def test_a_reading_that_loses_a_row_is_found(bench, monkeypatch):

@@ -5,6 +5,7 @@ from collections import Counter
 
 import duckdb
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_log import Row, log_rows, run_build, write_raw
@@ -46,7 +47,7 @@ def run_chain(connection, rows, train_fraction, null_timestamps):
     for name in CHAIN:
         query = all_queries()[name]
         connection.execute(
-            f"create or replace table {name} as {query.whole}", {part: values[part] for part in query.parameters}
+            f"create or replace table {name} as {query.text}", {part: values[part] for part in query.parameters}
         )
         result = connection.execute(f"from {name}")
         names = [column[0] for column in result.description]
@@ -81,7 +82,7 @@ def as_row(record):
 KEPT = ("user_id", "play_duration", "video_duration", "date", "timestamp", "watch_ratio")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=LOGS, train_fraction=FRACTIONS, null_timestamps=st.sampled_from(["last", "drop"]))
 def test_split_is_the_sorted_log_cut_in_two(duck, rows, train_fraction, null_timestamps):
     tables = run_chain(duck, rows, train_fraction, null_timestamps)
@@ -113,7 +114,7 @@ def test_split_is_the_sorted_log_cut_in_two(duck, rows, train_fraction, null_tim
         assert tables["split"] == []
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=LOGS)
 def test_exact_copies_are_counted_and_repeats_kept(duck, rows):
     records = run_chain(duck, rows, 0.5, "last")["interactions"]

@@ -28,7 +28,6 @@ from kraft.stages.rank_lists import rank_lists
 from kraft.stages.score import score_table
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
-pytestmark = pytest.mark.slow
 USERS, ITEMS = 200, 500
 PAIRS = 100_000
 

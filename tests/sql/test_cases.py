@@ -64,7 +64,7 @@ def test_case(path):
     assert set(case["inputs"]) == set(query.inputs)
 
     with duckdb.connect() as connection:
-        prepare(connection, threads=1, kept=bool(query.order), raw=False)
+        prepare(connection, threads=1, kept=False, raw=False)
         for table, text in case["inputs"].items():
             columns, rows = parse_table(text, table)
             create_empty(connection, table)
@@ -73,7 +73,7 @@ def test_case(path):
                 connection.execute(f"insert into {table} ({', '.join(columns)}) values ({marks})", row)
         columns, rows = parse_table(case["expected"], query.name)
         expected = typed(connection, columns, rows, query.name)
-        result = connection.execute(query.whole, case.get("parameters", {}))
+        result = connection.execute(query.text, case.get("parameters", {}))
         assert [column[0] for column in result.description] == columns
         assert result.fetchall() == expected
 

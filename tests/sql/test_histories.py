@@ -18,7 +18,7 @@ def rows_of(table, parameters, **inputs):
             for row in inputs[name]:
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"insert into {name} ({', '.join(row)}) values ({marks})", list(row.values()))
-        result = connection.execute(query.whole, parameters)
+        result = connection.execute(query.text, parameters)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

@@ -91,6 +91,12 @@ def typed(file, column, value, kind, words=None):
     )
 
 
+def timed(column, value, words, rule):
+    """A time as text in line 4 of the log, not in the first row."""
+    case = typed(LOG, column, value, rule)
+    return case._replace(problem=f", line 4, column {column}: '{value}' is a time as text, and it must be {words}")
+
+
 def ranged(changes, rule, value):
     """A log whose line 4 breaks a rule over its values; (user 2, video 12) stands there."""
     row = {
@@ -128,7 +134,7 @@ TIME = "timestamp must be unix seconds from 1970 to 2100"
 MILLISECONDS = f"{TIME}, and looks like milliseconds"
 RANGE = "watch_ratio must be a number from 0 to 1e9"
 ID = "must be an integer from 0 to 2,147,483,647"
-FEAT = "feat must be a list of category ids, for example [27, 9]"
+FEAT = "feat must be a list of category ids, integers of at most 9 digits, for example [27, 9]"
 LIST = "friend_list must be a list of user ids, for example [27, 9]"
 NO_ID = "ids must be integers from 0 on"
 
@@ -190,7 +196,12 @@ CASES = {
     "header in latin-1": Case(
         LOG, lambda text: text.replace("time,", "t\u00fcme,", 1).encode("latin-1"), ", line 1: not UTF-8 text", UTF8
     ),
-    "zipped": Case(LOG, lambda _: b"PK\x03\x04" + b"\xff\x00" * 60, ", line 1: not UTF-8 text", UTF8),
+    "zipped": Case(
+        LOG,
+        lambda _: b"PK\x03\x04" + b"\xff\x00" * 60,
+        ": it is a zip file, not CSV text",
+        "Unpack it: unzip -p {path} > {folder}/small_matrix-unpacked.csv",
+    ),
     "optional file without a column": Case(
         FRIENDS,
         lambda text: text.replace("friend_list", "friends"),
@@ -209,8 +220,8 @@ CASES = {
     "nan for a duration": typed(LOG, "play_duration", "nan", INTEGER),
     "inf for a duration": typed(LOG, "video_duration", "inf", INTEGER),
     "duration with a unit": typed(LOG, "play_duration", "5000 ms", INTEGER),
-    "date with dashes": typed(LOG, "date", "2020-07-05", INTEGER),
-    "time in words": typed(LOG, "timestamp", "2020-07-05 00:08:23", "a number"),
+    "date with dashes": timed("date", "2020-07-05", "a day as the number yyyymmdd", INTEGER),
+    "time in words": timed("timestamp", "2020-07-05 00:08:23", "unix seconds", "a number"),
     "decimal comma": typed(LOG, "watch_ratio", "0,5", "a number"),
     "percent sign": typed(LOG, "watch_ratio", "50%", "a number"),
     "quotes and semicolons": typed(LOG, "user_id", "1'; drop table interactions; --", INTEGER),
@@ -324,6 +335,8 @@ CASES = {
     "categories of words": listed(VIDEOS, "feat", "[sports]", "[sports]", FEAT, "video_id 12"),
     "list that is not closed": listed(VIDEOS, "feat", "[8, 9", "[8, 9", FEAT, "video_id 12"),
     "category beyond int32": listed(VIDEOS, "feat", "[99999999999]", "[99999999999]", FEAT, "video_id 12"),
+    "category of ten digits": listed(VIDEOS, "feat", "[7, 1000000007]", "[7, 1000000007]", FEAT, "video_id 12"),
+    "categories with points": listed(VIDEOS, "feat", "[9.0, 19.0]", "[9.0, 19.0]", FEAT, "video_id 12"),
     "friends that are no list": listed(FRIENDS, "friend_list", "4;5", "4;5", LIST, "user_id 2"),
 }  # fmt: skip
 
@@ -344,8 +357,14 @@ def harmed(raw, case):
     return path
 
 
+def aside_of(made):
+    """Rows set aside by file."""
+    return {file: found["aside"] for file, found in made["rejected"].items()}
+
+
 def refused(raw, work, path, case, **settings):
-    with pytest.raises(InputError, match=exactly(f"{path}{case.problem}\n       {case.remedy}")):
+    remedy = case.remedy.format(path=path, folder=path.parent)
+    with pytest.raises(InputError, match=exactly(f"{path}{case.problem}\n       {remedy}")):
         run_build(raw, work, tables=TABLES, **settings)
     # Headers are looked at before there is a work folder.
     for name in ("tables", "tmp"):
@@ -363,7 +382,7 @@ def test_bad_file(folder, tmp_path, case):
         return
     read = sum(1 for row in path.read_bytes().split(b"\n") if row.strip()) - 1
     made = run_build(folder, work, tables=TABLES, on_bad_rows="quarantine")
-    assert made["rejected"] == ({path.name: len(case.rows)} if case.rows else {})
+    assert aside_of(made) == ({path.name: len(case.rows)} if case.rows else {})
     if case.rows:
         found = duckdb.sql(f"from '{work}/tables/rejected_rows.parquet'").fetchall()
         expected = [(path.name, *row) for row in case.rows]
@@ -413,7 +432,7 @@ def test_good_file_in_another_form_beside_a_bad_row(folder, tmp_path, form):
     bad = whole.removesuffix(end) + end + "x" + end
     log.write_text(bad, encoding="utf-8", newline="")
     made = run_build(folder, tmp_path / "aside", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert made["rejected"] == {"small_matrix.csv": 1}
+    assert aside_of(made) == {"small_matrix.csv": 1}
     left, right = (pl.read_parquet(tmp_path / name / "tables" / "interactions.parquet") for name in ("good", "aside"))
     assert left.equals(right)
     assert left.schema == right.schema
@@ -427,7 +446,7 @@ def test_parquet_rows_are_set_aside_by_their_number(folder, tmp_path):
     with pytest.raises(InputError, match=r"small_matrix\.parquet, row 8, column user_id: 'abc' is not an integer"):
         run_build(folder, tmp_path / "work", tables=["interactions", "split"])
     made = run_build(folder, tmp_path / "work", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert (made["interactions"], made["rejected"]) == (58, {"small_matrix.parquet": 2})
+    assert (made["interactions"], aside_of(made)) == (58, {"small_matrix.parquet": 2})
     found = duckdb.sql(f"from '{tmp_path}/work/tables/rejected_rows.parquet'").fetchall()
     assert found == [
         ("small_matrix.parquet", 8, "user_id", "abc", f"user_id must be {INTEGER}"),
@@ -468,7 +487,7 @@ def test_field_over_two_lines_that_is_not_utf8(folder, tmp_path):
     with pytest.raises(InputError, match=shown):
         run_build(folder, tmp_path / "work", tables=["interactions", "split"])
     made = run_build(folder, tmp_path / "work", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert (made["interactions"], made["rejected"]) == (59, {"small_matrix.csv": 1})
+    assert (made["interactions"], aside_of(made)) == (59, {"small_matrix.csv": 1})
     found = duckdb.sql(f"select line, reason from '{tmp_path}/work/tables/rejected_rows.parquet'").fetchall()
     assert found == [(4, "not UTF-8 text")]
 
@@ -481,7 +500,7 @@ def test_corrected_file_takes_the_table_of_bad_rows_away(folder, tmp_path):
     assert (tmp_path / "work" / "tables" / "rejected_rows.parquet").exists()
     log.write_text(whole, encoding="utf-8")
     made = run_build(folder, tmp_path / "work", tables=TABLES, on_bad_rows="quarantine")
-    assert (made["interactions"], made["rejected"]) == (60, {})
+    assert (made["interactions"], aside_of(made)) == (60, {})
     assert not (tmp_path / "work" / "tables" / "rejected_rows.parquet").exists()
 
 

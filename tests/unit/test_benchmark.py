@@ -1,16 +1,17 @@
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
-from kraft.benchmark import agreement, limit, outside, pages, trials, variants
-from kraft.benchmark.invariance import VARIANTS, _line, _metrics, same_rows
-from kraft.benchmark.report import Report, Table, machine, median_of, ratio_of
+from kraft.benchmark import limit, measure_process, pages, parity, results, runner
+from kraft.benchmark.process_monitor import Monitor
+from kraft.benchmark.report import Report, Table, at_least, at_most, check, machine, median_of, ratio_of
 from kraft.benchmark.setup import Setup, library_files, raw_folder
 from kraft.engine.progress import QUIET, Progress
 from kraft.errors import InputError, MachineError
@@ -66,8 +67,8 @@ def test_the_data_is_read_before_each_run(tmp_path, monkeypatch):
         assert read == {"big_matrix.csv", "user_features.parquet"}
 
 
-def test_outside_sees_what_a_process_allocates(tmp_path):
-    run = outside.measure([sys.executable, "-S", "-c", ALLOCATE], threads=1, folder=tmp_path)
+def test_measuring_sees_what_a_process_allocates(tmp_path):
+    run = measure_process.measure([sys.executable, "-S", "-c", ALLOCATE], threads=1, folder=tmp_path)
 
     assert 200 * MIB <= run.peak_bytes < 240 * MIB
     assert run.stdout == "209715200\n"
@@ -75,18 +76,18 @@ def test_outside_sees_what_a_process_allocates(tmp_path):
     assert run.cpu_seconds > 0
 
 
-def test_outside_sees_the_largest_of_nested_processes(tmp_path):
+def test_measuring_sees_the_largest_of_nested_processes(tmp_path):
     inner = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {ALLOCATE!r}])"
     twice = f"{inner}; {inner}"
-    run = outside.measure([sys.executable, "-S", "-c", twice], threads=1, folder=tmp_path)
+    run = measure_process.measure([sys.executable, "-S", "-c", twice], threads=1, folder=tmp_path)
 
     # The largest one, not the sum of both, and not only the first process.
     assert 200 * MIB <= run.peak_bytes < 240 * MIB
 
 
-def test_outside_is_not_misled_by_its_own_size(tmp_path):
+def test_measuring_is_not_misled_by_its_own_size(tmp_path):
     ballast = np.ones(300 * MIB // 8)
-    run = outside.measure([sys.executable, "-S", "-c", "pass"], threads=1, folder=tmp_path)
+    run = measure_process.measure([sys.executable, "-S", "-c", "pass"], threads=1, folder=tmp_path)
 
     assert ballast.sum() > 0
     assert run.peak_bytes < 50 * MIB
@@ -95,24 +96,24 @@ def test_outside_is_not_misled_by_its_own_size(tmp_path):
 def test_a_failed_command_is_an_error_with_its_last_words(tmp_path):
     command = [sys.executable, "-c", "raise SystemExit('no luck')"]
     with pytest.raises(MachineError, match=r"(?s)exit 1.*no luck"):
-        outside.measure(command, threads=1, folder=tmp_path)
-    assert outside.measure(command, threads=1, folder=tmp_path, check=False).code == 1
+        measure_process.measure(command, threads=1, folder=tmp_path)
+    assert measure_process.measure(command, threads=1, folder=tmp_path, check=False).code == 1
 
 
 def test_a_missing_program_is_an_error(tmp_path):
     with pytest.raises(MachineError, match="cannot run no-such-program"):
-        outside.measure(["no-such-program"], threads=1, folder=tmp_path)
+        measure_process.measure(["no-such-program"], threads=1, folder=tmp_path)
 
 
 def test_the_last_line_is_the_answer():
-    run = outside.Measured(1, 1, 1, 0, 'noise\n{"rounds": 3}\n', "")
+    run = measure_process.Measured(1, 1, 1, 0, 'noise\n{"rounds": 3}\n', "")
     assert run.answer() == {"rounds": 3}
 
 
 def test_threads_and_blas_are_set_for_every_side(monkeypatch):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    variables = outside.environment(2)
+    variables = measure_process.environment(2)
 
     assert variables["OMP_NUM_THREADS"] == "2"
     assert variables["OPENBLAS_NUM_THREADS"] == "1"
@@ -131,9 +132,11 @@ def test_a_table_lines_up():
 
 
 def test_a_report_is_text_and_json():
-    report = Report("limit", "limit  held 1 of 1", [Table("t", ("a",), [("b",)])], {"runs": []}, passed=False)
+    failed = check("results", "other", "the same", holds=False)
+    report = Report("limit", "limit  held 1 of 1", [Table("t", ("a",), [("b",)])], {"runs": []}, [failed])
 
     assert str(report).startswith("limit  held 1 of 1\n\nt\n")
+    assert "results  other  the same  NOT MET" in str(report)
     assert "machine" in str(report)
     assert json.loads(json.dumps(report.as_json()))["passed"] is False
 
@@ -146,101 +149,15 @@ def test_the_machine_is_described():
     assert {"kraft", "duckdb", "lightgbm"} <= set(facts["libraries"])
 
 
-@pytest.fixture
-def raw(tmp_path):
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    (folder / "small_matrix.csv").write_text(
-        "user_id,video_id,timestamp,watch_ratio\n1,5,1593880000.123,1.10\n1,6,,0.5\n2,5,1593880001.5,2\n"
-    )
-    (folder / "user_features.csv").write_text("user_id,onehot_feat0\n1,3.0\n2,\n")
-    (folder / "item_categories.csv").write_text('video_id,feat\n5,[8]\n6,"[27, 9]"\n')
-    return folder
-
-
-def made(tmp_path, variant, raw):
-    folder = tmp_path / "variant"
-    folder.mkdir()
-    variant(raw, folder, "small")
-    return folder
-
-
-def test_shuffling_moves_lines_and_changes_none(tmp_path, raw):
-    folder = made(tmp_path, variants.shuffled, raw)
-
-    for source in raw.iterdir():
-        before, after = (path.read_text().splitlines() for path in (source, folder / source.name))
-        assert after[0] == before[0]
-        assert sorted(after) == sorted(before)
-
-
-def test_another_format_holds_the_same_values(tmp_path, raw):
-    folder = made(tmp_path, variants.other_format, raw)
-
-    assert sorted(path.suffix for path in folder.iterdir()) == [".parquet"] * 3
-    log = pl.read_parquet(folder / "small_matrix.parquet")
-    assert log["timestamp"].to_list() == [1593880000.123, None, 1593880001.5]
-    assert pl.read_parquet(folder / "item_categories.parquet")["feat"].to_list() == ["[8]", "[27, 9]"]
-
-
-def test_a_variant_of_nothing_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"small_matrix\.csv \(or \.parquet\) is not there"):
-        variants.shuffled(tmp_path, tmp_path, "small")
-
-
-def result(tables=("a", "b"), differ=(), metrics=None, factors="f", trees="t"):
-    return {
-        "variant": VARIANTS[0].name,
-        "seconds": 1.0,
-        "peak_mib": 1.0,
-        "rows_differ": list(differ),
-        "tables": {str(number): digest for number, digest in enumerate(tables)},
-        "metrics": {"auc": 0.5} if metrics is None else metrics,
-        "factors": {"user": factors},
-        "trees": trees,
-    }
-
-
-def test_verdicts_of_invariance():
-    first = result()
-
-    assert _line(first, first)["tables"] == "same bytes"
-    assert _line(first, first)["metrics"] == "same"
-    assert _line(result(tables=("a", "c")), first)["tables"] == "same rows"
-    assert _line(result(tables=("a", "c"), differ="1"), first)["tables"] == "DIFFERENT: 1"
-    assert _line(result(metrics={"auc": 0.6}), first)["metrics"] == "DIFFERENT"
-    assert _line(result(metrics={}, trees=""), first)["metrics"] == "-"
-    assert _line(result(factors="g"), first)["factors"] == "other bits"
-
-
-def test_metrics_are_compared_to_four_decimals(tmp_path):
-    path = tmp_path / "evaluation.json"
-    path.write_text('{"auc": 0.123456, "none": null, "at": [{"k": 10, "name": "x"}]}')
-
-    assert _metrics(path) == {".auc": 0.1235, ".at.0.k": 10}
-
-
-def test_rows_are_compared_where_bytes_differ(tmp_path):
-    frame = pl.DataFrame({"a": [1, 2]})
-    first, packed, turned = (tmp_path / name for name in ("first", "packed", "turned"))
-    frame.write_parquet(first, compression="uncompressed")
-    frame.write_parquet(packed, compression="zstd")
-    frame.reverse().write_parquet(turned)
-
-    assert same_rows(packed, first)
-    assert not same_rows(turned, first)
-    assert same_rows(first, tmp_path / "none yet")
-
-
 def test_factor_distance_is_of_predictions():
     random = np.random.default_rng(3)
     users, items = random.normal(size=(50, 4)), random.normal(size=(30, 4))
     turned = np.linalg.qr(random.normal(size=(4, 4)))[0]
 
     # Factors may be turned: what they predict is the same.
-    assert agreement.factor_distance((users, items), (users @ turned, items @ turned)) < 1e-9
-    assert agreement.factor_distance((users, items), (users, items + 1)) > 0.1
-    assert agreement.factor_distance((users, items), (users[:-1], items)) == float("inf")
+    assert parity.factor_distance((users, items), (users @ turned, items @ turned)) < 1e-9
+    assert parity.factor_distance((users, items), (users, items + 1)) > 0.1
+    assert parity.factor_distance((users, items), (users[:-1], items)) == float("inf")
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path):
@@ -257,15 +174,6 @@ def test_options_of_a_job(tmp_path):
     assert words[words.index("--threads") + 1] == "1"
     assert words[words.index("--memory-limit") + 1] == f"{512 * MIB}B"
     assert "--rounds" not in words
-
-
-def test_trials_train_on_the_log_that_was_asked_for(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(Setup, "measure", lambda _, command: trained.append(command))
-    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET), "big")
-    settings = trials._built(setup)  # noqa: SLF001 - what all trials go by
-    (command,) = trained
-    assert settings["matrix"] == command[command.index("--matrix") + 1] == "big"
 
 
 def test_fresh_folders_are_empty(tmp_path):
@@ -289,11 +197,12 @@ def test_raw_data_is_found_as_the_archive_unpacks(tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra [bench]")
-def test_nothing_but_the_peer_imports_pandas():
+def test_nothing_but_the_baseline_imports_pandas():
     # LightGBM and scikit-learn import pandas where it is installed, so only the benchmark's own files count.
-    folder = Path(agreement.__file__).parent
-    users = [path.name for path in folder.glob("*.py") if "import pandas" in path.read_text(encoding="utf-8")]
-    assert users == ["peer.py"]
+    folder = Path(parity.__file__).parent
+    loads = re.compile(r"^\s*(import|from) pandas\b", re.MULTILINE)
+    users = [path.name for path in folder.glob("*.py") if loads.search(path.read_text(encoding="utf-8"))]
+    assert users == ["pandas_baseline.py"]
 
 
 def test_the_benchmark_itself_stays_lean():
@@ -303,8 +212,8 @@ def test_the_benchmark_itself_stays_lean():
         capture_output=True,
         text=True,
         check=True,
-        cwd=outside.ROOT,
-        env=outside.environment(1),
+        cwd=measure_process.ROOT,
+        env=measure_process.environment(1),
     )
     assert done.stdout == "set()\n"
 
@@ -315,7 +224,7 @@ def test_the_benchmark_itself_stays_lean():
 )
 def test_pages_have_to_keep_to_what_is_promised(tmp_path, seconds, peak_mib, page_mib, passed):
     run = {"seconds": seconds, "peak_mib": peak_mib, "page_mib": page_mib}
-    setup = Setup(tmp_path, tmp_path, 2**30, 2, Progress(-1))
+    setup = Setup(tmp_path, tmp_path, 2**30, 2, Progress(QUIET))
     made = pages.report(setup, {"explore": [run], "evaluation": [run]})
     assert made.passed == passed
     assert made.headline.startswith(f"pages  both in {2 * seconds:.1f} s")
@@ -324,6 +233,112 @@ def test_pages_have_to_keep_to_what_is_promised(tmp_path, seconds, peak_mib, pag
 def test_measured_processes_may_keep_what_they_compile(monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("KEPT", "as it is")
-    made = outside.environment(3)
+    made = measure_process.environment(3)
     assert "PYTHONDONTWRITEBYTECODE" not in made
     assert (made["KEPT"], made["OMP_NUM_THREADS"]) == ("as it is", "3")
+
+
+def test_a_check_holds_at_its_bound_and_not_beyond():
+    assert at_most("peak", 512.0, 512) == ("peak", "512", "at most 512", "met")
+    assert at_most("peak", 512.1, 512).verdict == "NOT MET"
+    assert at_least("ratio", 2.0, 2.0) == ("ratio", "2.0", "at least 2.0", "met")
+    assert at_least("ratio", 1.99, 2.0).verdict == "NOT MET"
+
+
+def test_a_report_without_checks_passes():
+    assert Report("ablation", "ablation", [], {}).passed
+
+
+def test_each_side_begins_in_turn(tmp_path):
+    order = []
+
+    def side(name):
+        order.append(name)
+        return {"seconds": float(len(order))}
+
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 1, Progress(QUIET))
+    runs = setup.turns(3, {name: lambda name=name: side(name) for name in "abc"})
+    assert "".join(order) == "abcbcacab"
+    assert runs["a"] == [{"seconds": 1.0}, {"seconds": 6.0}, {"seconds": 8.0}]
+
+
+def double(number, of):
+    return {"result": 2 * number, "of": of}
+
+
+def count(to):
+    for number in range(to):
+        yield {"number": number}
+
+
+@pytest.fixture
+def _importable(monkeypatch):
+    """Lets another process import this file."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    for function in (double, count):
+        monkeypatch.setattr(function, "__module__", Path(__file__).stem)
+
+
+@pytest.mark.usefixtures("_importable")
+def test_a_function_is_measured_in_a_process_of_its_own(tmp_path):
+    setup = Setup(tmp_path, tmp_path, 512 * MIB, 1, Progress(QUIET))
+    found = setup.call(double, number=21, of=tmp_path)
+    assert (found["result"], found["of"]) == (42, str(tmp_path))
+    assert found["seconds"] > 0
+    assert found["peak_mib"] > 0
+
+
+@pytest.mark.usefixtures("_importable")
+def test_of_a_generator_each_item_is_a_line(tmp_path):
+    run = measure_process.measure(runner.command_of(count, {"to": 3}), threads=1, folder=tmp_path)
+    assert [json.loads(line)["number"] for line in run.stdout.splitlines()] == [0, 1, 2]
+    assert run.answer() == {"number": 2}
+
+
+def test_the_error_of_a_run_is_told_without_its_remedy():
+    failed = measure_process.Measured(1, 1, 1, 2, "", "error: no room\n       Raise it.\n")
+    assert failed.error() == "error: no room"
+    assert failed._replace(stderr="").error() == "exit 2"
+
+
+def test_results_keep_one_dated_section_a_command(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text("# Results\n\nBefore.\n\n## 2020-01-01: `jobs.benchmark limit`\n\nold\n\n## Other\n\nkept\n")
+    failed = check("peak", "9", "at most 8", holds=False)
+    results.record(Report("limit", "limit  held 0 of 1", [], {}, [failed]), "jobs.benchmark limit", path)
+    results.record(Report("pages", "pages  fast", [], {}), "jobs.benchmark pages --repeats 1", path)
+    results.record(Report("pages", "pages  faster", [], {}), "jobs.benchmark pages --repeats 1", path)
+    results.record(Report("pages", "pages  other options", [], {}), "jobs.benchmark pages", path)
+
+    text = path.read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert [heading.rpartition(": ")[2] for heading in headings] == [
+        "`jobs.benchmark limit`",
+        "## Other",
+        "`jobs.benchmark pages --repeats 1`",
+        "`jobs.benchmark pages`",
+    ]
+    assert all(
+        part in text for part in ("Before.", "limit  held 0 of 1", "A check was not met", "kept", "pages  faster")
+    )
+    assert not any(part in text for part in ("2020-01-01", "old", "pages  fast\n"))
+    assert text.count(machine()["cpu"]) == 3
+
+
+def test_results_begin_a_file_that_is_not_there(tmp_path):
+    results.record(Report("pages", "pages  fast", [], {}), "jobs.benchmark pages", tmp_path / "new.md")
+    assert (tmp_path / "new.md").read_text().startswith(results.START)
+
+
+def test_a_monitor_looks_until_its_end():
+    class Counter(Monitor):
+        looks = 0
+
+        def look(self):
+            self.looks += 1
+
+    with Counter(0.01) as counter:
+        time.sleep(0.2)
+    seen = counter.looks
+    time.sleep(0.05)
+    assert seen == counter.looks > 1

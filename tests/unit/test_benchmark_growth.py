@@ -1,4 +1,4 @@
-"""`kraft.benchmark.growth`, `stages` and `floors`: what is made of seconds and peaks; all three over a tiny twin."""
+"""`kraft.benchmark.growth`: what is made of seconds and peaks, and all of it over a little synthetic data."""
 
 import doctest
 import json
@@ -6,15 +6,14 @@ import math
 
 import pytest
 
-from kraft.benchmark import floors, growth, stages
+from kraft.benchmark import growth, report
 from kraft.benchmark.growth import Plan, exponent, fit
-from kraft.benchmark.outside import Measured
+from kraft.benchmark.measure_process import Measured
 from kraft.benchmark.setup import Setup
-from kraft.data.twin import synthesize
 from kraft.engine.progress import QUIET, Progress
 
 MIB = 1024**2
-PLAN = Plan([1, 4], ["csv"], 20, 50, seed=3, preset="kraft", until="recommend", rounds=None, repeats=3)
+PLAN = Plan([1, 4], ["csv"], 20, 50, twin_seed=3, preset="kraft", until="recommend", rounds=None, repeats=3)
 
 
 def run_of(rows, seconds, peak, ranker=None):
@@ -97,7 +96,7 @@ def test_what_is_asked_of_the_growth(tmp_path, large, broken):
     large["stages"]["all"]["seconds"] = 2 * large["stages"]["build"]["seconds"] + 4.0
     runs = [base, small, large]
     fits = {stage: fit(runs, stage) for stage in growth.stages_of(runs)}
-    lines = growth._demands(setup, "csv", runs, fits)  # noqa: SLF001 - the verdicts behind the table
+    lines = growth._checks(setup, "csv", runs, fits)  # noqa: SLF001 - the verdicts behind the table
     assert [what for what, *_, verdict in lines if verdict != "met"] == broken
 
 
@@ -115,15 +114,15 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     walks = iter(range(3 * 2 * growth.SMALL_RUNS + 1))
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    report = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
-    *_, one, two = report.data["runs"]["csv"]
+    found = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
+    *_, one, two = found.data["runs"]["csv"]
     assert list(one["stages"]) == ["build", "als", "all"]
     assert list(two["stages"]) == ["build"]
     assert two["failed"] == "kraft.errors.MachineError: no room"
-    assert not report.passed
-    assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in report.tables[-1].rows
-    assert "FAILED" in report.headline
-    assert " - " in str(report.tables[0])
+    assert not found.passed
+    assert ("csv: runs to its end", "x1", "x1, x2", "NOT MET") in found.tables[-1].rows
+    assert "FAILED" in found.headline
+    assert " - " in str(found.tables[0])
     assert next(walks, None) is None
 
 
@@ -139,7 +138,7 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
 
     def measure(setup, command, *, folder, check):
         scales.append((setup.raw.name, check))
-        assert command[command.index("--raw") + 1] == str(setup.raw)
+        assert json.loads(command[-1])["settings"]["raw"] == str(setup.raw)
         (folder / "work").mkdir()
         took = next(seconds)
         peak = int(1000 - took) * MIB
@@ -152,9 +151,9 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
 
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    report = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
+    found = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
     assert scales == [*[("x0", True)] * 3, *[("x1", False)] * 3, ("x2", False)] * 3
-    base, one, two = report.data["runs"]["csv"]
+    base, one, two = found.data["runs"]["csv"]
     assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 50.0]
     assert [run["stages"]["all"]["seconds"] for run in (base, one, two)] == [7.0, 25.0, 55.0]
     assert [run["peak_bytes"] for run in (base, one, two)] == [999 * MIB, 990 * MIB, 960 * MIB]
@@ -162,39 +161,25 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
     assert (one["seconds"], one["cpu_seconds"]) == (20.0, 40.0)
     assert one["stages"]["build"]["tables"] == {"split": 18.0, "friends": 0.02}
     # Of the tables, those that take a share of the time.
-    (table,) = (table for table in report.tables if "tables that take most" in table.title)
+    (table,) = (table for table in found.tables if "tables that take most" in table.title)
     assert table.rows == [("split", 1.8, 18.0, 45.0)]
 
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="seed", repeats=1)
-    report = growth.run(setup, plan)
-    base, one, two = report.data["runs"]["parquet"]
+    found = growth.run(setup, plan)
+    base, one, two = found.data["runs"]["parquet"]
     assert (base["users"], one["users"], two["users"]) == (20, 30, 60)
     assert base["rows"] < one["rows"] < two["rows"]
     assert list(two["stages"]) == ["build", "als", "all"]
     assert 0 < two["stages"]["build"]["tables"]["interactions"] < two["stages"]["build"]["seconds"]
     assert two["stages"]["all"]["peak_bytes"] >= max(two["stages"][name]["peak_bytes"] for name in ("build", "als"))
     assert not list(tmp_path.iterdir())
-    assert "preset seed" in str(report)
+    assert "preset seed" in str(found)
 
 
-def test_stages_are_held_against_floors(tmp_path, monkeypatch):
-    synthesize(tmp_path / "raw", users=60, items=150, progress=Progress(QUIET))
-    monkeypatch.setattr(floors, "SAMPLE_ROWS", 20_000)
-    setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
-    report = stages.run(setup, "kraft", 10)
-    told = report.data["floors"]
-    assert [one["stage"] for one in told] == ["build", "build", "als", "ranker", "score"]
-    assert told[0]["amount"] == (tmp_path / "raw" / "small_matrix.csv").stat().st_size
-    assert all(one["rate"] > 0 and one["seconds"] > 0 for one in told)
-    # Libraries are loaded, and a twin of 60 users leaves little to do: no stage is at its floor.
-    seconds = report.data["stages"]
-    assert all(one["seconds"] < seconds[one["stage"]]["seconds"] for one in told)
-
-
-@pytest.mark.parametrize("module", [floors, growth])
+@pytest.mark.parametrize("module", [growth, report])
 def test_examples_in_docstrings_hold(module):
     assert doctest.testmod(module).attempted > 0
     assert doctest.testmod(module).failed == 0

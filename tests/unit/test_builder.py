@@ -24,7 +24,7 @@ from kraft.stages.preset import DOCUMENTED
 
 DOWN_FROM_TRAIN = {
     "interactions_train", "interactions_test", "user_index", "item_index", "user_counts", "item_counts",
-    "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
+    "test_rows", "test_positives", "sample_submission", "ranker_users", "ranker_items", "ranker_train",
     "ranker_test",
 }  # fmt: skip
 
@@ -222,54 +222,6 @@ def test_sparse_log_keeps_its_order(tmp_path, work):
     assert train == [(number,) for number in range(39, 7, -1)]
 
 
-def test_broken_order_is_found(bench, monkeypatch):
-    bench.ensure("ranker_train")
-    before = bench.store.table("ranker_train").read_bytes()
-    query = all_queries()["ranker_train"]
-    change_query(monkeypatch, "ranker_train", text=query.text + "order by item_id, user_id")
-    again = Builder(bench.connection, bench.store, bench.raw, bench.settings, bench.progress)
-    message = (
-        "sql/features/ranker_train.sql: rows are not in the order of interactions_train\n"
-        "       Raise --memory-limit: a join that does not fit in memory loses the order of its rows."
-    )
-    with pytest.raises(QueryError, match=exactly(message)):
-        again.ensure("ranker_train")
-    assert bench.store.table("ranker_train").read_bytes() == before
-
-
-def test_table_without_a_join_keeps_its_order_on_all_threads(bench, monkeypatch):
-    used = {}
-    write = Builder._write  # noqa: SLF001 - where the threads are set
-
-    def noting(builder, select, parameters, target):
-        used[target.stem] = builder.connection.execute("select current_setting('threads')").fetchone()[0]
-        return write(builder, select, parameters, target)
-
-    monkeypatch.setattr(Builder, "_write", noting)
-    bench.threads = 3
-    bench.ensure("ranker_train")
-    assert {name: used[name] for name in ("interactions", "interactions_train", "ranker_train")} == {
-        "interactions": 3, "interactions_train": 3, "ranker_train": 1
-    }  # fmt: skip
-
-
-def test_one_row_out_of_order_is_found(bench, monkeypatch):
-    text = (
-        all_queries()["ranker_test"].text
-        + "order by case when user_id = 0 and item_id = 15 then 1 else 0 end, user_id, item_id"
-    )
-    change_query(monkeypatch, "ranker_test", text=text)
-    with pytest.raises(QueryError, match="rows are not in the order of interactions_test"):
-        bench.ensure("ranker_test")
-
-
-def test_row_lost_on_the_way_is_found(bench, monkeypatch):
-    text = all_queries()["ranker_test"].text + "where not (user_id = 0 and item_id = 15)"
-    change_query(monkeypatch, "ranker_test", text=text)
-    with pytest.raises(QueryError, match="rows are not in the order of interactions_test"):
-        bench.ensure("ranker_test")
-
-
 # --- rows that are added up -------------------------------------------------------------------
 
 ONCE = tuple(Row(0, video) for video in range(10, 15))
@@ -301,7 +253,7 @@ def test_alike_rows_are_added_up(tmp_path, connection, store, more, copies, coun
         assert many.built[table]["rows"] == len(expected)
         # What the file means as one SELECT.
         query = all_queries()[table]
-        whole = connection.execute(query.whole, {name: values[name] for name in query.parameters}).fetchall()
+        whole = connection.execute(query.text, {name: values[name] for name in query.parameters}).fetchall()
         assert duckdb.sql(f"from '{store.table(table)}'").fetchall() == whole
         schema = duckdb.sql(f"describe from '{store.table(table)}'").fetchall()
         assert [(row[0], row[1]) for row in schema] == list(schema_of(table).items())

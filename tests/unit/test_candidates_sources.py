@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kraft.models.candidates import sources
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Als, Block, Categories, Ranked, Similar, WatchTime, new, popular
 from kraft.models.candidates.user_rows import Rows
@@ -154,3 +155,24 @@ def test_a_ranked_source_looks_further_for_who_has_seen_the_first(depth):
 
 def test_a_user_always_stands_in_the_same_row_of_a_product():
     assert a_block([0, 3, 15, 16, 35]).slots.tolist() == [0, 3, 15, 0, 3]
+
+
+def test_a_category_a_video_does_not_give_a_column_a_video(monkeypatch):
+    monkeypatch.setattr(sources, "MOST_CATEGORIES", 3)
+    categories = np.full((6, 4), -1)
+    categories[:, 0] = [7, 7, 2_147_483_000, 2_147_483_000, 3, 9]
+    source = Categories(a_catalogue(categories=categories))
+    assert source.queries(a_block([0])).shape == (1, 3)
+    liked = [7, 2_147_483_000, 9]
+    for category, videos in zip(liked, ({0, 1}, {2, 3}, {4, 5}), strict=True):
+        block = a_block([0], tastes=([0], [category], [1.0]))
+        assert set(offered(source, block)[0]) == videos
+
+
+def test_the_rarest_categories_that_a_user_likes_add_up(monkeypatch):
+    monkeypatch.setattr(sources, "MOST_CATEGORIES", 2)
+    categories = np.full((6, 4), -1)
+    categories[:, 0] = [7, 7, 7, 7, 3, 9]
+    source = Categories(a_catalogue(categories=categories))
+    both = a_block([0], tastes=([0, 0, 0], [3, 7, 9], [0.25, 0.25, 0.5]))
+    assert source.queries(both).tolist() == [[0.25, 0.75]]

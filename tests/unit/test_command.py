@@ -8,7 +8,7 @@ import pytest
 from matching import exactly
 
 from jobs import build_features, fetch_data
-from jobs._command import check_out, read_options, run
+from jobs._command import read_options, run
 from kraft.errors import InputError, MachineError
 from kraft.settings import MIB, Settings
 
@@ -197,13 +197,3 @@ def test_bad_input_for_real(raw):
     )
     assert len(done.stderr.splitlines()) == 2
     assert list((raw.parent / "work" / "tables").iterdir()) == []
-
-
-def test_output_goes_where_the_engine_can_write(tmp_path):
-    check_out(tmp_path / "new.csv", Settings())
-    check_out("hdfs://host/scores", Settings(engine="spark"))
-    with pytest.raises(InputError, match="a folder of this name is in the way"):
-        check_out(tmp_path, Settings())
-    with pytest.raises(InputError, match=exactly("--out hdfs://host/scores: not on this machine")[:-1]) as raised:
-        check_out("hdfs://host/scores", Settings())
-    assert "--engine spark" in raised.value.remedy

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback_server import Answer, FaultyServer
@@ -394,7 +395,7 @@ def shared_server():
         yield server
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=2_000),
     cuts=st.lists(st.tuples(st.integers(0, 2_000), st.booleans(), st.sampled_from(['"one"', '"two"'])), max_size=6),

@@ -244,6 +244,39 @@ def test_repeated_and_surplus_pairs_are_refused(work):
         evaluated(work, {"mine": str(path)})
 
 
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ("case when user_id = 2 then 'nan'::double else score end", "column score: 'nan' is not a finite number"),
+        ("case when user_id = 2 then null else score end", "column score: the value is missing: it must be a finite"),
+        ("'high'", "row 1, column score: 'high' is not a finite number"),
+        ("[score]", "row 1, column score: '\\[.*\\]' is not a finite number"),
+    ],
+)
+def test_a_file_to_compare_is_read_like_any_file_that_an_option_names(work, score, message):
+    bad, good = scored(work, "bad", score), scored(work, "good", "score")
+    with pytest.raises(InputError, match=rf"bad\.parquet, .*{message}"):
+        compared(work, {"good": good, "bad": bad})
+
+
+def test_repeated_pairs_to_compare_are_told_of_the_users_own_file(work):
+    good = scored(work, "good", "score")
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (from '{good}' union all (from '{good}' limit 5)) to '{work.parent}/twice.csv'")
+    with pytest.raises(
+        InputError, match=rf"score set twice, {work.parent}/twice\.csv: 5 pairs are scored more than once"
+    ):
+        compared(work, {"twice": f"{work.parent}/twice.csv", "good": good})
+
+
+def test_files_to_compare_may_call_videos_as_kuairec_does(work):
+    good = scored(work, "good", "score")
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select user_id, item_id as video_id, score from '{good}') to '{work.parent}/b.csv'")
+    found = compared(work, {"a": good, "b": f"{work.parent}/b.csv"})["report"]
+    assert found["metrics"]["auc"]["difference"] == 0
+
+
 def test_the_text_shows_every_set_the_detail_and_the_calibration(work):
     scores = {"mine": scored(work, "mine", "score"), "far": scored(work, "far", "score - 3")}
     text = evaluated(work, scores, cutoffs=CUTOFFS)["table"].splitlines()

@@ -1,6 +1,9 @@
+import resource
+
 import numpy as np
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -35,7 +38,7 @@ def batches_of(path, n_items, *, store_zeros=True):
     return read_batches(path, "user_index", "item_index", n_items, store_zeros=store_zeros)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(codes=count_matrices(), store_zeros=st.booleans(), slab_bytes=st.integers(1, 200))
 def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros, slab_bytes):
     folder = tmp_path_factory.mktemp("pages")
@@ -139,7 +142,7 @@ def write_log(folder, pairs, n_users, n_items):
     return Log(folder / "rows.parquet", folder / "user.parquet", folder / "item.parquet")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=80),
     store_zeros=st.booleans(),
@@ -166,6 +169,20 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
     assert list(folder.glob("cells-*")) == []
 
 
+def test_a_log_is_shared_out_to_no_more_files_than_a_process_may_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(interactions, "COUNTED_BYTES", 1)
+    n_users = 3000
+    pairs = [(user, user % 2, True) for user in range(n_users)]
+    log = write_log(tmp_path, pairs, n_users, 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        pages, _ = DensePages.of_log(log, n_users, 2, tmp_path / "codes.npy", store_zeros=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert np.array_equal(np.load(pages.codes.path), np.array([[2, 0], [0, 2]] * (n_users // 2)))
+
+
 @pytest.mark.parametrize("counted", [3, 6])
 @pytest.mark.parametrize(("positives", "fits"), [(254, True), (255, False), (256, False), (511, False), (600, False)])
 def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positives, fits, counted):
@@ -176,7 +193,7 @@ def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positive
     assert facts == (CountFacts(3, 2, 254) if fits else None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     ids=st.lists(st.integers(0, 60) | st.integers(2**31 - 9, 2**31 - 1), min_size=1, max_size=9, unique=True),
     wanted=st.lists(st.integers(0, 70) | st.integers(2**31 - 9, 2**31 - 1)),

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -23,7 +24,7 @@ def write(path, cells):
     return pages
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(cells=matrices, slab_bytes=st.integers(1, 400))
 def test_a_matrix_and_its_transpose_are_files_that_numpy_reads(tmp_path_factory, cells, slab_bytes):
     folder = tmp_path_factory.mktemp("pages")
@@ -36,7 +37,7 @@ def test_a_matrix_and_its_transpose_are_files_that_numpy_reads(tmp_path_factory,
             assert np.array_equal(read, expected, equal_nan=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(shape=array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=9), slab_bytes=st.integers(1, 400))
 def test_slabs_cover_the_rows_in_order_and_are_as_small_as_asked(tmp_path_factory, shape, slab_bytes):
     pages = PagedArray.create(tmp_path_factory.mktemp("pages") / "a.npy", np.int32, shape)

@@ -28,8 +28,10 @@ def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_p
 
 def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
     run = pipeline(raw, tmp_path / "work", positive_threshold=99, store_zeros=False)
-    with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive"), run:
+    with pytest.raises(KraftError, match=r"none of [\d,]+ user-item pairs is positive") as told, run:
         run.fit_als()
+    assert "positive is watch_ratio >= 99 (--positive-threshold)" in told.value.problem
+    assert told.value.remedy == "Lower --positive-threshold to 1.2 or less."
     assert run.store.entry("ranker_test")
     assert run.store.entry("als_seed") is None
 

@@ -14,9 +14,6 @@ FILE = """\
 --             of the log
 -- Inputs:     first_table, second_table
 -- Parameters: $low (from 0), $high
--- Order:      as first_table by user_id, item_id
--- Spans:      first_table, second_table by user_id
--- Merges:     sum(feat9), max(feat10)
 -- Columns:
 --   user_id     id of the user
 --   feat8..feat10  a code
@@ -41,24 +38,19 @@ def test_every_field_is_read(tmp_path):
     assert query.grain == "one row a thing of the log"
     assert query.inputs == ("first_table", "second_table")
     assert query.parameters == ("low", "high")
-    assert query.order == ("first_table", "user_id", "item_id")
-    assert query.spans == ("user_id", "first_table", "second_table")
-    assert query.merges == {"feat9": "sum", "feat10": "max"}
-    assert query.keys == ["user_id", "feat8"]
     code = "a code that goes on here"
     assert query.columns["user_id"] == "id of the user"
     assert list(query.columns) == ["user_id", "feat8", "feat9", "feat10"]
     assert query.columns["feat10"] == code
 
 
-def test_none_is_nothing(tmp_path):
-    query = parse(write(tmp_path, "-- Purpose.\n-- Inputs: none\n-- Parameters: none\nselect 1 as one\n"))
-    assert (query.inputs, query.parameters, query.order, query.spans, query.guards) == ((), (), (), (), "")
-    assert query.merges == {}
+def test_what_is_left_out_is_nothing(tmp_path):
+    query = parse(write(tmp_path, "-- Purpose.\nselect 1 as one\n"))
+    assert (query.inputs, query.parameters, query.columns, query.guards) == ((), (), {}, "")
 
 
 @pytest.mark.parametrize(
-    ("header", "select"), [("none", "select $high"), ("$high", "select 1 -- $high"), ("$low", "select $high")]
+    ("header", "select"), [("", "select $high"), ("$high", "select 1 -- $high"), ("$low", "select $high")]
 )
 def test_parameters_that_are_not_those_of_the_select(tmp_path, header, select):
     path = write(tmp_path, f"-- Purpose.\n-- Parameters: {header}\n{select}\n")
@@ -87,7 +79,7 @@ def sql_folder(tmp_path, monkeypatch):
 def test_two_files_of_one_name(sql_folder):
     for stage in ("one", "two"):
         (sql_folder / stage).mkdir()
-        (sql_folder / stage / "same.sql").write_text("-- P.\n-- Parameters: none\nselect 1\n", encoding="utf-8")
+        (sql_folder / stage / "same.sql").write_text("-- P.\nselect 1\n", encoding="utf-8")
     with pytest.raises(QueryError, match=r"two/same\.sql: a table of this name stands in sql/one too"):
         all_queries()
 

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from kraft.errors import InputError
 from kraft.models import ranker
 from kraft.models.features import FeatureRows
 from kraft.models.validation import random_rows
+from kraft.models.validation_stage import random_rows_apart
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 3000, 40, 60, 4
@@ -89,6 +91,23 @@ def test_the_documented_split_has_the_documented_sizes():
     labels = np.arange(3_741_256) % 3 == 0
     train_rows, validation = random_rows(labels, 0.2, 42)
     assert (len(train_rows), len(validation)) == (2_993_004, 748_252)
+    # Those of scikit-learn 1.9: a version that draws other rows would change every result of the preset.
+    assert [sha256(rows.tobytes()).hexdigest()[:16] for rows in (train_rows, validation)] == [
+        "a77a3598968fe47c",
+        "dc1e9de181e6b9fb",
+    ]
+
+
+def test_another_process_draws_the_same_rows():
+    labels = np.random.default_rng(3).random(5003) < 0.33
+    for here, there in zip(random_rows(labels, 0.2, 7), random_rows_apart(labels, 0.2, 7), strict=True):
+        np.testing.assert_array_equal(here, there)
+        assert here.dtype == there.dtype == np.int32
+
+
+def test_another_process_refuses_too_few_rows_as_well():
+    with pytest.raises(InputError, match="5 train rows, 2 of them positive"):
+        random_rows_apart(np.arange(5) < 2, 0.2, 42)
 
 
 @pytest.mark.parametrize(("rows", "positive"), [(10, 0), (100, 1), (100, 99), (100, 100), (5, 2)])

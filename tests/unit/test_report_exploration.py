@@ -1,6 +1,7 @@
 """The page of the data, also of logs that lack something: it is always whole, and says what is not there."""
 
 import json
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -9,6 +10,7 @@ from small_log import Row, log_rows, run_build, write_raw
 from kraft.engine.store import Store
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
 from kraft.report.exploration.data_page import page
+from kraft.report.figures import png, svg
 from kraft.report.page import Figure, Text, to_html
 from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import Settings
@@ -176,6 +178,39 @@ def test_categories_are_counted_by_video(found):
     )
 
 
+def with_many_names(found, count=20_000):
+    """The exploration with a class of users, a category and a number of categories for each of ``count``, the first
+    the least frequent.
+    """
+    counts = {"videos": 1, "users": 1, "positives": 1}
+    made = {
+        "activity_classes": [{"user_active_degree": f"class {n}", "interactions": count - n} for n in range(count)],
+        "category_rates": [{"category": 10**8 + n, "interactions": n + 1} for n in range(count)],
+        "category_counts": [{"num_categories": n, "interactions": n + 1} for n in range(count)],
+    }
+    rows = {name: [counts | row for row in listed] for name, listed in made.items()}
+    return replace(found, tables={**found.tables, **rows})
+
+
+def test_what_occurs_does_not_size_a_plot(found):
+    many = with_many_names(found)
+    parts = parts_of(content.section(many)) | parts_of(activity.overview(many))
+    expected = {
+        "activity_classes": (tables.MOST_BARS, "classes"),
+        "category_rates": (tables.MOST_DOTS, "categories"),
+        "categories_a_video": (tables.MOST_BARS, "numbers of categories"),
+    }
+    for name, (most, things) in expected.items():
+        part = parts[name]
+        assert part.sentence.endswith(f"The plot shows the {most} most frequent of 20,000 {things}.")
+        assert len(part.data) == 20_000
+        assert len(part.alt) < 1000
+        assert len(svg(part.draw, name=name, alt=part.alt)) < 200_000
+        assert png(part.draw, title=name)[:4] == b"\x89PNG"
+    assert "class 0 1," in parts["activity_classes"].alt
+    assert "have 19999" in parts["categories_a_video"].alt
+
+
 def test_a_log_of_videos_without_categories(tmp_path):
     section = content.section(found_in(tmp_path, [row._replace(video_id=99) for row in log_rows()]))
     assert texts_of(section)[1] == "No video of the log has a content category."
@@ -200,7 +235,7 @@ def test_rejected_rows_are_told_with_their_reasons(tmp_path):
     rows += [rows[0], Row(user_id=5, video_id=10, timestamp=MIDNIGHT + DAY)]
     table = parts_of(quality.section(found_in(tmp_path, rows)))["rejected"]
     assert table.sentence == (
-        "Set aside or merged: 1 (log: exact copies of another row) and 1 (test period: of users who are not in train)."
+        "Left out or merged: 1 (log: exact copies of another row) and 1 (test rows: of users who are not in train)."
     )
     assert [row[1:4] for row in table.rows[:3]] == [[1, 12, "8.3%"], [0, 11, "0.0%"], [1, 3, "33.3%"]]
 

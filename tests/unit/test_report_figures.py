@@ -72,6 +72,7 @@ def test_a_bar_chart_grows_with_its_names():
     assert heights[1] >= 40 * figures.ROOM_FOR_LABEL * 72
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [figures.NARROW, figures.WIDE])
 def test_a_legend_takes_as_many_lines_as_it_needs(tmp_path, width):
     def draw(axes):

@@ -226,6 +226,7 @@ def test_a_place_that_cannot_be_written_is_an_error_of_one_line(page, tmp_path):
         write(page, tmp_path / ("x" * 300), format="json", figures=None)
 
 
+@pytest.mark.slow
 def test_a_page_in_a_browser(page, tmp_path):
     out = tmp_path / "page.html"
     write(page, out, format="html", figures=None)

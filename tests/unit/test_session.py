@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from kraft.engine.budget import LEAST_LIMIT, Budget
-from kraft.engine.session import loses_order, open_file, open_session, prepare
+from kraft.engine.session import open_file, open_session, prepare
 from kraft.settings import MIB
 
 
@@ -54,23 +54,6 @@ def test_a_select_that_keeps_an_order_runs_as_written(connection):
     assert setting(connection, "threads") == 4
     assert setting(connection, "preserve_insertion_order") is False
     assert setting(connection, "disabled_optimizers") == ""
-
-
-@pytest.mark.parametrize(
-    ("select", "lost"),
-    [
-        ("select one.id from one join other on one.id = other.id", True),
-        ("select id from one semi join other on one.id = other.id", True),
-        ("select * from (select one.id from one join other on one.id = other.id) where id > 3", True),
-        # The one row of a cut beside every row, and a filter on both.
-        ("with cut as (select max(id) as last from other) select id from one cross join cut where id < last", False),
-        ("select id + $more as id from one where id > 3", False),
-    ],
-)
-def test_what_may_lose_the_order_of_rows(connection, select, lost):
-    connection.execute("create table one as select i as id from range(10000) as t(i)")
-    connection.execute("create table other as select i as id from range(5000) as t(i)")
-    assert loses_order(connection, select, {"more": 1} if "$" in select else {}) is lost
 
 
 def test_file_is_a_database(tmp_path):

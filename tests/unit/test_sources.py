@@ -213,9 +213,8 @@ def test_parquet_of_other_types_is_cast(tmp_path):
         (["1", "abc", "x"], "abc"),
         ([1, 3_000_000_000, 1], "3000000000"),
         ([1.0, 1.7, 1.0], "1.7"),
-        ([[1], [2], [3]], "[1]"),
     ],
-    ids=["text", "beyond int32", "fraction", "lists"],
+    ids=["text", "beyond int32", "fraction"],
 )
 def test_parquet_of_wrong_values(tmp_path, values, shown):
     file = parquet(tmp_path, user_id=values)
@@ -228,7 +227,7 @@ def test_parquet_of_wrong_values(tmp_path, values, shown):
 @pytest.mark.parametrize(
     ("damage", "detail"),
     [
-        (lambda _: b"user_id\n1\n", "File too small to be a Parquet file"),
+        (lambda _: b"\0\1\2", "File too small to be a Parquet file"),
         (lambda content: content[:-30], "No magic bytes found at end of file"),
     ],
     ids=["no parquet", "cut off"],

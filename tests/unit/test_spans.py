@@ -48,43 +48,37 @@ def test_every_row_is_in_one_span_and_the_spans_ascend(drawn, others, most):
 
 
 @pytest.mark.parametrize("length", [1, 7, 40])
-def test_tables_that_say_spans_are_the_same_in_spans(raw, tmp_path, monkeypatch, length):
-    wanted = [name for name, query in queries.all_queries().items() if query.spans]
-    assert "pair_features" in wanted
+def test_spanned_tables_are_the_same_in_spans(raw, tmp_path, monkeypatch, length):
+    assert set(spans.SPANNED) <= set(queries.all_queries())
     made = run_build(raw, tmp_path / "once", preset="kraft")
     monkeypatch.setattr(spans, "SPAN_ROWS", length)
     run_build(raw, tmp_path / "spans", preset="kraft", threads=2)
-    for name in (name for name in wanted if name in made["built"]):
+    for name in spans.SPANNED.keys() & made["built"].keys():
         once, again = (duckdb.sql(f"from '{Store(tmp_path / work).table(name)}'") for work in ("once", "spans"))
         assert once.description == again.description
         assert again.fetchall() == once.fetchall()
 
 
-def a_query(select, order=()):
-    return Query(
-        "twice", "counts", select, inputs=("pairs",), columns={"id": "", "n": ""}, order=order, spans=("id", "pairs")
-    )
+def a_query(select):
+    return Query("twice", "counts", select, inputs=("pairs",), columns={"id": "", "n": ""})
 
 
 @pytest.fixture
 def bench(connection, store, tmp_path, monkeypatch):
     """A builder that makes the table `twice` of 1,000 pairs in spans of 100, as a function of its SELECT."""
     monkeypatch.setattr(spans, "SPAN_ROWS", 100)
+    monkeypatch.setattr(spans, "SPANNED", {"twice": ("id", "pairs")})
     duckdb.sql("select cast(range // 7 as integer) as id, range as n from range(1000)").write_parquet(
         str(tmp_path / "work" / "pairs.parquet")
     )
-    builder = Builder(connection, store, {"pairs": Parquet(tmp_path / "work" / "pairs.parquet")}, {}, Progress(-1))
+    pairs = Parquet(tmp_path / "work" / "pairs.parquet")
+    builder = Builder(connection, store, {"pairs": pairs}, {}, Progress(-1), threads=2)
 
-    def make(select, order=()):
-        monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": a_query(select, order)})
+    def make(select):
+        monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": a_query(select)})
         return duckdb.sql(f"from '{builder.ensure('twice')}'").fetchall()
 
     return make
-
-
-def test_an_order_is_kept_through_the_spans(bench):
-    found = bench("select id, 2 * n as n from pairs", order=("pairs", "id"))
-    assert found == [(number // 7, 2 * number) for number in range(1000)]
 
 
 def test_each_span_is_sorted(bench):
@@ -93,8 +87,9 @@ def test_each_span_is_sorted(bench):
 
 
 def test_a_span_has_room_for_the_rows_that_are_joined(connection, store, tmp_path, monkeypatch):
-    """Few pairs, many rows to join with them: a join that spills would lose the order, also on one thread."""
+    """Few pairs, many rows to join with them: the spans are as long as both together allow."""
     monkeypatch.setattr(spans, "SPAN_ROWS", 20_000)
+    monkeypatch.setattr(spans, "SPANNED", {"twice": ("id", "pairs", "tastes")})
     work = tmp_path / "work"
     duckdb.sql("select cast(range as integer) as id, range as n from range(9_000)").write_parquet(
         f"{work}/pairs.parquet"
@@ -104,8 +99,9 @@ def test_a_span_has_room_for_the_rows_that_are_joined(connection, store, tmp_pat
     )
     select = """
         select pairs.id, pairs.n, tastes.m from pairs
-        left join tastes on pairs.id = tastes.id and 100 * pairs.n + 50 = tastes.m"""
-    query = replace(a_query(select, ("pairs", "id", "n")), spans=("id", "pairs", "tastes"), inputs=("pairs", "tastes"))
+        left join tastes on pairs.id = tastes.id and 100 * pairs.n + 50 = tastes.m
+        order by pairs.id"""
+    query = replace(a_query(select), inputs=("pairs", "tastes"))
     monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": query})
     raw = {name: Parquet(work / f"{name}.parquet") for name in query.inputs}
     builder = Builder(connection, store, raw, {}, Progress(-1))

@@ -236,7 +236,12 @@ def test_write_whole_over_a_folder(tmp_path):
 
 def test_write_whole_below_a_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=exactly(f"{tmp_path / 'file'}: not a folder\n       Give another path.")):
+    with pytest.raises(
+        InputError,
+        match=exactly(
+            f"{tmp_path / 'file' / 'out.csv'}: {tmp_path / 'file'} is not a folder\n       Give another path."
+        ),
+    ):
         write_whole(tmp_path / "file" / "out.csv", lambda draft: draft.touch())
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from watch_times import write_pages, write_times
@@ -19,7 +20,7 @@ def time_matrices(draw):
     return times
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90))
 def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows):
     folder = tmp_path_factory.mktemp("pages")

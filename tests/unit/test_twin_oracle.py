@@ -18,7 +18,7 @@ SIZE = {"users": 150, "items": 200, "seed": 11}
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
 def log_of(folder):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 from sklearn import linear_model
 from watch_times import ridge_by_hand
 
@@ -11,6 +12,7 @@ from kraft.models.video_prior import (
     DAILY_SHARES,
     KNOTS,
     LEAST_VIDEOS,
+    MOST_COLUMNS,
     STRENGTHS,
     Ridge,
     VideoAttributes,
@@ -102,7 +104,7 @@ def world(n_videos=300, with_daily=200):
     factors = facts @ random.normal(size=(3, 2)) + daily @ random.normal(size=(5, 2))
     factors += 0.1 * random.normal(size=factors.shape)
     watched = np.arange(n_videos) % 2 == 0
-    return VideoAttributes(facts, daily, has_daily), watched, factors
+    return VideoAttributes(csr_array(facts), daily, has_daily), watched, factors
 
 
 def by_hand(x, factors, fitted):
@@ -115,8 +117,8 @@ def test_videos_with_daily_figures_have_a_regression_of_their_own():
     attributes, watched, factors = world()
     means, variances = VideoPrior(attributes, watched)(factors)
     daily = attributes.has_daily
-    plain, plain_variance = by_hand(attributes.facts, factors, watched)
-    wide = np.concatenate([attributes.facts, attributes.daily], axis=1)
+    plain, plain_variance = by_hand(attributes.facts.toarray(), factors, watched)
+    wide = np.concatenate([attributes.facts.toarray(), attributes.daily], axis=1)
     full, full_variance = by_hand(wide, factors, watched & daily)
     np.testing.assert_allclose(means[~daily], plain[~daily], atol=1e-8)
     np.testing.assert_allclose(means[daily], full[daily], atol=1e-8)
@@ -129,7 +131,7 @@ def test_videos_with_daily_figures_have_a_regression_of_their_own():
 def test_few_watched_videos_with_daily_figures_are_not_learned_from(with_daily, used):
     attributes, watched, factors = world(with_daily=with_daily)
     means, variances = VideoPrior(attributes, watched)(factors)
-    plain, plain_variance = by_hand(attributes.facts, factors, watched)
+    plain, plain_variance = by_hand(attributes.facts.toarray(), factors, watched)
     daily = attributes.has_daily
     np.testing.assert_allclose(means[~daily], plain[~daily], atol=1e-8)
     assert np.allclose(means[daily], plain[daily], atol=1e-8) != used or not with_daily
@@ -147,7 +149,7 @@ def test_only_the_factors_of_watched_videos_are_looked_at():
 
 def test_facts_that_say_nothing_leave_the_mean():
     attributes, watched, factors = world(with_daily=0)
-    empty = replace(attributes, facts=attributes.facts * [1.0, 0.0, 0.0])
+    empty = replace(attributes, facts=csr_array(attributes.facts * [1.0, 0.0, 0.0]))
     means, _ = VideoPrior(empty, watched)(factors)
     np.testing.assert_allclose(means, np.tile(factors[watched].mean(axis=0), (300, 1)), atol=0.1)
     assert np.ptp(means, axis=0).max() == 0
@@ -199,9 +201,9 @@ def without(*names):
 
 def test_the_attributes_of_a_few_videos(tmp_path):
     attributes = read(tmp_path)
-    constant, categories, captions, lengths = np.split(attributes.facts, [1, 6, 8], axis=1)
+    constant, categories, captions, lengths = np.split(attributes.facts.toarray(), [1, 5, 7], axis=1)
     assert np.array_equal(constant, np.ones((4, 1)))
-    assert np.array_equal(categories, [[0, 0, 0.5, 0, 0.5], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 0, 0]])
+    assert np.array_equal(categories, [[0, 0, 0.5, 0.5], [1, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]])
     assert np.array_equal(captions, [[0, 1], [0, 0], [1, 0], [0, 1]])
     assert len(KNOTS) == 3
     np.testing.assert_allclose(lengths, [[-1, 0, 0, 0], [1, 1.5, 1, 0.5], [0, 0, 0, 0], [0, 0.5, 0, 0]])
@@ -220,18 +222,18 @@ def test_no_daily_figures_at_all(tmp_path):
     attributes = read(tmp_path, daily=DAILY.clear())
     assert not attributes.has_daily.any()
     assert np.array_equal(attributes.daily, np.zeros((4, 5)))
-    np.testing.assert_array_equal(attributes.facts, read(tmp_path).facts)
+    np.testing.assert_array_equal(attributes.facts.toarray(), read(tmp_path).facts.toarray())
 
 
 @pytest.mark.parametrize(
     ("missing", "width"),
-    [(("log_duration",), 12), (("caption_level_1",), 10), (CATEGORIES, 7), (tuple(VIDEOS.columns[1:]), 5)],
+    [(("log_duration",), 11), (("caption_level_1",), 9), (CATEGORIES, 7), (tuple(VIDEOS.columns[1:]), 5)],
     ids=["lengths", "captions", "categories", "all"],
 )
 def test_an_attribute_that_no_video_has_says_nothing(tmp_path, missing, width):
     attributes = read(tmp_path, without(*missing))
     assert attributes.facts.shape == (4, width)
-    assert np.isfinite(attributes.facts).all()
+    assert np.isfinite(attributes.facts.toarray()).all()
     means, variances = VideoPrior(attributes, np.array([True, True, False, True]))(np.ones((4, 2)))
     assert np.isfinite(means).all()
     assert np.isfinite(variances).all()
@@ -239,4 +241,31 @@ def test_an_attribute_that_no_video_has_says_nothing(tmp_path, missing, width):
 
 def test_no_videos_have_no_attributes(tmp_path):
     attributes = read(tmp_path, VIDEOS.clear())
-    assert len(attributes.facts) == len(attributes.daily) == len(attributes.has_daily) == 0
+    assert attributes.facts.shape[0] == len(attributes.daily) == len(attributes.has_daily) == 0
+
+
+@pytest.mark.parametrize("column", [*CATEGORIES[:1], "caption_level_1"])
+def test_the_value_of_a_category_sizes_nothing(tmp_path, column):
+    huge = VIDEOS.with_columns(pl.when(pl.col(column) > 1).then(2_147_483_000).otherwise(column).alias(column))
+    np.testing.assert_array_equal(
+        np.sort(read(tmp_path, huge).facts.toarray(), axis=1), np.sort(read(tmp_path).facts.toarray(), axis=1)
+    )
+
+
+@pytest.mark.parametrize(("column", "name"), [("category_1", "categories"), ("caption_level_1", "captions")])
+def test_a_category_a_video_does_not_give_a_column_a_video(tmp_path, column, name):
+    n = 5 * MOST_COLUMNS
+    videos = pl.DataFrame(
+        {"item_id": range(n), column: [max(number - 9, 0) for number in range(n)]},
+        schema={"item_id": pl.Int32, column: pl.Int32},
+    )
+    blank = [
+        pl.lit(None).cast(kind).alias(other) for other, kind in VIDEOS.schema.items() if other not in videos.columns
+    ]
+    attributes = read(tmp_path, videos.with_columns(blank))
+    assert attributes.facts.shape == (n, 1 + MOST_COLUMNS + 4)
+    assert attributes.sharing == {name: n - 9 - (MOST_COLUMNS - 1)}
+    # Each video has one fact beside the constant: its category, or that of the rarest.
+    assert np.array_equal(attributes.facts.sum(axis=1), np.full(n, 2.0))
+    assert attributes.facts[:, [MOST_COLUMNS]].sum() == n - 9 - (MOST_COLUMNS - 1)
+    assert attributes.facts.nnz <= 2 * n

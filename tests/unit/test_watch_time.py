@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from watch_times import attributes_of, features, of_all_pairs, ridge_by_hand, simulate, write_pages
 
 from kraft import columns
@@ -116,7 +117,8 @@ def swept_by_hand(times, attributes, video_index, settings):
     video[:, 1:] = 0.1 * random.standard_normal((n_videos, d - 1))
     user_covariance, video_covariance = np.zeros((n_users, d, d)), np.zeros((n_videos, d, d))
     user_scale, video_scale = np.full(d, 0.1), np.full(d, 0.1)
-    prior, prior_variance = np.zeros((len(attributes.facts), d)), np.full((len(attributes.facts), d), 0.1)
+    facts = attributes.facts.toarray()
+    prior, prior_variance = np.zeros((len(facts), d)), np.full((len(facts), d), 0.1)
     noise = np.mean((times[met] - mean) ** 2)
 
     def posterior(others, other_means, other_covariances, values, expected, scale):
@@ -150,8 +152,8 @@ def swept_by_hand(times, attributes, video_index, settings):
             freedom += taken
         if sweep:
             for k in range(d):
-                coefficients, prior_variance[:, k], _ = ridge_by_hand(attributes.facts[video_index], video[:, k])
-                prior[:, k] = attributes.facts @ coefficients
+                coefficients, prior_variance[:, k], _ = ridge_by_hand(facts[video_index], video[:, k])
+                prior[:, k] = facts @ coefficients
         off = video - prior[video_index]
         video_scale = np.mean(off**2 + np.einsum("nii->ni", video_covariance), axis=0)
         predicted = mean + user[:, :1] + video[:, 0] + user[:, 1:] @ video[:, 1:].T
@@ -267,7 +269,7 @@ def test_daily_figures_that_are_there_inform_the_prior(tmp_path):
     daily = np.zeros((300, 5))
     daily[:, 0] = world.fact
     known = np.arange(300) % 4 > 0
-    attributes = VideoAttributes(np.ones((300, 1)), daily * known[:, None], known)
+    attributes = VideoAttributes(csr_array(np.ones((300, 1))), daily * known[:, None], known)
     model = fit(tmp_path, world.history[:, watched], attributes, video_index=np.flatnonzero(watched))
     level = world.truth.mean(axis=0)
     assert correlation(model.video[~watched & known, 0], level[~watched & known]) > 0.9

@@ -28,7 +28,7 @@ from kraft.data.archive.disk import disk_errors, publish_text
 from kraft.data.archive.download import Downloaded, download, md5_of
 from kraft.data.archive.part import Source
 from kraft.data.archive.patience import Patience
-from kraft.data.archive.unpack import REQUIRED, Unpacked, unpack
+from kraft.data.archive.unpack import NAMES, REQUIRED, Unpacked, unpack
 from kraft.engine.progress import Progress
 from kraft.errors import InputError, MachineError
 
@@ -110,12 +110,29 @@ def fetch(
             if known:
                 damaged = ", ".join(sorted(set(known.sizes) - set(whole)))
                 progress.say(f"repairing  {damaged} (missing, or not of the size that was written)")
+            _refuse_others(to)
             downloaded = _bring_archive(to, source, progress, patience)
             unpacked = _unpack(to, source, progress, whole)
             if downloaded and not keep_archive:
                 (to / ARCHIVE).unlink()
     seconds = time.monotonic() - started
     return Fetched(to / FOLDER, unpacked.sizes, unpacked.written, unpacked.left_out, downloaded, seconds)
+
+
+def _refuse_others(to: Path) -> None:
+    """Tables without a manifest are somebody's own, unless an archive is there whose unpacking was broken off.
+
+    Raises:
+        InputError: so it is.
+    """
+    if (to / MANIFEST).exists() or (to / ARCHIVE).exists():
+        return
+    for name in NAMES:
+        if os.path.lexists(to / FOLDER / name):
+            raise InputError(
+                f"{to / FOLDER / name} is there, and fetch_data has not brought it",
+                "Use it as it is with --raw, give another folder with --to, or move it away. Nothing was overwritten.",
+            )
 
 
 def _bring_archive(to: Path, source: Source, progress: Progress, patience: Patience | None) -> Downloaded | None:

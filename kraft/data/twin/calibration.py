@@ -17,6 +17,7 @@ import polars as pl
 
 from kraft.data.contracts import resolve
 from kraft.data.twin.statistic import FULL_USERS, Scale, Statistic
+from kraft.engine import frames
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
@@ -52,16 +53,16 @@ def calibrate(folder: Path, scratch: Path, budget: Budget, threads: int) -> list
     inputs, extras = resolve(folder, "small")
     daily = extras["raw_item_daily_features"]
     assert isinstance(daily, RawFile)  # noqa: S101 - a twin has all files
-    log = pl.scan_parquet(small["interactions"])
+    log = frames.scan_parquet(small["interactions"])
     scale = Scale(*(log.select(pl.col(key).n_unique()).collect().item() for key in ("user_id", "item_id")))
     return [
         *_size(log, inputs["raw_interactions"].path, scale),
         *_watching(log, scale),
-        *_split(pl.scan_parquet(small["interactions_train"]), scale),
-        *_truth(pl.scan_parquet(small["test_positives"]), scale),
+        *_split(frames.scan_parquet(small["interactions_train"]), scale),
+        *_truth(frames.scan_parquet(small["test_positives"]), scale),
         *_users(inputs["raw_user_features"].path),
-        *_videos(pl.scan_parquet(small["video_metadata"]), daily.path),
-        *_big(pl.scan_parquet(big["interactions"]), log),
+        *_videos(frames.scan_parquet(small["video_metadata"]), daily.path),
+        *_big(frames.scan_parquet(big["interactions"]), log),
     ]
 
 
@@ -92,7 +93,7 @@ def _few(full: float, actual: float) -> float:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(path) if path.suffix == ".parquet" else pl.scan_csv(path, infer_schema_length=None)
+    return frames.scan_parquet(path) if path.suffix == ".parquet" else frames.scan_csv(path, infer_schema_length=None)
 
 
 def _size(log: pl.LazyFrame, raw: Path, scale: Scale) -> list[Statistic]:

@@ -19,6 +19,7 @@ from kraft.data.twin.interactions import (
     oracle,
     small_matrix,
 )
+from kraft.data.twin.listing import begin, end, refuse_others
 from kraft.data.twin.sources import SIDE_TABLES, Sources, read_sources, take
 from kraft.data.twin.windows import catalogue_opens, make_habits, make_windows
 from kraft.data.twin.world import Floats64, Ints, World, make_world
@@ -80,7 +81,7 @@ def synthesize(
     """Write a twin of KuaiRec into the folder ``to``, each file under its name only once it is whole.
 
     Args:
-        to: made if it is not there; files of the twin's names in it are replaced.
+        to: made if it is not there; files of an older twin in it are replaced.
         users: users of small_matrix, before ``scale``.
         items: videos of small_matrix.
         scale: multiplies the users, and so the rows.
@@ -95,7 +96,8 @@ def synthesize(
 
     Raises:
         InputError: a side table is unreadable, or has fewer users or videos than are asked for; or ``to`` holds
-            such a file in the other format, or an oracle.parquet or big_matrix that this run would not replace.
+            such a file in the other format or of another origin (`listing`), or an oracle.parquet or big_matrix that
+            this run would not replace.
             Nothing was written.
 
     Memory is that of one block of users, whatever the scale, beside 60 bytes a user and video.
@@ -134,7 +136,13 @@ def synthesize(
         # Who meets what is drawn a second time, about a second at full size: holding it would cost memory that grows
         # with --scale.
         blocks[ORACLE] = lambda: oracle(world, met())
+    formats = {stem: "parquet" if stem == ORACLE else file_format for stem in blocks}
+    names = [f"{stem}.{formats[stem]}" for stem in blocks]
+    refuse_others(to, names, sources.files.values())
     to.mkdir(parents=True, exist_ok=True)
+    # Its own file may be the given one.
+    names = [name for name in names if not _is_given(to / name, sources)]
+    begin(to, names)
     # Before the first new file is there: an interrupted run must not leave the old one beside a new small_matrix.
     (to / f"{ORACLE}.parquet").unlink(missing_ok=True)
     rows: dict[str, int] = {}
@@ -142,9 +150,11 @@ def synthesize(
         for stem, made in blocks.items():
             task.note(stem)
             if stem in sources.files:
-                take(sources.files[stem], to, stem, file_format)
+                if f"{stem}.{file_format}" in names:
+                    take(sources.files[stem], to, stem, file_format)
             else:
-                rows[stem] = write_blocks(made(), to, stem, "parquet" if stem == ORACLE else file_format, task)
+                rows[stem] = write_blocks(made(), to, stem, formats[stem], task)
+    end(to, names)
     return TwinSummary(to, rows, tuple(sources.files), time.monotonic() - started)
 
 
@@ -172,6 +182,11 @@ def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: 
         user_ids, item_ids, categories, small_users, small_items, generator, lengths_ms=sources.lengths_ms
     )
     return _Cast(world, categories, small_users, small_items)
+
+
+def _is_given(target: Path, sources: Sources) -> bool:
+    given = sources.files.get(target.stem)
+    return given is not None and target.exists() and target.samefile(given)
 
 
 def _refuse_stale_oracle(folder: Path) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 
 from kraft.data.twin.world import N_CATEGORIES, Ints
 from kraft.data.twin.writing import FileFormat
+from kraft.engine import frames
 from kraft.errors import InputError
 
 SIDE_TABLES = (
@@ -91,9 +92,9 @@ def take(source: Path, to: Path, stem: str, file_format: FileFormat) -> None:
         if source.suffix == target.suffix:
             shutil.copyfile(source, draft)
         elif file_format == "parquet":
-            pl.read_csv(source, infer_schema_length=None).write_parquet(draft)
+            frames.read_csv(source, infer_schema_length=None).write_parquet(draft)
         else:
-            pl.read_parquet(source).write_csv(draft)
+            frames.read_parquet(source).write_csv(draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -105,7 +106,7 @@ def _read(files: dict[str, Path], stem: str, key: str, *columns: str) -> pl.Data
         return None
     path = files[stem]
     try:
-        frame = pl.scan_parquet(path) if path.suffix == ".parquet" else pl.scan_csv(path, infer_schema=False)
+        frame = frames.scan_parquet(path) if path.suffix == ".parquet" else frames.scan_csv(path, infer_schema=False)
         table = frame.select(pl.col(key).cast(pl.Float64).cast(pl.Int32), *columns).sort(key).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         needed = ", ".join((key, *columns))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kraft import columns
 from kraft.models.candidates.top import Positions
+from kraft.models.code_columns import positions_of
 
 CATEGORIES = tuple(f"category_{number}" for number in range(1, 5))
 Floats = NDArray[np.float64]
@@ -66,11 +67,7 @@ class Catalogue:
 
     def places(self, item_ids: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int64]:
         """Position of each id; -1 for one that is not in the catalogue."""
-        asked = np.asarray(item_ids)
-        if not len(self):
-            return np.full(len(asked), -1)
-        found = np.minimum(np.searchsorted(self.item_id, asked), len(self) - 1)
-        return np.where(self.item_id[found] == asked, found, -1)
+        return positions_of(self.item_id, np.asarray(item_ids))
 
     def position_of_item(self) -> Positions:
         """Position of each row of the ALS factors, as long as the largest that is here needs; -1 where none."""

@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.top import NOBODY, FloatMatrix, Positions, best, multiply
 from kraft.models.candidates.user_rows import Index, Rows
+from kraft.models.code_columns import CodeColumns
 from kraft.models.factors import Factors, gather_factors
 from kraft.models.watch_time_model import WatchTimeModel
+
+MOST_CATEGORIES = 128
+"""Columns of the matrix of the videos' categories, 4 bytes a video and column: twice what ALS takes."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ class Similar(_Matrix):
 class Categories(_Matrix):
     """Sum over the user's categories of their weights and the rates of the videos in them.
 
-    A video without a history counts with its expected rate; one in none of the user's categories is not offered.
+    A video without a history counts with its expected rate; one in none of the user's categories is not offered. Where
+    more than `MOST_CATEGORIES` occur, the rarest are one category.
     """
 
     above = 0.0
@@ -161,19 +166,19 @@ class Categories(_Matrix):
     def __init__(self, catalogue: Catalogue) -> None:
         rates = np.where(np.isnan(catalogue.rate), catalogue.expected_rate, catalogue.rate).astype(np.float32)
         known = catalogue.categories >= 0
-        self._codes = np.unique(catalogue.categories[known])
-        videos = np.zeros((len(catalogue), len(self._codes)), dtype=np.float32)
+        self._categories = CodeColumns.of(catalogue.categories, MOST_CATEGORIES)
+        videos = np.zeros((len(catalogue), len(self._categories)), dtype=np.float32)
         rows, _ = np.nonzero(known)
-        videos[rows, np.searchsorted(self._codes, catalogue.categories[known])] = rates[rows]
+        videos[rows, self._categories.places(catalogue.categories[known])] = rates[rows]
         super().__init__(videos, np.arange(len(catalogue)), len(catalogue))
 
     def queries(self, block: Block) -> FloatMatrix:
-        queries = np.zeros((len(block), len(self._codes)), dtype=np.float32)
+        queries = np.zeros((len(block), len(self._categories)), dtype=np.float32)
         users, (category, weight) = block.tastes
-        if len(self._codes):
-            codes = np.minimum(np.searchsorted(self._codes, category), len(self._codes) - 1)
-            known = self._codes[codes] == category
-            queries[users[known], codes[known]] = weight[known]
+        places = self._categories.places(category)
+        known = places >= 0
+        # Added up: the rarest categories share a column.
+        np.add.at(queries, (users[known], places[known]), weight[known].astype(np.float32))
         return queries
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -84,8 +85,8 @@ class UserRows:
         return self._read
 
     def _nothing(self) -> list[NDArray[Any]]:
-        types = [self._file.schema_arrow.field(name).type.to_pandas_dtype() for name in self._columns]
-        return [np.empty(0, dtype=kind) for kind in (np.int64, *types[1:])]
+        _, *types = (self._file.schema_arrow.field(name).type for name in self._columns)
+        return [np.empty(0, dtype=np.int64), *(pa.array([], kind).to_numpy() for kind in types)]
 
     def _bounds(self, group: int) -> tuple[int, int]:
         """Least and greatest user of a row group."""

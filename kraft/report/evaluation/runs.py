@@ -78,7 +78,7 @@ def _facts_of(store: Store, name: str, entry: Found) -> Step:
     told = {
         "rows": entry.get("rows", entry.get("pairs")),
         "seconds": entry.get("seconds"),
-        "peak_mib": entry["peak_mib"],
+        "peak_mib": entry.get("peak_mib"),
     }
     if name.startswith(f"{RANKER}_") and (record := _record(store.model(name) / RECORD_FILE)):
         told |= {"rows": record["train_rows"], "seconds": record["dataset_seconds"] + record["train_seconds"]}

@@ -17,7 +17,11 @@ from kraft.stages.preset import preset_of
 
 
 def page(
-    settings: Settings, report: dict[str, Any], recommendations: dict[str, Any] | None, examples: list[dict[str, Any]]
+    settings: Settings,
+    report: dict[str, Any],
+    recommendations: dict[str, Any] | None,
+    examples: list[dict[str, Any]],
+    losses: str = "",
 ) -> Page:
     """The page's content.
 
@@ -26,6 +30,7 @@ def page(
         report: of `kraft.evaluation.score_sets.evaluate`.
         recommendations: of `kraft.evaluation.lists.evaluate`, where there is one.
         examples: of `users.draw`, with `reasons`.
+        losses: what is to be said of rows that do not count (`kraft.data.losses`).
     """
     store, preset = Store(settings.work), preset_of(settings)
     trained = ranker.load(store.trusted(preset.artifact(RANKER)))
@@ -41,6 +46,6 @@ def page(
         users.section(examples, settings),
         runs.section(store, settings),
     ]
-    lead = scores.headline(report)
+    lead = " ".join(filter(None, [scores.headline(report), losses]))
     facts = runs.facts(settings, trained.record)
     return Page(f"Evaluation of the preset {preset.name}", lead, sections, facts)

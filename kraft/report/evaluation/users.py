@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
 from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, read_parquet
 from kraft.engine.sources import Parquet
 from kraft.engine.store import Store
 from kraft.evaluation.recommendation_tables import SOURCES
@@ -109,7 +109,7 @@ def _run(settings: Settings, store: Store, sources: Mapping[str, Parquet], *tabl
         builder = Builder(connection, Store(folder / "page"), sources, {}, Progress(-1), threads=settings.threads)
         found = []
         for table in tables:
-            relation = connection.read_parquet(str(builder.ensure(table)))
+            relation = read_parquet(connection, builder.ensure(table))
             found.append([dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()])
         return found
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kraft.formatting import counted, listed, minute, percent, share
-from kraft.report.exploration.tables import Exploration, Row, with_shares
+from kraft.report.exploration.tables import MOST_BARS, Exploration, Row, most_frequent, some_of, with_shares
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import NUMBERS, legend, named_bars, stacked
 
@@ -192,13 +192,14 @@ def _classes(found: Exploration) -> Figure:
             f"; {percent(rates[best])} of the interactions of {best} users are positive, and {percent(rates[worst])} "
             f"of {worst} ones"
         )
-    counts = dict(zip(names, (float(row["users"]) for row in rows), strict=True))
-    notes = [f"{counts[name]:,.0f}, {percent(rates[name])} positive" for name in names]
+    shown = most_frequent(rows, MOST_BARS)
+    counts = {row["user_active_degree"] or UNKNOWN_USER: float(row["users"]) for row in shown}
+    notes = [f"{users:,.0f}, {percent(rates[name])} positive" for name, users in counts.items()]
     return Figure(
         name="activity_classes",
         title="Activity classes of the users",
-        sentence=f"{sentence}.",
-        alt=f"Bars of users: {listed([f'{name} {note}' for name, note in zip(names, notes, strict=True)])}.",
+        sentence=f"{sentence}.{some_of(shown, rows, 'classes')}",
+        alt=f"Bars of users: {listed([f'{name} {note}' for name, note in zip(counts, notes, strict=True)])}.",
         draw=named_bars(counts, notes=notes, x="users of the log"),
         data=rows,
         sql=found.sql("activity_classes"),

@@ -1,11 +1,18 @@
 """Section on categories: how many a video has, how frequent each is, and how often it is liked."""
 
 from kraft.formatting import counted, listed, percent
-from kraft.report.exploration.tables import ENOUGH, Exploration, Row, with_shares
+from kraft.report.exploration.tables import (
+    ENOUGH,
+    MOST_BARS,
+    MOST_DOTS,
+    Exploration,
+    Row,
+    most_frequent,
+    some_of,
+    with_shares,
+)
 from kraft.report.page import Figure, Section, Text
 from kraft.report.plots import named_bars, named_dots, upright_bars
-
-SHOWN_CAPTIONS = 15
 
 
 def section(found: Exploration) -> Section:
@@ -23,19 +30,21 @@ def section(found: Exploration) -> Section:
 def _counts(found: Exploration) -> Figure:
     rows = with_shares(found.rows("category_counts"))
     videos = sum(row["videos"] for row in rows)
-    told = [f"{percent(row['videos'] / videos)} have {row['num_categories'] or 'none'}" for row in rows]
+    shown = most_frequent(rows, MOST_BARS)
+    told = [f"{percent(row['videos'] / videos)} have {row['num_categories'] or 'none'}" for row in shown]
     mean = sum(row["videos"] * row["num_categories"] for row in rows) / videos
     return Figure(
         name="categories_a_video",
         title="Categories a video",
-        sentence=f"Of {counted(videos, 'video')} of the log {listed(told)}: {mean:.2f} on average.",
+        sentence=f"Of {counted(videos, 'video')} of the log {listed(told)}: {mean:.2f} on average."
+        + some_of(shown, rows, "numbers of categories"),
         alt=f"Bars of videos by the number of their categories: {listed(told)}.",
         draw=upright_bars(
-            [str(row["num_categories"]) for row in rows],
-            [row["videos"] for row in rows],
+            [str(row["num_categories"]) for row in shown],
+            [row["videos"] for row in shown],
             x="categories of a video",
             y="videos",
-            notes=[f"{row['videos']:,}" for row in rows],
+            notes=[f"{row['videos']:,}" for row in shown],
         ),
         data=rows,
         sql=found.sql("category_counts"),
@@ -48,15 +57,16 @@ def _rates(found: Exploration) -> Figure:
     told = [row for row in rows if row["interactions"] >= ENOUGH * whole] or rows
     largest = max(rows, key=lambda row: row["interactions"])
     best, worst = (choose(told, key=lambda row: row["positive_share"]) for choose in (max, min))
+    shown = most_frequent(rows, MOST_DOTS)
     sentence = (
         f"Of {counted(len(rows), 'category', 'categories')}, {largest['category']} is the most frequent: "
         f"{percent(largest['interactions'] / whole)} of the interactions, {percent(largest['positive_share'])} of them "
         f"positive; the rate is highest in {best['category']} ({percent(best['positive_share'])}) and lowest in "
-        f"{worst['category']} ({percent(worst['positive_share'])})."
+        f"{worst['category']} ({percent(worst['positive_share'])})." + some_of(shown, rows, "categories")
     )
 
-    places = [(100 * row["interactions"] / whole, 100 * row["positive_share"]) for row in rows]
-    names = [str(row["category"]) for row in rows]
+    places = [(100 * row["interactions"] / whole, 100 * row["positive_share"]) for row in shown]
+    names = [str(row["category"]) for row in shown]
     return Figure(
         name="category_rates",
         title="Category frequency against positive rate",
@@ -76,7 +86,7 @@ def _rates(found: Exploration) -> Figure:
 def _captions(found: Exploration, named: list[Row]) -> Figure:
     rows = with_shares(named)
     whole = found.one("log_summary")["interactions"]
-    shown = rows[:SHOWN_CAPTIONS]
+    shown = rows[:MOST_BARS]
     best = max(shown, key=lambda row: row["positive_share"])
     sentence = (
         f"{shown[0]['name']} has {percent(shown[0]['interactions'] / whole)} of the interactions, "

@@ -16,11 +16,10 @@ from kraft.settings import Settings, usable_cores
 TOLD_VERSIONS = ("duckdb", "jinja2", "matplotlib")
 
 
-def page(found: tables.Exploration) -> Page:
+def page(found: tables.Exploration, losses: str = "") -> Page:
     """The page's content."""
-    lead = (
-        f"{activity.headline(found)} The SQL behind each plot answers as it stands in kraft.duckdb of the work folder."
-    )
+    how = "The SQL behind each plot answers as it stands in kraft.duckdb of the work folder."
+    lead = " ".join(filter(None, [activity.headline(found), losses, how]))
     sections = [
         activity.overview(found),
         activity.activity(found),

@@ -17,8 +17,9 @@ def section(found: Exploration) -> Section:
         query.name for query in all_queries().values() if query.stage == "checks" and query.guards not in unused
     )
     lead = (
-        f"Rows that break a rule stop the build with their line, so what stands here passed all {len(checks)} checks "
-        f"({', '.join(checks)}). What the rules set aside instead is counted below."
+        f"Rows that break a rule stop the build with their line, or are quarantined in the table rejected_rows: what "
+        f"stands here passed all {len(checks)} checks ({', '.join(checks)}). What the rules leave out or merge is "
+        "counted below."
     )
     return Section("Missing and rejected", lead, [_missing(found), _rejected(found)])
 
@@ -66,7 +67,7 @@ def _part(part: int, whole: int) -> str:
 
 
 def _rejected(found: Exploration) -> Table:
-    rows = [row for row in found.rows("rejected_rows") if row["rejected"] is not None]
+    rows = found.rows("rejected_rows")
     some = [f"{row['rejected']:,} ({row['what']})" for row in rows if row["rejected"]]
     untimed = found.one("log_summary")["untimed"]
     sentence = f"{listed(some)}." if some else "Nothing was."
@@ -75,7 +76,7 @@ def _rejected(found: Exploration) -> Table:
     return Table(
         name="rejected",
         title="What was rejected, and why",
-        sentence=f"Set aside or merged: {sentence[:1].lower()}{sentence[1:]}",
+        sentence=f"Left out or merged: {sentence[:1].lower()}{sentence[1:]}",
         columns=["rows", "rejected", "of", "share", "what becomes of them"],
         rows=[
             [row["what"], row["rejected"], row["of"], percent(share(row["rejected"], row["of"])), row["why"]]

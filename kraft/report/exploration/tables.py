@@ -7,9 +7,10 @@ from typing import Any
 from kraft.data.contracts import resolve
 from kraft.engine.budget import Budget
 from kraft.engine.builder import Builder
+from kraft.engine.paths import pattern
 from kraft.engine.progress import Progress
 from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import open_session
+from kraft.engine.session import open_session, read_parquet
 from kraft.engine.sources import Parquet, RawFile, Source
 from kraft.engine.store import Store
 from kraft.settings import MIB, Settings
@@ -22,6 +23,10 @@ ENOUGH_MEMORY = 512 * MIB
 """More makes no query faster on the full-size log."""
 ENOUGH = 0.001
 """Share of all interactions from which a rate is named in a sentence."""
+MOST_BARS = 15
+"""Bars with a name that a plot has room for. What a log has more of, it shows the most frequent of."""
+MOST_DOTS = 100
+"""The same, of dots with a name: what it takes to find each a free place grows with their square."""
 
 Row = dict[str, Any]
 
@@ -53,6 +58,25 @@ class Exploration:
 def with_shares(rows: list[Row]) -> list[Row]:
     """The rows, each with the share of its interactions that are positive."""
     return [row | {"positive_share": row["positives"] / row["interactions"]} for row in rows]
+
+
+def most_frequent(rows: list[Row], most: int) -> list[Row]:
+    """The ``most`` rows with the most interactions, in the order of ``rows``."""
+    if len(rows) <= most:
+        return rows
+    kept = sorted(range(len(rows)), key=lambda place: (-rows[place]["interactions"], place))[:most]
+    return [rows[place] for place in sorted(kept)]
+
+
+def some_of(shown: list[Row], rows: list[Row], things: str) -> str:
+    """What a sentence says where a plot does not show all rows.
+
+    >>> some_of([{}], [{}, {}], "classes"), some_of([{}], [{}], "classes")
+    (' The plot shows the 1 most frequent of 2 classes.', '')
+    """
+    if len(shown) == len(rows):
+        return ""
+    return f" The plot shows the {len(shown):,} most frequent of {len(rows):,} {things}."
 
 
 def queries() -> list[Query]:
@@ -91,7 +115,7 @@ def run(settings: Settings) -> Exploration:
         with builder.progress.task("explore", len(names), "queries") as task:
             for name in names:
                 task.note(name)
-                relation = connection.read_parquet(str(builder.ensure(name)))
+                relation = read_parquet(connection, builder.ensure(name))
                 found[name] = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
                 task.advance()
     return Exploration(settings, found)
@@ -117,7 +141,7 @@ def _typed(query: Query, settings: Settings) -> str:
     if RAW_USERS in query.inputs:
         file = _raw_users(settings)
         reader = "read_parquet" if file.is_parquet else "read_csv"
-        view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(str(file.path.resolve()))});"]
+        view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(pattern(file.path.resolve()))});"]
     return "\n".join([*view, *lines]) + ";\n"
 
 

@@ -1,0 +1,179 @@
+"""Where a job is to write, held against what is there and what is read, before any work.
+
+A file that is named as an output is replaced: that is what naming it means. Refused is what would lose something else:
+an input, what KRAFT keeps in a work folder, what is no regular file, and one place named twice.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from kraft.engine.states import CATALOG, CURRENT, STATES, TABLES
+from kraft.errors import InputError
+
+OWN: Final = frozenset(
+    {"manifest.json", "lock", STATES, CURRENT, TABLES, "draft", "models", "fit", "observed", "tmp", "twin", "raw"}
+)
+"""What KRAFT keeps in a work folder, files and folders; and whatever is called like the catalog."""
+BENCHMARK: Final = "benchmark"
+"""Of the work folder that a job is given; a job that a benchmark runs writes into that of another one."""
+TableFormat = Literal["parquet", "csv", "csv.gz", "csv.zst"]
+_FORMATS: Final[Mapping[tuple[str, ...], TableFormat]] = {
+    (): "parquet",
+    (".parquet",): "parquet",
+    (".csv",): "csv",
+    (".csv", ".gz"): "csv.gz",
+    (".csv", ".zst"): "csv.zst",
+}
+_ELSEWHERE: Final = "Give another path."
+_NOTHING_LOST: Final = "Give another path. Nothing was overwritten."
+_KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+@dataclass(frozen=True)
+class Output:
+    """A place that a job writes to."""
+
+    option: str
+    """That names it, for messages."""
+    path: Path
+    table: bool = False
+    """Its ending says the format of rows (`table_format`)."""
+    folder: bool = False
+    """Files are written into it."""
+
+
+def check_outputs(
+    outputs: Sequence[Output], inputs: Iterable[tuple[str, Path]] = (), works: Iterable[tuple[str, Path]] = ()
+) -> None:
+    """Refuse places that are not to be written to.
+
+    Args:
+        outputs: all that one call writes.
+        inputs: option and path of all that it reads, or a later call would read; files, there or not.
+        works: option and path of its work folders, there or not.
+
+    Raises:
+        InputError: see the module; also where the ending of a table's name says no format, where a part of the path is
+            no folder, or where a link leads nowhere but to itself.
+    """
+    read, worked_in = list(inputs), list(works)
+    earlier: list[tuple[Output, Path]] = []
+    for output in outputs:
+        name = f"{output.option} {output.path}"
+        place = place_of(name, output.path, folder=output.folder)
+        _refuse_input(name, place, read)
+        _refuse_own(name, place, worked_in)
+        for other, taken in earlier:
+            if _same(place, taken):
+                raise InputError(f"{name}: {other.option} names the same file", _ELSEWHERE)
+        needed = [*worked_in, *((other.option, taken) for other, taken in earlier)]
+        for option, path in needed:
+            if not output.folder and place in (path.resolve(), *path.resolve().parents):
+                raise InputError(f"{name}: {option} needs a folder of this name ({path})", _ELSEWHERE)
+        for other, taken in earlier:
+            if not other.folder and taken in place.parents:
+                raise InputError(f"{name}: {other.option} makes a file of what has to be a folder here", _ELSEWHERE)
+        earlier.append((output, place))
+        if output.table:
+            table_format(output.path, output.option)
+
+
+def place_of(name: str, path: Path, *, folder: bool = False) -> Path:
+    """Where a file is written that is named ``path``: what a link leads to, there or not.
+
+    Args:
+        name: for messages, the option and the path.
+        path: of the file, or with ``folder`` of a folder.
+        folder: whether files are written into it.
+
+    Raises:
+        InputError: a link leads to itself, a part of the path is no folder, a folder (or none) is there, or something
+            that is not a regular file.
+    """
+    try:
+        place = path.resolve()
+    except RuntimeError:
+        raise InputError(f"{name}: a link that leads to itself", _ELSEWHERE) from None
+    above = next(one for one in place.parents if os.path.lexists(one))
+    if not above.is_dir():
+        raise InputError(f"{name}: {above} is not a folder", _ELSEWHERE)
+    try:
+        # A file is written under a longer name first (`kraft.engine.locks.held_draft`).
+        for one in (place, place.with_name(f".{place.name}.{os.getpid()}.part")):
+            with suppress(FileNotFoundError):
+                one.lstat()
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}", _ELSEWHERE) from None
+    if not folder:
+        refuse_special(name, place)
+    elif os.path.lexists(place) and not place.is_dir():
+        raise InputError(f"{name}: not a folder", "Name a folder, which may be new.")
+    return place
+
+
+def refuse_special(name: str, place: Path) -> None:
+    """Refuse to write where something is that a file would not replace but destroy.
+
+    Raises:
+        InputError: a folder, a pipe, a socket or a device is there.
+    """
+    if not os.path.lexists(place):
+        return
+    mode = place.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{name}: a folder of this name is in the way", "Give a file name.")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{name}: {_KINDS.get(stat.S_IFMT(mode), 'something')} is there, not a file", _ELSEWHERE)
+
+
+def table_format(path: Path, option: str = "--out") -> TableFormat:
+    """How rows are written to a file, by the ending of its name in either case; without one as Parquet.
+
+    Raises:
+        InputError: the ending is another one.
+
+    >>> table_format(Path("scores.csv.gz")), table_format(Path("scores"))
+    ('csv.gz', 'parquet')
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    ending = tuple(suffixes[-2:] if suffixes[-1:] in ([".gz"], [".zst"]) else suffixes[-1:])
+    if ending not in _FORMATS:
+        raise InputError(
+            f"{option} {path}: the ending {''.join(ending)} is not one that KRAFT writes",
+            "Give .parquet, .csv, .csv.gz or .csv.zst, or a name without an ending for Parquet.",
+        )
+    return _FORMATS[ending]
+
+
+def _refuse_input(name: str, place: Path, inputs: Iterable[tuple[str, Path]]) -> None:
+    for option, path in inputs:
+        if _same(place, path):
+            there = "is an input" if os.path.lexists(path) else "would be taken for an input"
+            raise InputError(f"{name}: this {there} ({option})", _NOTHING_LOST)
+
+
+def _refuse_own(name: str, place: Path, works: Iterable[tuple[str, Path]]) -> None:
+    given = [(path.resolve(), OWN | {BENCHMARK}) for _, path in works]
+    for folder, own in (*given, *((one, OWN) for one in _work_folders_above(place))):
+        if place.is_relative_to(folder) and place != folder:
+            first = place.relative_to(folder).parts[0]
+            if first.casefold() in own or first.casefold().startswith(CATALOG):
+                raise InputError(f"{name}: {folder / first} is KRAFT's own, in a work folder", _NOTHING_LOST)
+
+
+def _work_folders_above(place: Path) -> Iterator[Path]:
+    """Work folders of any job that ``place`` lies in."""
+    return (one for one in place.parents if (one / STATES).is_dir() and (one / CURRENT).is_symlink())
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are one file, by their names once links are followed, or as names of one thing on the disk."""
+    try:
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except (OSError, RuntimeError):
+        return False

@@ -31,7 +31,7 @@ from pydantic_settings import (
 
 from jobs._paths import TOML, check_paths
 from jobs._stopping import line, stop_in_order
-from kraft.engine.faults import explained
+from kraft.engine.process.os_errors import explained
 from kraft.errors import InputError
 from kraft.settings import Settings
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol, get_args, runtime_checkable
 from pydantic import BaseModel
 from typing_extensions import TypeIs
 
-from kraft.data.places import PLACES, STEMS
 from kraft.engine.outputs import Output, check_outputs
 from kraft.engine.paths import check_name
 from kraft.errors import InputError
+from kraft.logs.files import PLACES, STEMS
 from kraft.settings import DEFAULT_RAW, Role
 
 TOML = Path("kraft.toml")

@@ -14,9 +14,9 @@ from jobs._command import run
 from kraft.benchmark import ablation, engines, growth, limit, pages, peers, quality, recommend, results, training_cost
 from kraft.benchmark.run_stages import Until
 from kraft.benchmark.setup import Setup, raw_folder
-from kraft.engine.budget import Budget
-from kraft.engine.progress import Progress
-from kraft.engine.store import write_whole
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.settings import MIB, InputPath, OutputFile, WorkFolder, usable_cores
 

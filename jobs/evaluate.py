@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from jobs._command import run
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline
 from kraft.report.examples import draw_examples
-from kraft.report.place import Format, beside
+from kraft.report.output_path import Format, beside
 from kraft.report.stages import MakeScoresPage, PageMade, make_scores_page
 from kraft.settings import MIB, InputName, OutputFile, Settings
 from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS

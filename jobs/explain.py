@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from jobs._command import run
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import best_of

@@ -6,7 +6,7 @@ from pathlib import Path
 from jobs._command import run
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline
-from kraft.report.place import ENDINGS, Format, beside
+from kraft.report.output_path import ENDINGS, Format, beside
 from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import MIB, OutputFile, Settings
 from kraft.stages.preset import PAGE_TABLES

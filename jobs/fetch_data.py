@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs._command import run
-from kraft.data.archive.disk import mebibytes
-from kraft.data.archive.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
-from kraft.data.archive.part import Source
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
+from kraft.logs.download.disk import mebibytes
+from kraft.logs.download.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
+from kraft.logs.download.partial_file import Source
 from kraft.settings import OutputFolder
 
 

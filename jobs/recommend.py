@@ -8,7 +8,7 @@ from pydantic import Field
 
 from jobs._command import run
 from kraft.engine.outputs import table_format
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.formatting import counted
 from kraft.pipeline.pipeline import Pipeline

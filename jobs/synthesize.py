@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ByteSize, ConfigDict, Field
 
 from jobs._command import run
-from kraft.data.twin import synthesize
-from kraft.data.twin.calibration import calibrate
-from kraft.data.twin.making import ORACLE
-from kraft.data.twin.statistic import HEADER
-from kraft.engine.budget import Budget, mib, peak_bytes
-from kraft.engine.progress import Progress
+from kraft.engine.process.memory import Budget, mib, peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.logs.synthetic import synthesize
+from kraft.logs.synthetic.calibration import calibrate
+from kraft.logs.synthetic.generator import ORACLE
+from kraft.logs.synthetic.statistic import HEADER
 from kraft.settings import MIB, InputPath, OutputFolder, usable_cores
 
 LOGS = ("small_matrix", "big_matrix")

@@ -87,7 +87,7 @@ WATCH_TIME_FEATURES: Final = (
     "margin_in_sd",
     "uncertainty",
 )
-"""What the watch time model says of a pair (`kraft.models.watch_time_model.WatchTimeModel.features`)."""
+"""What the watch time model says of a pair (`kraft.models.watch_time.model.WatchTimeModel.features`)."""
 PAIR_FEATURE_GROUPS: Final = {
     "length": (LOG_DURATION, "duration_rate", "duration_beyond_user", "duration_taste"),
     "user": ("user_count", "user_rate", "user_ratio", "user_log_time", "user_idle_days"),

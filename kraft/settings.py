@@ -56,7 +56,7 @@ class AlsSettings(BaseModel):
 
 
 class WatchTimeSettings(BaseModel):
-    """The factorization of log watch times (`kraft.models.watch_time`)."""
+    """The factorization of log watch times (`kraft.models.watch_time.fit`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

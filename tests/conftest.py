@@ -2,7 +2,7 @@
 
 import os
 
-# Before any library starts its threads: what `kraft.engine.isolation` gives the stages.
+# Before any library starts its threads: what `kraft.engine.process.worker` gives the stages.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 from small_log import log_rows, write_raw
 
-from kraft.engine.budget import LEAST_LIMIT, Budget
-from kraft.engine.session import open_session
-from kraft.engine.store import Store
+from kraft.engine.process.memory import LEAST_LIMIT, Budget
+from kraft.engine.sql.session import open_session
+from kraft.engine.workspace.store import Store
 
 # No deadline: how long an example takes says more of what else the machine does than of the code.
 # `--hypothesis-profile full`, which the gate gives, comes later and wins.

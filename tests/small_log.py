@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kraft.columns import ONEHOT_FEATURES
-from kraft.data.contracts import USERS
+from kraft.logs.contracts import USERS
 from kraft.settings import Settings
 from kraft.stages.build_tables import BuildTables, build_tables
 

@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 from sql_schemas import OUTSIDE, PARAMETERS, SOURCES
 
-from kraft.data.contracts import resolve
-from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import prepare
-from kraft.engine.sources import Parquet
+from kraft.engine.sql.queries import Query, all_queries
+from kraft.engine.sql.session import prepare
+from kraft.engine.sql.sources import Parquet
+from kraft.logs.contracts import resolve
 from kraft.stages.synthesize import Synthesize, synthesize_log
 
 USERS, ITEMS = 200, 500

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kraft.engine.budget import Budget
+from kraft.engine.process.memory import Budget
 
 AMPLE = 2048
 """A share of DuckDB in MiB that no test needs."""

@@ -4,8 +4,8 @@ from functools import cache
 
 import duckdb
 
-from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USERS
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
+from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USERS
 from kraft.settings import Settings
 
 SOURCES = ("watch_time", "als", "popular", "categories", "similar", "new")

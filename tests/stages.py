@@ -1,4 +1,4 @@
-"""Stages for the tests of `kraft.engine.isolation`: each runs in a process of its own."""
+"""Stages for the tests of `kraft.engine.process.worker`: each runs in a process of its own."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from kraft import errors
-from kraft.engine.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
-from kraft.engine.store import Recipe, Store
+from kraft.engine.process.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
+from kraft.engine.workspace.store import Recipe, Store
 
 
 class Asked(Record):

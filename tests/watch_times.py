@@ -7,8 +7,8 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from kraft import columns
-from kraft.models.time_pages import TimePages
-from kraft.models.video_prior import STRENGTHS, VideoAttributes
+from kraft.models.watch_time.log_matrix import TimePages
+from kraft.models.watch_time.video_prior import STRENGTHS, VideoAttributes
 
 
 def write_times(path, times, video_index=None, row_group_size=997):

@@ -11,7 +11,7 @@ from kraft.benchmark.report import Cell, Report, Table
 from kraft.benchmark.setup import Setup
 from kraft.benchmark.trial import Trial, run_trial
 from kraft.columns import PAIR_FEATURE_GROUPS, WATCH_TIME
-from kraft.engine import isolation
+from kraft.engine.process import worker
 from kraft.settings import Settings
 from kraft.stages.evaluate import EvaluateScores, evaluate_scores
 
@@ -37,10 +37,10 @@ def run(setup: Setup, plan: Plan) -> Report:
     for name, without in {AS_IT_IS: (), **{f"without {group}": (group,) for group in plan.groups}}.items():
         scores[name] = drafts / f"{len(scores)}.parquet"
         trial = Trial(settings=settings.model_copy(update={"without": without}), changed={}, out=scores[name])
-        measured = isolation.run(run_trial, trial)
+        measured = worker.run(run_trial, trial)
         runs[name] = measured.result.model_dump() | {"seconds": measured.seconds}
         setup.progress.say(f"  {name:<26} {runs[name]['seconds']:6.1f} s")
-    evaluation = isolation.run(evaluate_scores, EvaluateScores(settings=settings, scores=scores)).result.report
+    evaluation = worker.run(evaluate_scores, EvaluateScores(settings=settings, scores=scores)).result.report
     lines = [_line(one, runs[one["name"]]) for one in evaluation["score_sets"]]
     table = Table(
         f"{len(lines)} trainings on {runs[AS_IT_IS]['train_rows']:,} rows; difference: NDCG@10 less the preset's, 95 %",

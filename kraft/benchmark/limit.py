@@ -11,7 +11,7 @@ from kraft.benchmark.report import Report, Table, check
 from kraft.benchmark.run_stages import Until
 from kraft.benchmark.runner import module
 from kraft.benchmark.setup import Setup, ranker_record
-from kraft.engine.budget import mib
+from kraft.engine.process.memory import mib
 from kraft.settings import MIB
 
 COMMANDS: dict[Until, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from kraft.benchmark.process_monitor import ProcessMonitor
 from kraft.benchmark.run_stages import SHARED
-from kraft.engine.budget import mib
+from kraft.engine.process.memory import mib
 from kraft.errors import MachineError
 from kraft.settings import MIB
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from kraft import columns
 from kraft.benchmark.report import Check, at_most, check
 from kraft.engine import frames
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 
 FACTOR_TOLERANCE = 0.1
 """How far apart the preferences may be that two models predict (`factor_distance`), to count as the same.
@@ -67,7 +67,7 @@ def factor_distance(ours: Model, theirs: Model, users: int = SAMPLED_USERS) -> f
 
 
 def _kraft_factors(store: Store) -> Model:
-    from kraft.models.factors import Factors  # noqa: PLC0415 - only here is implicit needed
+    from kraft.models.als.factors import Factors  # noqa: PLC0415 - only here is implicit needed
 
     factors = Factors.load(store.model("als_seed"))
     return np.asarray(factors.user), np.asarray(factors.item)

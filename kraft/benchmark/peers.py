@@ -25,7 +25,7 @@ from kraft.benchmark.report import Cell, Check, Report, Runs, Table, at_least, a
 from kraft.benchmark.runner import command_of
 from kraft.benchmark.setup import Setup, ranker_record
 from kraft.engine.extras import need_extra
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB
 from kraft.stages.preset import PRESETS
 

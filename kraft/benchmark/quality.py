@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from kraft.benchmark.report import Check, Report, Runs, Table, at_least, at_most, check
 from kraft.benchmark.setup import Setup, ranker_record, synthesize
-from kraft.engine import isolation
-from kraft.engine.budget import Budget
-from kraft.engine.session import open_session, read_parquet
-from kraft.engine.store import Store
+from kraft.engine.process import worker
+from kraft.engine.process.memory import Budget
+from kraft.engine.sql.session import open_session, read_parquet
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.evaluate import EvaluateScores, evaluate_scores
 
@@ -48,7 +48,7 @@ def run(setup: Setup, plan: Plan) -> Report:
     scores[ORACLE] = _oracle_scores(setup, raw, work)
     settings = Settings.model_validate(here.settings(work / KRAFT, preset=KRAFT))
     asked = EvaluateScores(settings=settings, scores=scores, baselines=True)
-    return _report(setup, plan, runs, isolation.run(evaluate_scores, asked).result.report)
+    return _report(setup, plan, runs, worker.run(evaluate_scores, asked).result.report)
 
 
 def _score(setup: Setup, work: Path, preset: str, rounds: int | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kraft.benchmark.report import Report, Runs, Table, at_most, median_of, most
 from kraft.benchmark.setup import Setup
 from kraft.columns import ITEM_ID
 from kraft.engine import frames
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB
 
 TOP, CANDIDATES = 10, 500

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kraft.benchmark.report import Report
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 START = "# Results of the benchmark commands\n"

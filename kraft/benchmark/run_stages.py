@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kraft.engine import isolation
-from kraft.engine.budget import peak_bytes
+from kraft.engine.process import worker
+from kraft.engine.process.memory import peak_bytes
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, recommend
 from kraft.pipeline.results import Results
@@ -26,7 +26,7 @@ from kraft.stages.score import score_test_pairs
 from kraft.stages.train_ranker import train_ranker
 
 if TYPE_CHECKING:
-    from kraft.engine.stage import Stage
+    from kraft.engine.process.stage import Stage
 
 Until = Literal["build", "als", "train", "score", "evaluate", "recommend"]
 STEPS: tuple[Until, ...] = get_args(Until)
@@ -41,7 +41,7 @@ BUILD, FACTORS, TIMES, TRAINING, SCORING, EVALUATING, RECOMMENDING = STAGES = (
 )
 """What is reported; the step `train` runs the third and the fourth."""
 SESSION = "session"
-SHARED = {name: isolation.ENVIRONMENT[name] for name in ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")}
+SHARED = {name: worker.ENVIRONMENT[name] for name in ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")}
 """KRAFT's variables that every measured process gets. How KRAFT allocates memory is left out: that is its own doing."""
 
 

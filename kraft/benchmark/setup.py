@@ -14,10 +14,10 @@ from typing import Any
 from kraft.benchmark import runner
 from kraft.benchmark.measure_process import Measured, measure
 from kraft.benchmark.report import LIBRARIES, Runs
-from kraft.data.places import find_folder
-from kraft.engine import isolation
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process import worker
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError
+from kraft.logs.files import find_folder
 from kraft.stages.synthesize import Synthesize, synthesize_log
 
 CHUNK = 1 << 24
@@ -134,7 +134,7 @@ def ranker_record(work: Path, preset: str) -> dict[str, Any]:
 def synthesize(to: Path, **options: object) -> dict[str, Any]:
     """Make synthetic data in ``to``, in a process of its own; ``options``: of `jobs.synthesize`."""
     asked = Synthesize.model_validate({"to": to, "verbosity": QUIET, **options})
-    return isolation.run(synthesize_log, asked).result.model_dump()
+    return worker.run(synthesize_log, asked).result.model_dump()
 
 
 def raw_folder(raw: Path | None, synthetic: Path, progress: Progress) -> Path:

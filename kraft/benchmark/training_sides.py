@@ -1,6 +1,6 @@
 """Trains the documented ranker in a process of its own, for `jobs.benchmark rounds`.
 
-streamed   kraft.models.ranker, as `jobs.train` runs it
+streamed   kraft.models.ranker.training, as `jobs.train` runs it
 matrix     lightgbm.train on a float32 matrix in memory, with the same parameters
 library    the same matrix, but LightGBM chooses how it builds histograms, as it does by default
 """
@@ -14,12 +14,12 @@ import numpy as np
 
 from kraft import columns
 from kraft.benchmark.training_cost import LIBRARY, STREAMED
-from kraft.engine.progress import QUIET, Progress
-from kraft.engine.store import Store
-from kraft.models import ranker
-from kraft.models.factors import Factors
-from kraft.models.features import FeatureRows
-from kraft.models.validation import random_rows
+from kraft.engine.process.progress import QUIET, Progress
+from kraft.engine.workspace.store import Store
+from kraft.models.als.factors import Factors
+from kraft.models.features.documented import FeatureRows
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.validation import random_rows
 from kraft.settings import RankerSettings
 from kraft.stages.preset import PRESETS
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from kraft.engine.progress import QUIET, Progress
-from kraft.engine.stage import THRIFTY, Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.progress import QUIET, Progress
+from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import RankerSettings, Settings
 from kraft.stages.preset import preset_of
 from kraft.stages.train_ranker import sample_of
@@ -23,7 +23,7 @@ class Trial(Record):
 
 
 class Tried(Record):
-    """What `run_trial` found; each field as in `kraft.models.ranker.RankerRecord`."""
+    """What `run_trial` found; each field as in `kraft.models.ranker.training.RankerRecord`."""
 
     best_iteration: int
     rounds_run: int
@@ -36,8 +36,9 @@ class Tried(Record):
 @stage(Trial, Tried, THRIFTY)
 def run_trial(arguments: Trial) -> Tried:
     """Train the ranker with some settings changed, and score the test pairs with it."""
-    from kraft.models import ranker, scoring  # noqa: PLC0415 - as the stages of `kraft.stages`
-    from kraft.models.positives import naming_threshold  # noqa: PLC0415
+    from kraft.models.positives import naming_threshold
+    from kraft.models.ranker import scoring
+    from kraft.models.ranker import training as ranker
 
     settings = arguments.settings
     preset = preset_of(settings)

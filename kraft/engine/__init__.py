@@ -1,4 +1,11 @@
-"""The out-of-core engine: DuckDB sessions, SQL files as tables, the work folder, the memory budget.
+"""The out-of-core engine: it knows tables, files and processes, and nothing of recommenders.
 
-It knows nothing of recommenders: `kraft.data`, `kraft.models` and `kraft.evaluation` stand on it.
+sql/         DuckDB sessions, the files of `sql/`, and what stands behind a table's name
+quarantine/  raw files without their bad rows
+workspace/   the work folder: what is in it, what is up to date, what readers see
+process/     a stage in a process of its own, its memory and its progress
+outputs.py   what a job may write, and what it may not replace
+frames.py    Polars frames of files
+paths.py     names of files and columns, which always mean themselves
+extras.py    what an optional part of KRAFT needs
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from kraft.engine.states import CATALOG, CURRENT, STATES, TABLES
+from kraft.engine.workspace.snapshots import CATALOG, CURRENT, STATES, TABLES
 from kraft.errors import InputError
 
 OWN: Final = frozenset(
@@ -103,7 +103,7 @@ def place_of(name: str, path: Path, *, folder: bool = False) -> Path:
     if not above.is_dir():
         raise InputError(f"{name}: {above} is not a folder", _ELSEWHERE)
     try:
-        # A file is written under a longer name first (`kraft.engine.locks.held_draft`).
+        # A file is written under a longer name first (`kraft.engine.workspace.locks.held_draft`).
         for one in (place, place.with_name(f".{place.name}.{os.getpid()}.part")):
             with suppress(FileNotFoundError):
                 one.lstat()

@@ -43,7 +43,7 @@ def literal(text: str) -> str:
 def pattern(path: Path) -> str:
     """The pattern of DuckDB's that only the file ``path`` matches. Absolute: `~` and `s3:` are names, too.
 
-    A session that is confined (`kraft.engine.session`) has to allow the pattern beside the name.
+    A session that is confined (`kraft.engine.sql.session`) has to allow the pattern beside the name.
 
     >>> pattern(Path("/data [1]/*.csv"))
     '/data [[]1]/[*].csv'

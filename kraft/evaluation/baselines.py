@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kraft import columns
-from kraft.engine.given import FINITE, ID, GivenFile
 from kraft.engine.paths import file_state
-from kraft.engine.session import Connection, read_parquet
-from kraft.engine.sources import Parquet, RawFile
+from kraft.engine.sql.given import FINITE, ID, GivenFile
+from kraft.engine.sql.session import Connection, read_parquet
+from kraft.engine.sql.sources import Parquet, RawFile
 from kraft.errors import InputError
 
 BASELINES = {

@@ -18,16 +18,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kraft import columns
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.ids import read_ids
-from kraft.engine.progress import Progress
-from kraft.engine.session import Connection, open_session, read_parquet
-from kraft.engine.sources import Parquet, RawFile, Source
-from kraft.engine.store import Store
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.ids import read_ids
+from kraft.engine.sql.session import Connection, open_session, read_parquet
+from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
-from kraft.evaluation.bootstrap import CONFIDENCE, RESAMPLES, SEED, Floats, Resampled, Resamples
-from kraft.evaluation.recommendation_tables import METRICS, report_table
+from kraft.evaluation.intervals import CONFIDENCE, RESAMPLES, SEED, Floats, Resampled, Resamples
+from kraft.evaluation.list_texts import METRICS, report_table
 from kraft.settings import Settings
 
 TABLES = ("catalogue", "interactions_train", "test_positives")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
+from kraft.engine.process.memory import Budget
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.session import open_session
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.evaluation.baselines import (
     BASELINES,
@@ -22,10 +22,10 @@ from kraft.evaluation.baselines import (
     take_scores,
     write_factor_scores,
 )
-from kraft.evaluation.bootstrap import CONFIDENCE, RESAMPLES, SEED, UNIT, Estimate
-from kraft.evaluation.judging import AUC_METRICS, BASE_TABLES, Judge, Judged
+from kraft.evaluation.evaluator import AUC_METRICS, BASE_TABLES, Judge, Judged
+from kraft.evaluation.intervals import CONFIDENCE, RESAMPLES, SEED, UNIT, Estimate
 from kraft.evaluation.ranking import CUTOFFS
-from kraft.evaluation.tables import compare_table, detail, score_sets_table
+from kraft.evaluation.score_texts import compare_table, detail, score_sets_table
 from kraft.settings import Settings
 
 PAIRED = ("ndcg@10", *AUC_METRICS.values())

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from kraft import columns
-from kraft.engine.session import Connection
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
+from kraft.engine.sql.session import Connection
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
 
 _KINDS: Final = {
     "users": (columns.USER_ID, "user_index", ("user_features", "interactions", "interactions_test")),

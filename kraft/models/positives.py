@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pyarrow.parquet as pq
 
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.settings import Settings
 

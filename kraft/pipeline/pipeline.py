@@ -2,8 +2,8 @@
 
     raw files -> build (tables) -> als, watch_time (factors) -> ranker (model) -> score (scores) -> evaluate
 
-Each stage runs in a process of its own (`kraft.engine.isolation`), or on Spark. This module only decides which have
-to run, and keeps what they return.
+Each stage runs in a process of its own (`kraft.engine.process.worker`), or on Spark. This module only decides which
+have to run, and keeps what they return.
 """
 
 import time
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 from kraft.artifacts import ALS, RANKER, SCORES, WATCH_TIME
-from kraft.data.losses import notes, paragraph
-from kraft.data.places import find_folder
-from kraft.engine.budget import Budget, mib
-from kraft.engine.faults import explained
-from kraft.engine.isolation import run, run_here
-from kraft.engine.locks import hold
-from kraft.engine.progress import Progress
-from kraft.engine.stage import Record, Stage
-from kraft.engine.store import Recipe, Store
+from kraft.engine.process.memory import Budget, mib
+from kraft.engine.process.os_errors import explained
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import Record, Stage
+from kraft.engine.process.worker import run, run_here
+from kraft.engine.workspace.locks import hold
+from kraft.engine.workspace.store import Recipe, Store
 from kraft.errors import add_notes
+from kraft.logs.files import find_folder
+from kraft.logs.losses import notes, paragraph
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import DEFAULT_RAW, Settings

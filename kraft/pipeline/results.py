@@ -2,7 +2,7 @@
 
 from typing import Any, ParamSpec, TypeVar
 
-from kraft.engine.stage import Measured, Record, Stage
+from kraft.engine.process.stage import Measured, Record, Stage
 
 A = TypeVar("A", bound=Record)
 R = TypeVar("R", bound=Record)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kraft.data.losses import Losses, sentences, warnings
-from kraft.data.read_files import ReadFiles
-from kraft.engine.stage import Measured, Stage
+from kraft.engine.process.stage import Measured, Stage
 from kraft.formatting import counted
+from kraft.logs.losses import Losses, sentences, warnings
+from kraft.logs.read_files import ReadFiles
 from kraft.pipeline.results import Results
 from kraft.settings import Settings
 from kraft.stages.build_tables import TableBuilt, TablesBuilt, build_tables

@@ -19,9 +19,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 from kraft.report.figures import HAN, HEIGHT, NARROW, WIDE, png, svg
-from kraft.report.place import Format
+from kraft.report.output_path import Format
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

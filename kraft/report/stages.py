@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kraft.engine.budget import peak_bytes
-from kraft.engine.stage import Record, stage
-from kraft.report.place import FIGURES, Format
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.stage import Record, stage
+from kraft.report.output_path import FIGURES, Format
 from kraft.settings import MIB, Settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class MakeDataPage(Record):
     out: Path
     format: Format
     losses: str = ""
-    """What is to be said of rows that do not count (`kraft.data.losses`)."""
+    """What is to be said of rows that do not count (`kraft.logs.losses`)."""
 
 
 class MakeScoresPage(Record):
@@ -35,7 +35,7 @@ class MakeScoresPage(Record):
     users: list[dict[str, Any]]
     """Of `draw_users`, with `reasons`."""
     losses: str = ""
-    """What is to be said of rows that do not count (`kraft.data.losses`)."""
+    """What is to be said of rows that do not count (`kraft.logs.losses`)."""
 
 
 class PageMade(Record):

@@ -23,11 +23,11 @@ from pyspark.sql import functions as sf
 from kraft.artifacts import ALS
 from kraft.columns import ITEM_INDEX, USER_INDEX
 from kraft.engine import frames
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
-from kraft.models.factors import Factors, FloatMatrix
-from kraft.models.interactions import POSITIVE_COUNT
+from kraft.models.als.factors import Factors, FloatMatrix
+from kraft.models.als.log_matrix import POSITIVE_COUNT
 from kraft.models.positives import LabelsError, naming_threshold
 from kraft.settings import AlsSettings
 from kraft.spark.errors import asked

@@ -1,4 +1,4 @@
-"""`kraft.engine.builder` on Spark: the same files of `sql/`, recipes, checks, manifest, and files of the same form.
+"""`kraft.engine.sql.builder` on Spark: the same files of `sql/`, recipes, checks, manifest, and files of the same form.
 
 Only what makes a table is another: the workers run its SELECT and write its rows in parts, and the driver joins these
 to the one Parquet file that a table is. So driver and workers have to see the work folder under the same path. What is
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from kraft.engine.builder import SHOWN_OFFENDERS, Builder
-from kraft.engine.queries import Query
-from kraft.engine.sources import Source
+from kraft.engine.sql.builder import SHOWN_OFFENDERS, Builder
+from kraft.engine.sql.queries import Query
+from kraft.engine.sql.sources import Source
 from kraft.errors import KraftError, QueryError
 from kraft.spark.dialect import respelled
 from kraft.spark.errors import OF_SPARK, told_by

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 from kraft import columns
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
 from kraft.models.candidates.blocks import schema
 from kraft.models.candidates.retrieval import Choice, Users, chosen
 from kraft.models.candidates.top import block_rows

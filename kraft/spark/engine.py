@@ -7,7 +7,7 @@ these leave in the work folder.
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from kraft.engine.stage import Record, Stage
+from kraft.engine.process.stage import Record, Stage
 from kraft.spark import als, candidates, evaluation, lists, ranker, scoring, tables
 from kraft.stages.build_tables import build_tables
 from kraft.stages.evaluate import compare_scores, evaluate_scores

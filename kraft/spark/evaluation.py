@@ -5,7 +5,7 @@ What they come down to, a row a user or a bin, the driver reads: it draws the re
 
 from functools import partial
 
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.settings import Settings
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.session import spark_session

@@ -19,8 +19,8 @@ from pyspark.sql.types import DoubleType, IntegralType, StringType, StructField,
 
 from kraft.columns import ITEM_ID, SCORE, USER_ID
 from kraft.engine.paths import quoted
-from kraft.engine.session import Connection
-from kraft.engine.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source, Span
+from kraft.engine.sql.session import Connection
+from kraft.engine.sql.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source, Span
 from kraft.errors import InputError
 from kraft.evaluation.baselines import ScoreColumn
 from kraft.spark.errors import root_reason

@@ -18,11 +18,12 @@ from pyspark.sql import SparkSession
 from kraft import columns
 from kraft.artifacts import RANKER
 from kraft.engine import frames
-from kraft.engine.budget import peak_bytes
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
-from kraft.models import ranker, scoring
-from kraft.models.ranker import TrainedRanker
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
+from kraft.models.ranker import scoring
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.training import TrainedRanker
 from kraft.settings import MIB, Settings
 from kraft.spark.candidates import spark_schema
 from kraft.spark.errors import asked

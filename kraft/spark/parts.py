@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from kraft.engine.builder import ROW_GROUP
+from kraft.engine.sql.builder import ROW_GROUP
 from kraft.errors import MachineError
 from kraft.settings import MIB
 

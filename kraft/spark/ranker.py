@@ -29,14 +29,14 @@ from pyspark import BarrierTaskContext
 from pyspark.sql import SparkSession
 
 from kraft import columns
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
-from kraft.models import ranker
-from kraft.models.feature_table import FloatMatrix
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
+from kraft.models.features.feature_table import FloatMatrix
 from kraft.models.positives import naming_threshold
-from kraft.models.ranker import RankerRecord, TrainedRanker
-from kraft.models.trees import lightgbm
-from kraft.models.validation import SplitRows
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.lightgbm_import import lightgbm
+from kraft.models.ranker.training import RankerRecord, TrainedRanker
+from kraft.models.ranker.validation import SplitRows
 from kraft.settings import Settings
 from kraft.spark.errors import OF_SPARK, told_by
 from kraft.spark.parts import Batches

@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from kraft.data.places import KINDS, PLACES, USERS_STEM
-from kraft.engine.session import Connection
+from kraft.engine.sql.session import Connection
 from kraft.errors import InputError, MachineError
+from kraft.logs.files import KINDS, PLACES, USERS_STEM
 from kraft.spark.errors import root_reason
 
 HEADER_BYTES: Final = 65_536

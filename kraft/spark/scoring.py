@@ -1,7 +1,7 @@
 """The stages that score, on Spark: workers take row groups of the table, and score them as the single machine does.
 
 The driver sends model and factors once to each executor. A row group's features and scores are computed by the very
-functions of `kraft.models.scoring`, so that the scores are the same to the last bit.
+functions of `kraft.models.ranker.scoring`, so that the scores are the same to the last bit.
 """
 
 from functools import partial
@@ -11,9 +11,10 @@ from typing import Any, Final
 from pyspark.sql import SparkSession
 
 from kraft.artifacts import RANKER
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
-from kraft.models import ranker, scoring
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
+from kraft.models.ranker import scoring
+from kraft.models.ranker import training as ranker
 from kraft.settings import Settings
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.errors import asked

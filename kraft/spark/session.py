@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pyspark.sql import SparkSession
 
-from kraft.engine.isolation import ENVIRONMENT
+from kraft.engine.process.worker import ENVIRONMENT
 from kraft.errors import InputError, MachineError
 from kraft.spark.errors import OF_SPARK, told_by
 from kraft.spark.needs import ANSWER_SECONDS, need_spark

@@ -7,12 +7,12 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from kraft.data import contracts
-from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, OPTIONAL_OF_A_LOG, USERS
-from kraft.data.places import KINDS
-from kraft.engine.sources import Source
-from kraft.engine.store import Store
+from kraft.engine.sql.sources import Source
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
+from kraft.logs import contracts
+from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, OPTIONAL_OF_A_LOG, USERS
+from kraft.logs.files import KINDS
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.remote import Found, RemoteLog, mirrored
 from kraft.spark.session import spark_session
@@ -38,7 +38,7 @@ def build(arguments: BuildTables) -> TablesBuilt:
 
 
 def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -> tuple[Sources, Sources]:
-    """`kraft.data.contracts.resolve`, where the folder or the log may be at a URL.
+    """`kraft.logs.contracts.resolve`, where the folder or the log may be at a URL.
 
     Args:
         session: Spark's.
@@ -58,7 +58,7 @@ def resolve(session: SparkSession, mirror: Path, raw: Path | str, matrix: str) -
         folder = contracts.folder_of(raw)
     if matrix in {"small", "big"}:
         found = [there[name] for kind in KINDS if (name := f"{matrix}_matrix.{kind}") in there]
-        # As `kraft.data.places.find_file` chooses.
+        # As `kraft.logs.files.find_file` chooses.
         place = max(found, key=lambda one: one.changed).url if found else ""
         if not place:
             raise InputError(f"{base}: {matrix}_matrix.csv (or .parquet) is not there", "Give a folder that has it.")

@@ -2,23 +2,23 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kraft.data.losses import Losses, PeriodRows
-from kraft.data.read_files import ReadFiles
-from kraft.engine.progress import Progress
-from kraft.engine.quarantined import Quarantined
-from kraft.engine.stage import Record, stage
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import Record, stage
+from kraft.engine.quarantine.quarantined import Quarantined
 from kraft.errors import EngineError
+from kraft.logs.losses import Losses, PeriodRows
+from kraft.logs.read_files import ReadFiles
 from kraft.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kraft.engine.builder import Builder
-    from kraft.engine.sources import Source
+    from kraft.engine.sql.builder import Builder
+    from kraft.engine.sql.sources import Source
 
     ResolveRaw = Callable[[Path | str, str], tuple[Mapping[str, Source], Mapping[str, Source]]]
-    """`kraft.data.contracts.resolve`, or what finds raw files elsewhere."""
+    """`kraft.logs.contracts.resolve`, or what finds raw files elsewhere."""
 
 
 class BuildTables(Record):
@@ -98,8 +98,8 @@ def build_tables(
         InputError: a raw file breaks a rule; with quarantine, in a greater share of its rows than `max_bad_rows`; or
             more than `max_left_out` of the test rows are left out.
     """
-    from kraft.data import contracts
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
+    from kraft.logs import contracts
     from kraft.stages.tables import build
 
     def once() -> TablesBuilt:

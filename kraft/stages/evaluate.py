@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kraft.engine.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
 
 
 class EvaluateScores(Record):
@@ -55,7 +55,7 @@ def evaluate_scores(arguments: EvaluateScores, *, engine: "Callable[..., Builder
     Raises:
         InputError: no score set is given, or one does not hold one finite score for each test pair.
     """
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
     from kraft.evaluation.score_sets import evaluate
 
     als = arguments.als if arguments.baselines else None
@@ -77,7 +77,7 @@ def compare_scores(arguments: CompareScores, *, engine: "Callable[..., Builder] 
         InputError: there are not two score sets, they do not hold the same pairs, or not one finite score for
             each test pair.
     """
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
     from kraft.evaluation.score_sets import compare
 
     report, table = compare(arguments.settings, arguments.scores, engine or Builder)

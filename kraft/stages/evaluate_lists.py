@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kraft.engine.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.settings import Settings
 from kraft.stages.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
 
 
 class EvaluateLists(Record):
@@ -37,7 +37,7 @@ def evaluate_lists(arguments: EvaluateLists, *, engine: "Callable[..., Builder] 
     Raises:
         InputError: as `kraft.evaluation.lists.evaluate`.
     """
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
     from kraft.evaluation.lists import ListsToEvaluate, evaluate
 
     asked = ListsToEvaluate(**{name: getattr(arguments, name) for name in ListsToEvaluate._fields})

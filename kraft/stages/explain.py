@@ -3,9 +3,9 @@
 from typing import Any
 
 from kraft import columns
-from kraft.engine.budget import peak_bytes
-from kraft.engine.stage import THRIFTY, Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 
 Pair = tuple[int, int]
@@ -27,7 +27,7 @@ class ScoresExplained(Record):
     """What `explain_scores` made."""
 
     explanations: list[dict[str, Any]]
-    """`kraft.models.explaining.Explanation.as_json` of each pair, with every feature."""
+    """`kraft.models.ranker.explain.Explanation.as_json` of each pair, with every feature."""
     table: str
     """Plain text."""
     peak_mib: int

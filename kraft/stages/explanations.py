@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from kraft import columns
 from kraft.artifacts import RANKER
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
-from kraft.models import ranker
-from kraft.models.explaining import Explanation, parts_of
-from kraft.models.feature_table import FeatureTable
+from kraft.models.features.feature_table import FeatureTable
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.explain import Explanation, parts_of
 from kraft.settings import Settings
 from kraft.stages.given_pairs import write_features
 from kraft.stages.preset import preset_of

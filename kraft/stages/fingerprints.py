@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kraft.artifacts import ALS, RANKER, SCORES, WATCH_TIME
-from kraft.engine.store import FIT, Recipe, Store
+from kraft.engine.workspace.store import FIT, Recipe, Store
 from kraft.settings import Settings
 from kraft.stages.preset import als_settings, preset_of, ranker_settings
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from kraft.artifacts import ALS
 from kraft.columns import ITEM_ID, USER_ID
-from kraft.engine.budget import Budget, peak_bytes
-from kraft.engine.progress import Progress
-from kraft.engine.stage import Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.memory import Budget, peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import als_recipe
 from kraft.stages.preset import als_settings, preset_of
@@ -37,8 +37,8 @@ class AlsFitted(Record):
 def fit_als(arguments: FitAls) -> AlsFitted:
     """Fit the factors and publish them as the preset's model `als_PRESET`."""
     from kraft.engine import frames
-    from kraft.models.als import fit
-    from kraft.models.interactions import Log
+    from kraft.models.als.fit import fit
+    from kraft.models.als.log_matrix import Log
     from kraft.models.positives import naming_threshold
 
     settings = arguments.settings
@@ -96,9 +96,9 @@ def _counts(settings: Settings, store: Store, folder: Path, name: str) -> Callab
     """
 
     def make() -> Path:
-        from kraft.engine.builder import Builder
-        from kraft.engine.session import open_session
-        from kraft.engine.sources import Parquet, Source
+        from kraft.engine.sql.builder import Builder
+        from kraft.engine.sql.session import open_session
+        from kraft.engine.sql.sources import Parquet, Source
 
         known: dict[str, Source] = {
             part: Parquet(store.table(part)) for part in ("interactions_train", "user_index", "item_index")

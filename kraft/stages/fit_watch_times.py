@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kraft.artifacts import WATCH_TIME
-from kraft.engine.budget import peak_bytes
-from kraft.engine.progress import Progress
-from kraft.engine.stage import Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import watch_time_recipe
 from kraft.stages.preset import history_store, preset_of
 
 if TYPE_CHECKING:
-    from kraft.models.time_pages import TimePages
-    from kraft.models.watch_time_model import Index
+    from kraft.models.watch_time.log_matrix import TimePages
+    from kraft.models.watch_time.model import Index
 
 Period = Literal["train", "history"]
 
@@ -50,7 +50,7 @@ def store_of(period: Period, store: Store) -> Store:
 @stage(FitWatchTimes, WatchTimesFitted)
 def fit_watch_times(arguments: FitWatchTimes) -> WatchTimesFitted:
     """Fit each model and publish it as `watch_time` of its store."""
-    from kraft.models.time_pages import TimePages
+    from kraft.models.watch_time.log_matrix import TimePages
 
     settings = arguments.settings
     main = Store(settings.work)
@@ -71,8 +71,8 @@ def _fit(
     main: Store, store: Store, folder: Path, pages: "tuple[TimePages, TimePages, Index]", settings: Settings
 ) -> WatchTimesFitted:
     """Fit the model of one store and publish it."""
-    from kraft.models import watch_time
-    from kraft.models.video_prior import read_attributes
+    from kraft.models.watch_time import fit as watch_time
+    from kraft.models.watch_time.video_prior import read_attributes
 
     chosen = preset_of(settings).watch_time
     assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from kraft import columns
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.given import ID, TIME
-from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet, RawFile, Source, Span
-from kraft.engine.store import Store
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.given import ID, TIME
+from kraft.engine.sql.session import open_session
+from kraft.engine.sql.sources import Parquet, RawFile, Source, Span
+from kraft.engine.workspace.store import Store
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of
 

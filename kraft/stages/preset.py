@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraft import columns
 from kraft.artifacts import ALS, RANKER, WATCH_TIME, artifact_name
-from kraft.data.losses import TEST_ROWS
-from kraft.engine.store import FIT, Store
+from kraft.engine.workspace.store import FIT, Store
+from kraft.logs.losses import TEST_ROWS
 from kraft.settings import AlsSettings, RankerSettings, Settings, StackingSettings, WatchTimeSettings
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kraft.models.factors import Factors
-    from kraft.models.feature_table import FeatureTable
-    from kraft.models.validation import SplitRows
-    from kraft.models.watch_time_model import WatchTimeModel
+    from kraft.models.als.factors import Factors
+    from kraft.models.features.feature_table import FeatureTable
+    from kraft.models.ranker.validation import SplitRows
+    from kraft.models.watch_time.model import WatchTimeModel
 
     CompletingModel = Factors | WatchTimeModel
     """What completes stored features to feature vectors."""
@@ -169,13 +169,13 @@ class _Documented(Preset):
         return store
 
     def load_model(self, store: Store) -> "CompletingModel":
-        from kraft.models.factors import Factors
+        from kraft.models.als.factors import Factors
 
         return Factors.load(store.trusted(self.artifact(ALS)))
 
     def rows(self, table: Path, model: "CompletingModel", settings: Settings) -> "FeatureTable[Any]":
-        from kraft.models.factors import Factors
-        from kraft.models.features import FeatureRows
+        from kraft.models.als.factors import Factors
+        from kraft.models.features.documented import FeatureRows
 
         assert isinstance(model, Factors)  # noqa: S101 - `load_model` made it
         return FeatureRows(table, model.user, model.item)
@@ -186,7 +186,7 @@ class _Documented(Preset):
         labels: "npt.NDArray[np.bool_]",
         chosen: RankerSettings,
     ) -> "SplitRows":
-        from kraft.models.validation_stage import random_rows_apart
+        from kraft.models.ranker.validation_process import random_rows_apart
 
         return random_rows_apart(labels, chosen.validation_fraction, chosen.seed)
 
@@ -222,13 +222,13 @@ class _Kraft(Preset):
         return history_store(store)
 
     def load_model(self, store: Store) -> "CompletingModel":
-        from kraft.models.watch_time_model import WatchTimeModel
+        from kraft.models.watch_time.model import WatchTimeModel
 
         return WatchTimeModel.load(store.trusted(WATCH_TIME))
 
     def rows(self, table: Path, model: "CompletingModel", settings: Settings) -> "FeatureTable[Any]":
-        from kraft.models.pair_rows import PairRows
-        from kraft.models.watch_time_model import WatchTimeModel
+        from kraft.models.features.pairs import PairRows
+        from kraft.models.watch_time.model import WatchTimeModel
 
         assert isinstance(model, WatchTimeModel)  # noqa: S101 - `load_model` made it
         return PairRows(table, model, settings.without)
@@ -238,7 +238,7 @@ class _Kraft(Preset):
     ) -> "SplitRows":
         import numpy as np
 
-        from kraft.models.validation import latest_rows
+        from kraft.models.ranker.validation import latest_rows
 
         return latest_rows(
             labels,

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from kraft.engine.budget import peak_bytes
-from kraft.engine.progress import Progress
-from kraft.engine.stage import THRIFTY, Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.score import export
 

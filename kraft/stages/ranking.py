@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kraft import columns
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
 from kraft.models.candidates import names_of
-from kraft.models.diversity import UNKNOWN, Content, pool_size, rerank
+from kraft.models.rerank import UNKNOWN, Content, pool_size, rerank
 from kraft.settings import Settings
 from kraft.stages.given_pairs import write_features
 from kraft.stages.score import ScoreTable, score_table

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kraft import columns
 from kraft.artifacts import ALS, WATCH_TIME
-from kraft.engine.budget import Budget, peak_bytes
-from kraft.engine.stage import STREAMING, Record, stage
-from kraft.engine.store import Store, write_whole
+from kraft.engine.process.memory import Budget, peak_bytes
+from kraft.engine.process.stage import STREAMING, Record, stage
+from kraft.engine.workspace.store import Store, write_whole
 from kraft.errors import InputError
 from kraft.settings import MIB, Settings
 from kraft.stages.preset import preset_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kraft.engine.ids import GivenIds
+    from kraft.engine.sql.ids import GivenIds
     from kraft.models.candidates.catalogue import Catalogue
     from kraft.models.candidates.retrieval import Choice, Users
     from kraft.models.candidates.sources import Source
@@ -107,9 +107,9 @@ def retrieve_candidates(
 
 def make_sources(store: Store, settings: Settings, catalogue: "Catalogue") -> "dict[str, Source]":
     """The sources of the preset, by name, in the order of `candidates.SHARES`."""
+    from kraft.models.als.factors import Factors
     from kraft.models.candidates.sources import Als, Categories, Similar, WatchTime, new, popular
-    from kraft.models.factors import Factors
-    from kraft.models.watch_time_model import WatchTimeModel
+    from kraft.models.watch_time.model import WatchTimeModel
 
     preset = preset_of(settings)
     factors = Factors.load(store.trusted(preset.artifact(ALS)), mmap=True)
@@ -166,8 +166,8 @@ def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -
 
 
 def _given(path: Path, column: str, store: Store, settings: Settings) -> "GivenIds":
-    from kraft.engine.ids import read_ids
-    from kraft.engine.session import open_session
+    from kraft.engine.sql.ids import read_ids
+    from kraft.engine.sql.session import open_session
 
     with (
         store.scratch() as folder,

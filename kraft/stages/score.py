@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kraft import columns
 from kraft.artifacts import RANKER, SCORES
-from kraft.engine.budget import Budget, peak_bytes
 from kraft.engine.outputs import TableFormat, table_format
-from kraft.engine.progress import Progress
-from kraft.engine.stage import THRIFTY, Record, stage
-from kraft.engine.store import Store, write_whole
+from kraft.engine.process.memory import Budget, peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.workspace.store import Store, write_whole
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import scores_recipe
 from kraft.stages.preset import preset_of
 
 if TYPE_CHECKING:
-    from kraft.engine.builder import Builder
+    from kraft.engine.sql.builder import Builder
 
 ScoreTable = Callable[[Settings, Store, Path, Path, Progress], int]
 """As `score_table`, the single machine's."""
@@ -80,7 +80,8 @@ class ScoresExported(Record):
 
 def score_table(settings: Settings, store: Store, features: Path, target: Path, progress: Progress) -> int:
     """Write the ranker's score of every row of a table of features (`given_pairs`); returns the rows."""
-    from kraft.models import ranker, scoring
+    from kraft.models.ranker import scoring
+    from kraft.models.ranker import training as ranker
 
     preset = preset_of(settings)
     model = ranker.load(store.trusted(preset.artifact(RANKER)))
@@ -156,8 +157,8 @@ def score_given_pairs(
     import polars as pl
 
     from kraft.engine import frames
-    from kraft.engine.given import PLACE, GivenFile
-    from kraft.engine.session import open_session
+    from kraft.engine.sql.given import PLACE, GivenFile
+    from kraft.engine.sql.session import open_session
     from kraft.models.cold_pairs import count_cold
     from kraft.stages.given_pairs import PAIRS, write_features
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from kraft.engine.progress import QUIET, Progress
-from kraft.engine.stage import PARALLEL, Record, stage
+from kraft.engine.process.progress import QUIET, Progress
+from kraft.engine.process.stage import PARALLEL, Record, stage
 
 
 class Synthesize(Record):
-    """What `synthesize_log` is asked; each field as `kraft.data.twin.synthesize` has it, which has the defaults too."""
+    """What `synthesize_log` is asked; each field as `kraft.logs.synthetic.synthesize` has it, and by default as there."""
 
     to: Path
     users: int | None = None
@@ -32,7 +32,7 @@ class Synthesized(Record):
 @stage(Synthesize, Synthesized, PARALLEL)
 def synthesize_log(arguments: Synthesize) -> Synthesized:
     """Write a synthetic log into a folder."""
-    from kraft.data.twin import synthesize
+    from kraft.logs.synthetic import synthesize
 
     chosen = arguments.model_dump(exclude={"to", "verbosity"}, exclude_none=True)
     summary = synthesize(arguments.to, **chosen, progress=Progress(arguments.verbosity))

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from kraft.artifacts import TRAINING_SAMPLE
-from kraft.data.aside import Aside, publish
-from kraft.data.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
-from kraft.data.read_files import ReadFiles, read_files
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.queries import all_queries
-from kraft.engine.session import Connection, open_session
-from kraft.engine.sources import AbsentFile, Parquet, RawFile, Source, paths_of
-from kraft.engine.states import CATALOG
-from kraft.engine.store import FIT, Store
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.quarantine.rejected_rows import Aside, publish
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.sql.session import Connection, open_session
+from kraft.engine.sql.sources import AbsentFile, Parquet, RawFile, Source, paths_of
+from kraft.engine.workspace.snapshots import CATALOG
+from kraft.engine.workspace.store import FIT, Store
 from kraft.errors import InputError, KraftError, add_notes
+from kraft.logs.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
+from kraft.logs.read_files import ReadFiles, read_files
 from kraft.settings import Settings, StackingSettings
 from kraft.stages.build_tables import BuildTables, TableBuilt, TablesBuilt
 from kraft.stages.preset import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES, history_store, preset_of

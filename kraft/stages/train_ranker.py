@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kraft.artifacts import RANKER, TRAINING_SAMPLE
 from kraft.columns import POSITIVE_INTERACTION
-from kraft.engine.budget import peak_bytes
-from kraft.engine.progress import Progress
-from kraft.engine.stage import THRIFTY, Record, stage
-from kraft.engine.store import Store
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.progress import Progress
+from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import ranker_recipe
 from kraft.stages.preset import preset_of, ranker_settings
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kraft.models.feature_table import FeatureTable
-    from kraft.models.ranker import TrainedRanker
+    from kraft.models.features.feature_table import FeatureTable
+    from kraft.models.ranker.training import TrainedRanker
 
 
 class TrainRanker(Record):
@@ -30,7 +30,7 @@ class TrainRanker(Record):
 
 
 class RankerTrained(Record):
-    """What `train_ranker` made; each field as in `kraft.models.ranker.RankerRecord`."""
+    """What `train_ranker` made; each field as in `kraft.models.ranker.training.RankerRecord`."""
 
     best_iteration: int
     rounds_run: int
@@ -59,8 +59,8 @@ class Sample(NamedTuple):
 @stage(TrainRanker, RankerTrained, THRIFTY)
 def train_ranker(arguments: TrainRanker) -> RankerTrained:
     """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
-    from kraft.models import ranker
     from kraft.models.positives import naming_threshold
+    from kraft.models.ranker import training as ranker
 
     settings = arguments.settings
     preset, chosen = preset_of(settings), ranker_settings(settings)

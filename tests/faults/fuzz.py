@@ -23,15 +23,15 @@ from faults.making import NASTY, csv_bytes, drive, harmed, harms, limited, one_o
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from kraft.data.aside import Aside
-from kraft.data.contracts import CATEGORIES, INTERACTION_COLUMNS
-from kraft.engine.budget import LEAST_LIMIT, Budget
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
-from kraft.engine.sources import RawFile
-from kraft.engine.store import Store
+from kraft.engine.process.memory import LEAST_LIMIT, Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.quarantine.rejected_rows import Aside
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.session import open_session
+from kraft.engine.sql.sources import RawFile
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
+from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS
 
 TABLES = {"log": ("interactions", "raw_interactions"), "videos": ("video_metadata", "raw_item_categories")}
 """Kind of file -> the table that is made of it, and its logical name."""

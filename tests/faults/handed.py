@@ -17,8 +17,8 @@ from faults.job import environment, make_twin
 from faults.making import NASTY, csv_bytes, harmed, harms, limited, one_of
 from hypothesis import strategies as st
 
-from kraft.engine.given import PLACE, GivenFile
-from kraft.engine.ids import read_ids
+from kraft.engine.sql.given import PLACE, GivenFile
+from kraft.engine.sql.ids import read_ids
 from kraft.errors import InputError
 from kraft.evaluation.baselines import SCORED
 from kraft.stages.given_pairs import PAIRS

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kraft.benchmark.training_cost import trees
-from kraft.models.ranker import MODEL_FILE
+from kraft.models.ranker.training import MODEL_FILE
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
@@ -73,8 +73,8 @@ class Job:
         for pid in _members(self.pid):
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if b"kraft.engine.isolation" in words:
-                    found[pid] = words[words.index(b"kraft.engine.isolation") + 2].decode()
+                if b"kraft.engine.process.worker" in words:
+                    found[pid] = words[words.index(b"kraft.engine.process.worker") + 2].decode()
         return found
 
     def orphans(self, seconds):

@@ -6,7 +6,7 @@ Run with `python -m faults.whole`, the folder `tests` on PYTHONPATH.
 import json
 
 from jobs._command import run
-from kraft.engine.store import write_whole
+from kraft.engine.workspace.store import write_whole
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, recommend
 from kraft.settings import OutputFolder, Settings

@@ -20,11 +20,11 @@ from kraft.benchmark.parity import compare
 from kraft.benchmark.runner import module
 from kraft.benchmark.setup import Setup
 from kraft.columns import CATEGORICAL_FEATURES, ranker_features
-from kraft.data.twin import synthesize
-from kraft.engine.progress import QUIET, Progress
-from kraft.engine.store import Store
-from kraft.models.factors import Factors
-from kraft.models.features import FeatureRows
+from kraft.engine.process.progress import QUIET, Progress
+from kraft.engine.workspace.store import Store
+from kraft.logs.synthetic import synthesize
+from kraft.models.als.factors import Factors
+from kraft.models.features.documented import FeatureRows
 from kraft.settings import MIB
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ import pytest
 from browser import PAPER, look_at
 from commands import run
 
-from kraft.engine.store import Store
-from kraft.models import ranker
+from kraft.engine.workspace.store import Store
+from kraft.models.ranker import training as ranker
 from kraft.report.evaluation import model
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of

@@ -11,8 +11,8 @@ import pytest
 from faults import kill, space, stop
 from faults.job import ROUNDS, Job, environment, hashes, leftovers
 
-from kraft.engine.locks import hold
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.locks import hold
 
 pytestmark = pytest.mark.slow
 

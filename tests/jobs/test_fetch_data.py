@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from loopback_server import Answer, FaultyServer
 
-from kraft.data.archive.unpack import REQUIRED
+from kraft.logs.download.unpack import REQUIRED
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ import pytest
 from spilling import AMPLE, LOOK, Share
 
 from kraft.benchmark.process_monitor import SpillMonitor
-from kraft.engine.budget import LEAST_LIMIT
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
-from kraft.evaluation.judging import BASE_TABLES
+from kraft.engine.process.memory import LEAST_LIMIT
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.session import open_session
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
+from kraft.evaluation.evaluator import BASE_TABLES
 from kraft.settings import MIB
 
 USERS, VIDEOS = 4_000, 600

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from kraft import columns
-from kraft.models import ranker
-from kraft.models.features import FeatureRows
-from kraft.models.validation import random_rows
+from kraft.models.features.documented import FeatureRows
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 20_000, 100, 300, 16
@@ -121,10 +121,10 @@ TRAIN_IN_A_CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.models import ranker
-from kraft.models.features import FeatureRows
-from kraft.models.validation import random_rows
+from kraft.models.features.documented import FeatureRows
+from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS
 
 factors = [np.random.default_rng(1).normal(size=(300, 64)).astype(np.float32) for _ in range(2)]

@@ -10,12 +10,12 @@ from small_log import Row, write_raw
 from spilling import AMPLE, LOOK, Share
 
 from kraft.benchmark.process_monitor import SpillMonitor
-from kraft.data.contracts import resolve
-from kraft.engine.budget import LEAST_LIMIT
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.session import open_session
-from kraft.engine.store import Store
+from kraft.engine.process.memory import LEAST_LIMIT
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.session import open_session
+from kraft.engine.workspace.store import Store
+from kraft.logs.contracts import resolve
 from kraft.settings import MIB, Settings
 from kraft.stages.preset import PRESETS
 

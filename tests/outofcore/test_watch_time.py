@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.models import watch_time
-from kraft.models.time_pages import TimePages
-from kraft.models.video_prior import VideoAttributes
+from kraft.models.watch_time.log_matrix import TimePages
+from kraft.models.watch_time.video_prior import VideoAttributes
 from kraft.settings import WatchTimeSettings
 
 folder = Path(sys.argv[1])

@@ -10,12 +10,12 @@ from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kraft.models.als.factors import Factors
 from kraft.models.candidates.blocks import Tables, candidates, everything
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Als, Categories, Similar, new, popular
 from kraft.models.candidates.top import best
 from kraft.models.candidates.user_rows import UserRows
-from kraft.models.factors import Factors
 
 laws = settings(max_examples=examples(40), deadline=None)
 

@@ -5,7 +5,7 @@ import random
 import duckdb
 import pytest
 
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
 
 ROWS = 20_000
 SELECT = all_queries()["label_sample"].text

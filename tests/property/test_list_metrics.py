@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sql_schemas import SOURCES, create_empty, schema_of
 
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
 
 ITEMS = 14
 """Videos of the catalogue; those beyond the first `WARM` are in no train pair."""

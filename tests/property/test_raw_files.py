@@ -4,8 +4,8 @@ import pytest
 from faults import fuzz
 from faults.handed import COLUMNS, HandedBench, Made
 
-from kraft.engine import rejects
-from kraft.engine.given import GivenFile
+from kraft.engine.quarantine import screening as rejects
+from kraft.engine.sql.given import GivenFile
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_log import Row, log_rows, run_build, write_raw
 
-from kraft.data.contracts import INTERACTION_COLUMNS
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
+from kraft.logs.contracts import INTERACTION_COLUMNS
 
 CHAIN = ("interactions", "split", "interactions_train", "user_index", "interactions_test")
 # Few values of each, so that ties, repeats and exact copies are common.

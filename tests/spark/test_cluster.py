@@ -11,8 +11,8 @@ import pytest
 from commands import run
 from same_tables import assert_same_tables
 
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
 from kraft.errors import MachineError
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, recommend

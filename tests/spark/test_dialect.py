@@ -5,7 +5,7 @@ import doctest
 import pytest
 from matching import exactly
 
-from kraft.engine.queries import Query
+from kraft.engine.sql.queries import Query
 from kraft.errors import QueryError
 from kraft.spark import dialect
 
@@ -27,7 +27,7 @@ def test_counts_are_as_wide_as_duckdbs():
 
 
 def test_messages_name_the_file_that_is_at_fault(spark, connection, store):
-    from kraft.engine.progress import Progress  # noqa: PLC0415
+    from kraft.engine.process.progress import Progress  # noqa: PLC0415
     from kraft.spark.builder import SparkBuilder  # noqa: PLC0415
 
     builder = SparkBuilder(connection, store, {}, {}, Progress(-1), spark=spark)

@@ -9,10 +9,10 @@ from same_tables import assert_same_tables
 from spark_world import BROKEN, OTHERWISE, SETTINGS, World
 from sql_schemas import schema_of
 
-from kraft.engine.progress import Progress
-from kraft.engine.queries import all_queries
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.dialect import respelled
 from kraft.spark.parts import write_table

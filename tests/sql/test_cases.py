@@ -26,8 +26,8 @@ import duckdb
 import pytest
 from sql_schemas import create_empty, schema_of
 
-from kraft.engine.queries import all_queries
-from kraft.engine.session import prepare
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.sql.session import prepare
 
 CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*/*/*.toml"))

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from sql_schemas import OUTSIDE, schema_of
 
-from kraft.engine.queries import SQL_FOLDER, all_queries, used_parameters
+from kraft.engine.sql.queries import SQL_FOLDER, all_queries, used_parameters
 
 QUERIES = all_queries()
 MOST_LINES = 60

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from sql_schemas import create_empty
 
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
 
 
 def rows_of(table, parameters, **inputs):

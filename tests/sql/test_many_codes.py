@@ -8,8 +8,8 @@ import pytest
 from small_log import log_rows, run_build, write_raw
 
 from kraft.columns import ONEHOT_FEATURES
-from kraft.data.contracts import OPTIONAL
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
+from kraft.logs.contracts import OPTIONAL
 
 MANY = 40_000
 """More than 32,767."""

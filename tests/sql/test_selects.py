@@ -7,13 +7,13 @@ import pytest
 from small_log import log_rows, run_build, write_raw
 from spark_world import OTHERWISE, SETTINGS, World
 
-from kraft.data.contracts import resolve
-from kraft.engine import spans
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.queries import all_queries
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql import chunks as spans
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
+from kraft.logs.contracts import resolve
 from kraft.settings import Settings
 from kraft.stages.preset import DETAIL_TABLES
 

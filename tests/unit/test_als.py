@@ -13,12 +13,13 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from kraft.engine.pages import PagedArray
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.memmap import PagedArray
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError, KraftError
-from kraft.models import als, dense_als
-from kraft.models.factors import Factors, IndexOutOfFactors, gather_factors
-from kraft.models.interactions import CsrPages, DensePages, Log
+from kraft.models.als import dense as dense_als
+from kraft.models.als import fit as als
+from kraft.models.als.factors import Factors, IndexOutOfFactors, gather_factors
+from kraft.models.als.log_matrix import CsrPages, DensePages, Log
 from kraft.settings import AlsSettings
 
 SETTINGS = AlsSettings(factors=8, regularization=0.01, iterations=6, seed=42, store_zeros=True)
@@ -258,9 +259,9 @@ def test_a_fresh_process_limits_implicits_own_blas_too(tables, tmp_path):
     # scipy's BLAS is loaded with implicit, after NumPy's; implicit warns where it may use several threads.
     code = f"""
 from pathlib import Path
-from kraft.engine.pages import PagedArray
-from kraft.engine.progress import Progress
-from kraft.models.als import fit
+from kraft.engine.process.memmap import PagedArray
+from kraft.engine.process.progress import Progress
+from kraft.models.als.fit import fit
 from kraft.settings import AlsSettings
 by_user, by_item, scratch = map(Path, {[str(path) for path in (*tables, tmp_path)]})
 settings = AlsSettings(**{SETTINGS.model_dump()})

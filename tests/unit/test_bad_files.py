@@ -16,8 +16,8 @@ import pytest
 from matching import exactly
 from small_log import log_rows, run_build, write_raw
 
-from kraft.engine.builder import Builder
-from kraft.engine.store import Store
+from kraft.engine.sql.builder import Builder
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 
 TABLES = ["user_features", "video_metadata", "item_days", "friends", "video_details", "interactions", "split"]

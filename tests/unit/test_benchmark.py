@@ -13,7 +13,7 @@ from kraft.benchmark import limit, measure_process, pages, parity, results, runn
 from kraft.benchmark.process_monitor import Monitor
 from kraft.benchmark.report import Report, Table, at_least, at_most, check, machine, median_of, ratio_of
 from kraft.benchmark.setup import Setup, library_files, raw_folder
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError, MachineError
 
 MIB = 1024**2

@@ -11,9 +11,9 @@ from kraft.benchmark import engines, measure_process
 from kraft.benchmark.engines import Plan
 from kraft.benchmark.process_monitor import ProcessMonitor
 from kraft.benchmark.setup import Setup
-from kraft.data.twin import synthesize
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError
+from kraft.logs.synthetic import synthesize
 
 MIB = 1024**2
 HAS_SPARK = all(map(importlib.util.find_spec, ("pyspark", "sqlglot"))) and shutil.which("java") is not None

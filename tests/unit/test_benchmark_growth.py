@@ -10,7 +10,7 @@ from kraft.benchmark import growth, report
 from kraft.benchmark.growth import Plan, exponent, fit
 from kraft.benchmark.measure_process import Measured
 from kraft.benchmark.setup import Setup
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.progress import QUIET, Progress
 
 MIB = 1024**2
 PLAN = Plan([1, 4], ["csv"], 20, 50, twin_seed=3, preset="kraft", until="recommend", rounds=None, repeats=3)

@@ -1,9 +1,9 @@
-"""`kraft.engine.budget`: the shares of the limit, and what was used."""
+"""`kraft.engine.process.memory`: the shares of the limit, and what was used."""
 
 import pytest
 from matching import exactly
 
-from kraft.engine.budget import LEAST_LIMIT, Budget, mib, peak_bytes
+from kraft.engine.process.memory import LEAST_LIMIT, Budget, mib, peak_bytes
 from kraft.errors import InputError
 from kraft.settings import MIB
 

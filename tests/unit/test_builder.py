@@ -1,4 +1,4 @@
-"""`kraft.engine.builder`: only what is out of date is built, and nothing that fails a check is published."""
+"""`kraft.engine.sql.builder`: only what is out of date is built, and nothing that fails a check is published."""
 
 import dataclasses
 import json
@@ -10,15 +10,15 @@ from matching import exactly
 from small_log import Row, log_rows, log_text, run_build, write_raw
 from sql_schemas import schema_of
 
-from kraft.data.contracts import resolve
-from kraft.engine import builder as builder_module
-from kraft.engine import queries
-from kraft.engine import store as store_module
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.queries import all_queries
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql import builder as builder_module
+from kraft.engine.sql import queries
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.workspace import store as store_module
+from kraft.engine.workspace.store import Store
 from kraft.errors import EngineError, InputError, MachineError, QueryError
+from kraft.logs.contracts import resolve
 from kraft.settings import Settings
 from kraft.stages.preset import DOCUMENTED
 

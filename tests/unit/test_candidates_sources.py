@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from kraft.models.als.factors import Factors
 from kraft.models.candidates import sources
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Als, Block, Categories, Ranked, Similar, WatchTime, new, popular
 from kraft.models.candidates.user_rows import Rows
-from kraft.models.factors import Factors
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.models.watch_time.model import WatchTimeModel
 
 NAN = float("nan")
 

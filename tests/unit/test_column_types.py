@@ -1,4 +1,4 @@
-"""`kraft.engine.column_types`: a Parquet column of the wrong type is told as such, not as bad rows."""
+"""`kraft.engine.sql.column_types`: a Parquet column of the wrong type is told as such, not as bad rows."""
 
 import datetime as dt
 import uuid

@@ -1,13 +1,13 @@
-"""`kraft.data.contracts`: where the raw files are found, and what they are told to lack."""
+"""`kraft.logs.contracts`: where the raw files are found, and what they are told to lack."""
 
 import pytest
 from matching import exactly
 from small_log import log_rows, log_text, run_build, write_raw
 
-from kraft.data.contracts import resolve
-from kraft.data.places import PLACES, find_folder
-from kraft.engine.sources import AbsentFile
+from kraft.engine.sql.sources import AbsentFile
 from kraft.errors import InputError
+from kraft.logs.contracts import resolve
+from kraft.logs.files import PLACES, find_folder
 from kraft.stages.preset import DETAIL_TABLES
 
 CAPTIONS = (

@@ -1,12 +1,12 @@
-"""`kraft.models.diversity`: maximal marginal relevance against the definition, one user at a time."""
+"""`kraft.models.rerank`: maximal marginal relevance against the definition, one user at a time."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraft.models import diversity as diversity_module
-from kraft.models.diversity import UNKNOWN, Content, pool_size, rerank
+from kraft.models import rerank as diversity_module
+from kraft.models.rerank import UNKNOWN, Content, pool_size, rerank
 
 CONTENT = Content(
     categories=np.array([[1, 2, -1], [1, 2, -1], [1, 3, -1], [4, -1, -1], [-1, -1, -1], [-1, -1, -1]]),

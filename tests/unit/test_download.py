@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback_server import Answer, FaultyServer
 
-from kraft.data.archive import headers
-from kraft.data.archive.download import LARGEST_DOWNLOAD, download
-from kraft.data.archive.part import Origin, Source
-from kraft.data.archive.patience import Patience
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import DownloadError, InputError, MachineError
+from kraft.logs.download import headers
+from kraft.logs.download.partial_file import Origin, Source
+from kraft.logs.download.retry import Patience
+from kraft.logs.download.transfer import LARGEST_DOWNLOAD, download
 
 BODY = random.Random(1).randbytes(300_000)
 ATTEMPTS = 4
@@ -346,7 +346,7 @@ def test_a_file_announced_too_large_is_not_begun(fetch, target):
 
 
 def test_a_body_without_end_is_given_up(fetch, target, monkeypatch):
-    monkeypatch.setattr("kraft.data.archive.download.LARGEST_DOWNLOAD", 200_000)
+    monkeypatch.setattr("kraft.logs.download.transfer.LARGEST_DOWNLOAD", 200_000)
     with (
         FaultyServer(BODY, [Answer(headers={"Content-Length": ""})]) as server,
         pytest.raises(DownloadError, match=r"more than 0\.2 MiB"),

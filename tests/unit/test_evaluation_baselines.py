@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kraft.engine.sources import Parquet
+from kraft.engine.sql.sources import Parquet
 from kraft.errors import InputError
 from kraft.evaluation.baselines import LEAST_SCORE, ScoreColumn, score_file, write_factor_scores
 

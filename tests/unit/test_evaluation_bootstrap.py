@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from kraft.evaluation import bootstrap
-from kraft.evaluation.bootstrap import BINS, Estimate, Resampled, Resamples, aucs, cell_of
+from kraft.evaluation import intervals as bootstrap
+from kraft.evaluation.intervals import BINS, Estimate, Resampled, Resamples, aucs, cell_of
 
 FOLDER = TemporaryDirectory()
 """Removed at the end of the process."""

@@ -7,14 +7,15 @@ import polars as pl
 import pytest
 
 from kraft import columns
-from kraft.engine.progress import Progress
-from kraft.engine.queries import all_queries
-from kraft.models import explaining, ranker
-from kraft.models.explaining import OWN_TEXTS, Explanation, Part, meaning, parts_of, value_text
-from kraft.models.features import FeatureRows
-from kraft.models.pair_rows import PairRows
-from kraft.models.validation import random_rows
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.queries import all_queries
+from kraft.models.features.documented import FeatureRows
+from kraft.models.features.pairs import PairRows
+from kraft.models.ranker import explain as explaining
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.explain import OWN_TEXTS, Explanation, Part, meaning, parts_of, value_text
+from kraft.models.ranker.validation import random_rows
+from kraft.models.watch_time.model import WatchTimeModel
 from kraft.stages.explanations import explain_rows
 from kraft.stages.preset import PRESETS
 

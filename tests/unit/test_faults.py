@@ -1,4 +1,4 @@
-"""`kraft.engine.faults`: what the machine does to a job, in words; and what is no fault of the machine's."""
+"""`kraft.engine.process.os_errors`: what the machine does to a job, in words; and what is no fault of the machine's."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ import lightgbm
 import polars as pl
 import pytest
 
-from kraft.engine.faults import explained
+from kraft.engine.process.os_errors import explained
 from kraft.errors import InputError, MachineError
 
 SPACE = "Free some disk space, or give a --work folder on a larger disk. Nothing was published."

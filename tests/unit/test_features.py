@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from kraft import columns
 from kraft.errors import InputError
-from kraft.models.feature_table import RowSequence
-from kraft.models.features import FeatureRows
+from kraft.models.features.documented import FeatureRows
+from kraft.models.features.feature_table import RowSequence
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 1000, 30, 50, 3
 

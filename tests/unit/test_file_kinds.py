@@ -1,4 +1,4 @@
-"""`kraft.engine.file_kinds`: a file that is not what its name says, and what to do with it."""
+"""`kraft.engine.sql.file_kinds`: a file that is not what its name says, and what to do with it."""
 
 import bz2
 import gzip
@@ -14,9 +14,9 @@ import pytest
 from matching import exactly
 from small_log import LOG_HEADER
 
-from kraft.data.contracts import INTERACTION_COLUMNS
-from kraft.engine.sources import RawFile
+from kraft.engine.sql.sources import RawFile
 from kraft.errors import InputError
+from kraft.logs.contracts import INTERACTION_COLUMNS
 
 TEXT = LOG_HEADER + "\n1,2,3,4,,20200705,5,0.75\n"
 

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from matching import exactly
 
-from kraft.engine import given
-from kraft.engine.given import FINITE, ID, PLACE, TIME, GivenFile
-from kraft.engine.ids import read_ids
+from kraft.engine.sql import given
+from kraft.engine.sql.given import FINITE, ID, PLACE, TIME, GivenFile
+from kraft.engine.sql.ids import read_ids
 from kraft.errors import InputError
 
 PAIRS = {"user_id": ID, "item_id": ID, "timestamp": TIME}

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from kraft.engine.isolation import ENVIRONMENT
+from kraft.engine.process.worker import ENVIRONMENT
 
 HELD = """
 import re
 from pathlib import Path
-from kraft.engine.heap import give_back
+from kraft.engine.process.malloc_trim import give_back
 
 def resident():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kraft.errors import InputError
-from kraft.models import interactions
-from kraft.models.interactions import CountFacts, CsrPages, DensePages, Log, inspect_counts, read_batches
+from kraft.models.als import log_matrix as interactions
+from kraft.models.als.log_matrix import CountFacts, CsrPages, DensePages, Log, inspect_counts, read_batches
 
 NAMES = ("user_index", "item_index", "positive_count")
 

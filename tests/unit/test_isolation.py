@@ -1,4 +1,4 @@
-"""`kraft.engine.isolation`: what crosses from a stage's process to the job's, and how each end is told."""
+"""`kraft.engine.process.worker`: what crosses from a stage's process to the job's, and how each end is told."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from stages import Asked, crash, die, echo, fail, fill, leave, streaming_echo, thrifty_echo, to_numpy
 
 from kraft import errors
-from kraft.engine.isolation import run, run_here
+from kraft.engine.process.worker import run, run_here
 from kraft.errors import KraftError, MachineError
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ def test_peak_is_the_stages_own():
     # The kernel counts from before the process became Python, so that this one's size would be the least it
     # reports: a small process asks instead.
     code = (
-        "import json; from kraft.engine.isolation import run; from stages import Asked, grow\n"
+        "import json; from kraft.engine.process.worker import run; from stages import Asked, grow\n"
         f"sizes = [{400 * MIB}, 1]\n"
         "print(json.dumps([run(grow, Asked(number=size)).peak_bytes for size in sizes]))"
     )
@@ -128,10 +128,10 @@ def test_stopped_job_takes_its_stage_along(tmp_path, signum, code):
     """A stage that does not listen is killed, not left behind."""
     started = tmp_path / "started"
     job = (
-        "import jobs._command, kraft.engine.isolation; from stages import Asked, wait\n"
+        "import jobs._command, kraft.engine.process.worker; from stages import Asked, wait\n"
         "from jobs.build_features import Options\n"
         f"asked = Asked(path={str(started)!r})\n"
-        "jobs._command.run(Options, lambda _: kraft.engine.isolation.run(wait, asked) and 0)"
+        "jobs._command.run(Options, lambda _: kraft.engine.process.worker.run(wait, asked) and 0)"
     )
     process = subprocess.Popen([sys.executable, "-c", job], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30

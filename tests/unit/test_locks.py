@@ -1,4 +1,4 @@
-"""`kraft.engine.locks`: one job a work folder, and what dead ones leave is cleared away."""
+"""`kraft.engine.workspace.locks`: one job a work folder, and what dead ones leave is cleared away."""
 
 import fcntl
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from matching import exactly
 
-from kraft.engine.locks import held_draft, held_folder, hold, sweep
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.locks import held_draft, held_folder, hold, sweep
 from kraft.errors import MachineError
 
 HOLDER = (
     "import sys, time; from pathlib import Path\n"
-    "from kraft.engine.locks import hold\n"
-    "from kraft.engine.progress import Progress\n"
+    "from kraft.engine.workspace.locks import hold\n"
+    "from kraft.engine.process.progress import Progress\n"
     "with hold(Path(sys.argv[1]), Progress(-1)):\n"
     "    print('held', flush=True); sys.stdin.read()"
 )
@@ -84,8 +84,8 @@ def test_stage_that_outlives_its_job_keeps_it_until_its_end(tmp_path, monkeypatc
     started = tmp_path / "started"
     job = (
         "from pathlib import Path; from stages import Asked, wait\n"
-        "from kraft.engine.isolation import run; from kraft.engine.locks import hold\n"
-        "from kraft.engine.progress import Progress\n"
+        "from kraft.engine.process.worker import run; from kraft.engine.workspace.locks import hold\n"
+        "from kraft.engine.process.progress import Progress\n"
         f"with hold(Path({str(tmp_path)!r}), Progress(-1)) as lock:\n"
         f"    run(wait, Asked(path={str(started)!r}), lock=lock)"
     )
@@ -130,7 +130,7 @@ def test_folder_that_a_sweep_took_in_the_making_is_made_again(tmp_path, monkeypa
             sweep(tmp_path)
         real(handle, how)
 
-    monkeypatch.setattr("kraft.engine.locks.fcntl.flock", flock)
+    monkeypatch.setattr("kraft.engine.workspace.locks.fcntl.flock", flock)
     with held_folder(tmp_path, "job-") as folder:
         assert folder.is_dir()
 

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from small_log import Row, log_rows, log_text, run_build, write_raw
 
-from kraft.data import losses
-from kraft.engine.rejects import hold_share
+from kraft.engine.quarantine.screening import hold_share
 from kraft.errors import InputError
+from kraft.logs import losses
 from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 # What needs Spark, or is the benchmark's opponent, is not there in every environment.
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for room in ("jobs", "kraft/data", "kraft/engine", "kraft/evaluation", "kraft/models", "kraft/report")
+    for room in ("jobs", "kraft/logs", "kraft/engine", "kraft/evaluation", "kraft/models", "kraft/report")
     for path in sorted((ROOT / room).rglob("*.py"))
     if path.name != "__init__.py"
 ]
@@ -30,7 +30,7 @@ def test_every_module_loads(room):
 def test_lightgbm_learns_and_predicts():
     program = """
 import numpy as np
-from kraft.models.trees import lightgbm
+from kraft.models.ranker.lightgbm_import import lightgbm
 x = np.arange(200.0).reshape(100, 2)
 told = lightgbm.train({"verbose": -1, "min_data": 1}, lightgbm.Dataset(x, x[:, 0] > 100), 2).predict(x)
 print(told[0] < told[-1])

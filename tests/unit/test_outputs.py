@@ -20,12 +20,12 @@ from jobs import (
 )
 from jobs._command import read_options, run
 from jobs._paths import check_paths
-from kraft.data import contracts
-from kraft.data.places import STEMS
 from kraft.engine.outputs import OWN, Output, check_outputs, table_format
 from kraft.engine.paths import check_name
-from kraft.engine.store import Store, write_whole
+from kraft.engine.workspace.store import Store, write_whole
 from kraft.errors import InputError
+from kraft.logs import contracts
+from kraft.logs.files import STEMS
 from kraft.settings import OutputFile, Settings
 
 JOBS = (benchmark, build_features, evaluate, explain, explore, fetch_data, recommend, score, synthesize, train)

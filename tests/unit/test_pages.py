@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from kraft.engine.pages import PagedArray
+from kraft.engine.process.memmap import PagedArray
 
 matrices = st.sampled_from([np.uint8, np.float32]).flatmap(
     lambda kind: arrays(kind, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9))

@@ -4,10 +4,10 @@ import pytest
 
 from kraft import columns
 from kraft.errors import InputError
-from kraft.models import pair_rows
-from kraft.models.feature_table import RowSequence
-from kraft.models.pair_rows import PairRows
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.models.features import pairs as pair_rows
+from kraft.models.features.feature_table import RowSequence
+from kraft.models.features.pairs import PairRows
+from kraft.models.watch_time.model import WatchTimeModel
 
 N_ROWS, N_USERS, N_VIDEOS, RANK = 200, 30, 50, 3
 GROUPS = (columns.WATCH_TIME, *columns.PAIR_FEATURE_GROUPS)

@@ -8,10 +8,10 @@ import pytest
 
 import kraft
 from kraft.engine import frames
-from kraft.engine.budget import LEAST_LIMIT, Budget
-from kraft.engine.ids import read_ids
-from kraft.engine.session import open_session
-from kraft.engine.sources import Parquet, RawFile, Span
+from kraft.engine.process.memory import LEAST_LIMIT, Budget
+from kraft.engine.sql.ids import read_ids
+from kraft.engine.sql.session import open_session
+from kraft.engine.sql.sources import Parquet, RawFile, Span
 from kraft.stages.score import export
 
 ODD = {

@@ -1,4 +1,4 @@
-"""`kraft.data.places`: which of several files of one name is read, and what is told of the others."""
+"""`kraft.logs.files`: which of several files of one name is read, and what is told of the others."""
 
 import gzip
 import os
@@ -8,10 +8,10 @@ import pytest
 from matching import exactly
 from small_log import log_rows, run_build
 
-from kraft.data.contracts import resolve
-from kraft.data.places import find_file, unread
-from kraft.engine.stage import Measured
+from kraft.engine.process.stage import Measured
 from kraft.errors import InputError
+from kraft.logs.contracts import resolve
+from kraft.logs.files import find_file, unread
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import Settings

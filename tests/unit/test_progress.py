@@ -1,11 +1,11 @@
-"""`kraft.engine.progress`: bars on a terminal, plain lines elsewhere, nothing on stdout."""
+"""`kraft.engine.process.progress`: bars on a terminal, plain lines elsewhere, nothing on stdout."""
 
 import sys
 
 import pytest
 
-from kraft.engine import progress
-from kraft.engine.progress import NORMAL, QUIET, VERBOSE, Progress
+from kraft.engine.process import progress
+from kraft.engine.process.progress import NORMAL, QUIET, VERBOSE, Progress
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""`kraft.engine.queries`: headers as they are read, and headers that are refused."""
+"""`kraft.engine.sql.queries`: headers as they are read, and headers that are refused."""
 
 import pytest
 
-from kraft.engine import queries
-from kraft.engine.queries import all_queries, checks_of, parse, used_parameters
+from kraft.engine.sql import queries
+from kraft.engine.sql.queries import all_queries, checks_of, parse, used_parameters
 from kraft.errors import QueryError
 
 FILE = """\

@@ -14,12 +14,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from kraft import columns
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
-from kraft.models import ranker
-from kraft.models.features import FeatureRows
-from kraft.models.validation import random_rows
-from kraft.models.validation_stage import random_rows_apart
+from kraft.models.features.documented import FeatureRows
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.validation import random_rows
+from kraft.models.ranker.validation_process import random_rows_apart
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 3000, 40, 60, 4
@@ -248,14 +248,21 @@ def test_lightgbm_s_remarks_stay_out_of_a_quiet_run(table, factors, capfd):
 
 
 def test_the_ranker_s_stage_does_without_libraries_that_it_has_no_room_for():
-    used = ("kraft.stages.train_ranker", "kraft.models.ranker", "kraft.models.pair_rows", "kraft.models.validation")
+    used = (
+        "kraft.stages.train_ranker",
+        "kraft.models.ranker.training",
+        "kraft.models.features.pairs",
+        "kraft.models.ranker.validation",
+    )
     code = f"import sys, {', '.join(used)}\nprint(*({{'polars', 'duckdb', 'pandas', 'sklearn'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_libraries_that_are_spared_can_be_loaded_afterwards():
-    code = "import kraft.models.ranker, sklearn.metrics; print(sklearn.metrics.roc_auc_score([0, 1], [0.1, 0.2]))"
+    code = (
+        "import kraft.models.ranker.training, sklearn.metrics; print(sklearn.metrics.roc_auc_score([0, 1], [0.1, 0.2]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1.0\n"
 

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from kraft import columns
-from kraft.engine.store import Recipe, Store
+from kraft.engine.workspace.store import Recipe, Store
 from kraft.report.evaluation import model, runs, users
 from kraft.settings import Settings
 

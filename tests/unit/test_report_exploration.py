@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from small_log import Row, log_rows, run_build, write_raw
 
-from kraft.engine.store import Store
+from kraft.engine.workspace.store import Store
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
 from kraft.report.exploration.data_page import page
 from kraft.report.figures import png, svg

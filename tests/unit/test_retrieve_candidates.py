@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kraft.engine.store import Recipe, Store
+from kraft.engine.workspace.store import Recipe, Store
 from kraft.errors import InputError
+from kraft.models.als.factors import Factors
 from kraft.models.candidates import BITS, SHARES, retrieval
-from kraft.models.factors import Factors
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.models.watch_time.model import WatchTimeModel
 from kraft.settings import Settings
 from kraft.stages.preset import PRESETS
 from kraft.stages.retrieve_candidates import RetrieveCandidates, retrieve_candidates

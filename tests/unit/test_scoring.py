@@ -4,11 +4,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from kraft import columns
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
-from kraft.models import ranker, scoring
-from kraft.models.features import FeatureRows
-from kraft.models.validation import random_rows
+from kraft.models.features.documented import FeatureRows
+from kraft.models.ranker import scoring
+from kraft.models.ranker import training as ranker
+from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 2000, 20, 30, 2

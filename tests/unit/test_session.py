@@ -1,11 +1,11 @@
-"""`kraft.engine.session`: what a DuckDB session is allowed, and what it leaves behind."""
+"""`kraft.engine.sql.session`: what a DuckDB session is allowed, and what it leaves behind."""
 
 import duckdb
 import polars as pl
 import pytest
 
-from kraft.engine.budget import LEAST_LIMIT, Budget
-from kraft.engine.session import open_file, open_session, prepare
+from kraft.engine.process.memory import LEAST_LIMIT, Budget
+from kraft.engine.sql.session import open_file, open_session, prepare
 from kraft.settings import MIB
 
 

@@ -1,4 +1,4 @@
-"""`kraft.engine.sources`: what is read from a raw file, and the one line that a broken one is refused with."""
+"""`kraft.engine.sql.sources`: what is read from a raw file, and the one line that a broken one is refused with."""
 
 import re
 
@@ -8,10 +8,10 @@ import pytest
 from matching import exactly
 from small_log import LOG_HEADER
 
-from kraft.data.contracts import INTERACTION_COLUMNS
 from kraft.engine.paths import file_state
-from kraft.engine.sources import AbsentFile, Parquet, RawFile
+from kraft.engine.sql.sources import AbsentFile, Parquet, RawFile
 from kraft.errors import InputError
+from kraft.logs.contracts import INTERACTION_COLUMNS
 
 GOOD = "1,2,3,4,2020-07-05 00:08:23.438,20200705.0,1593878903.438,0.75"
 READ = (1, 2, 3, 4, 20200705, 1593878903.438, 0.75)

@@ -1,4 +1,4 @@
-"""`kraft.engine.spans`: a table that is made a span of users at a time is the table that is made at once."""
+"""`kraft.engine.sql.chunks`: a table that is made a span of users at a time is the table that is made at once."""
 
 import threading
 from dataclasses import replace
@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from matching import exactly
 from small_log import run_build
 
-from kraft.engine import queries, spans
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.queries import Query
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql import chunks as spans
+from kraft.engine.sql import queries
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.queries import Query
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
 from kraft.errors import QueryError
 
 IDS = st.none() | st.integers(-3, 12)
@@ -75,7 +76,7 @@ def bench(connection, store, tmp_path, monkeypatch):
     builder = Builder(connection, store, {"pairs": pairs}, {}, Progress(-1), threads=2)
 
     def make(select):
-        monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": a_query(select)})
+        monkeypatch.setattr("kraft.engine.sql.builder.all_queries", lambda: {"twice": a_query(select)})
         return duckdb.sql(f"from '{builder.ensure('twice')}'").fetchall()
 
     return make
@@ -102,7 +103,7 @@ def test_a_span_has_room_for_the_rows_that_are_joined(connection, store, tmp_pat
         left join tastes on pairs.id = tastes.id and 100 * pairs.n + 50 = tastes.m
         order by pairs.id"""
     query = replace(a_query(select), inputs=("pairs", "tastes"))
-    monkeypatch.setattr("kraft.engine.builder.all_queries", lambda: {"twice": query})
+    monkeypatch.setattr("kraft.engine.sql.builder.all_queries", lambda: {"twice": query})
     raw = {name: Parquet(work / f"{name}.parquet") for name in query.inputs}
     builder = Builder(connection, store, raw, {}, Progress(-1))
     connection.execute("set memory_limit = '16MiB'")

@@ -1,4 +1,4 @@
-"""`kraft.engine.states`: readers see one whole state of all tables, old or new, and keep the one that they opened."""
+"""`kraft.engine.workspace.snapshots`: readers see one whole state, old or new, and keep the one that they opened."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from small_log import log_rows, log_text, run_build
 
-from kraft.engine.store import Recipe, Store
+from kraft.engine.workspace.store import Recipe, Store
 
 READER = (
     "import duckdb, sys; connection = duckdb.connect(sys.argv[1], read_only=True)\n"
@@ -180,7 +180,7 @@ def test_death_before_the_step_shows_the_old_state(store, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt("stopped")
 
-    monkeypatch.setattr("kraft.engine.states._point", die)
+    monkeypatch.setattr("kraft.engine.workspace.snapshots._point", die)
     with pytest.raises(KeyboardInterrupt, match="stopped"):
         store.commit()
     monkeypatch.undo()

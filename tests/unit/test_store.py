@@ -1,4 +1,4 @@
-"""`kraft.engine.store`: whole or not at all, known or made again, and a catalog that answers from anywhere."""
+"""`kraft.engine.workspace.store`: whole or not at all, known or made again; the catalog answers from anywhere."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import pytest
 from matching import exactly
 from stages import Asked, publish
 
-from kraft.engine.isolation import run
-from kraft.engine.store import Recipe, Store, difference, write_whole
+from kraft.engine.process.worker import run
+from kraft.engine.workspace.store import Recipe, Store, difference, write_whole
 from kraft.errors import InputError, MachineError
 
 RECIPE = Recipe({"raw": "a:1:2"}, {"train_fraction": 0.8}, code="c0de")

@@ -1,4 +1,4 @@
-from kraft.engine.stage import Measured
+from kraft.engine.process.stage import Measured
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import Settings

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watch_times import write_pages, write_times
 
-from kraft.models import time_pages
-from kraft.models.time_pages import TimePages
+from kraft.models.watch_time import log_matrix as time_pages
+from kraft.models.watch_time.log_matrix import TimePages
 
 
 @st.composite

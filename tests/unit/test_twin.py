@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from kraft.data.twin.blocks import blocks
-from kraft.data.twin.calendar import ALL_DAYS, FIRST_DAY, TRAIN_HOURS, TRAIN_TRAFFIC_SHARE, make_calendar
-from kraft.data.twin.lengths import LENGTH_QUANTILES, draw_lengths
-from kraft.data.twin.statistic import Scale, Statistic
-from kraft.data.twin.windows import TRAIN_SHARE, UNTIMED, make_habits, make_windows
-from kraft.data.twin.world import MAX_RATIO, make_world
+from kraft.logs.synthetic.blocks import blocks
+from kraft.logs.synthetic.calendar import ALL_DAYS, FIRST_DAY, TRAIN_HOURS, TRAIN_TRAFFIC_SHARE, make_calendar
+from kraft.logs.synthetic.lengths import LENGTH_QUANTILES, draw_lengths
+from kraft.logs.synthetic.population import MAX_RATIO, make_world
+from kraft.logs.synthetic.statistic import Scale, Statistic
+from kraft.logs.synthetic.windows import TRAIN_SHARE, UNTIMED, make_habits, make_windows
 
 N_USERS, N_ITEMS = 200, 1_000
 

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from kraft.data.twin import synthesize
-from kraft.data.twin.calibration import calibrate
-from kraft.engine.budget import Budget
-from kraft.engine.progress import Progress
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.logs.synthetic import synthesize
+from kraft.logs.synthetic.calibration import calibrate
 from kraft.settings import MIB
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kraft.data.twin import synthesize
-from kraft.data.twin.writing import write_blocks
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
+from kraft.logs.synthetic import synthesize
+from kraft.logs.synthetic.writing import write_blocks
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "kuairec"
 QUIET = Progress(-1)

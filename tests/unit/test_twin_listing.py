@@ -2,10 +2,10 @@
 
 import pytest
 
-from kraft.data.twin import synthesize
-from kraft.data.twin.listing import LISTING
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError
+from kraft.logs.synthetic import synthesize
+from kraft.logs.synthetic.listing import LISTING
 
 
 def make(to, **options):
@@ -68,7 +68,7 @@ def test_what_an_interrupted_run_left_is_replaced(tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kraft.data.twin.making.small_matrix", killed)
+    monkeypatch.setattr("kraft.logs.synthetic.generator.small_matrix", killed)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path)
     monkeypatch.undo()

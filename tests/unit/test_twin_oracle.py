@@ -6,10 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 from small_log import run_build
 
-from kraft.data.contracts import resolve
-from kraft.data.twin import interactions, making, synthesize
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
+from kraft.logs.contracts import resolve
+from kraft.logs.synthetic import generator as making
+from kraft.logs.synthetic import interactions, synthesize
 from kraft.stages.synthesize import Synthesize, synthesize_log
 
 QUIET = Progress(-1)

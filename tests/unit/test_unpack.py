@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kraft.data.archive import unpack as module
-from kraft.data.archive.unpack import EXTRAS, REQUIRED, unpack
-from kraft.engine.progress import Progress
+from kraft.engine.process.progress import Progress
 from kraft.errors import DownloadError, MachineError
+from kraft.logs.download import unpack as module
+from kraft.logs.download.unpack import EXTRAS, REQUIRED, unpack
 
 TABLES = {name: f"a,b\n{name},1\n".encode() * 50 for name in REQUIRED}
 FIRST = f"KuaiRec 2.0/data/{REQUIRED[0]}"

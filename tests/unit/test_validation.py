@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kraft.errors import InputError
-from kraft.models.validation import COLD_VIDEOS_HELD, latest_rows
+from kraft.models.ranker.validation import COLD_VIDEOS_HELD, latest_rows
 
 FRACTION = 0.2
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from sklearn import linear_model
 from watch_times import ridge_by_hand
 
-from kraft.models.video_prior import (
+from kraft.models.watch_time.video_prior import (
     CATEGORIES,
     DAILY_SHARES,
     KNOTS,

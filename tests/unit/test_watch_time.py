@@ -4,10 +4,11 @@ from scipy.sparse import csr_array
 from watch_times import attributes_of, features, of_all_pairs, ridge_by_hand, simulate, write_pages
 
 from kraft import columns
-from kraft.engine.progress import QUIET, Progress
+from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError
-from kraft.models import time_pages, watch_time
-from kraft.models.video_prior import VideoAttributes
+from kraft.models.watch_time import fit as watch_time
+from kraft.models.watch_time import log_matrix as time_pages
+from kraft.models.watch_time.video_prior import VideoAttributes
 from kraft.settings import WatchTimeSettings
 
 SETTINGS = WatchTimeSettings(rank=2, sweeps=12, seed=42)

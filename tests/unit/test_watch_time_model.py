@@ -7,7 +7,7 @@ from watch_times import features, of_all_pairs
 
 from kraft import columns
 from kraft.errors import InputError
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.models.watch_time.model import WatchTimeModel
 
 MATRICES = ("user", "user_variance", "video", "video_variance")
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from kraft import columns
-from kraft.engine.progress import Progress
-from kraft.engine.store import Store
+from kraft.engine.process.progress import Progress
+from kraft.engine.workspace.store import Store
 from kraft.models.candidates.blocks import Made, Tables, candidates, everything, schema, workers
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Source

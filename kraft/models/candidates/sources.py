@@ -17,12 +17,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kraft.models.als.factors import Factors, gather_factors
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.top import NOBODY, FloatMatrix, Positions, best, multiply
 from kraft.models.candidates.user_rows import Index, Rows
 from kraft.models.code_columns import CodeColumns
-from kraft.models.factors import Factors, gather_factors
-from kraft.models.watch_time_model import WatchTimeModel
+from kraft.models.watch_time.model import WatchTimeModel
 
 MOST_CATEGORIES = 128
 """Columns of the matrix of the videos' categories, 4 bytes a video and column: twice what ALS takes."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kraft.evaluation.recommendation_tables import METRICS, SOURCES
+from kraft.evaluation.list_texts import METRICS, SOURCES
 from kraft.formatting import Found, counted, figure, interval, listed, percent, told
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, lines, rows_of

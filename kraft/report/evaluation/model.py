@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from kraft import columns
 from kraft.formatting import counted, figure, listed, percent
-from kraft.models.explaining import meaning
-from kraft.models.feature_table import FeatureTable
-from kraft.models.ranker import RankerRecord, TrainedRanker
+from kraft.models.features.feature_table import FeatureTable
+from kraft.models.ranker.explain import meaning
+from kraft.models.ranker.training import RankerRecord, TrainedRanker
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import chosen_round, named_bars
 

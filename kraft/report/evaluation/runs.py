@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from kraft import __version__
 from kraft.artifacts import ALS, RANKER, SCORES
-from kraft.engine.queries import all_queries
-from kraft.engine.store import FIT, Store
+from kraft.engine.sql.queries import all_queries
+from kraft.engine.workspace.store import FIT, Store
 from kraft.formatting import Found, counted, listed, percent
-from kraft.models.ranker import RECORD_FILE, RankerRecord
+from kraft.models.ranker.training import RECORD_FILE, RankerRecord
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import named_bars
 from kraft.settings import MIB, Settings, usable_cores

@@ -8,8 +8,8 @@ of the examples.
 from typing import Any
 
 from kraft.artifacts import RANKER
-from kraft.engine.store import Store
-from kraft.models import ranker
+from kraft.engine.workspace.store import Store
+from kraft.models.ranker import training as ranker
 from kraft.report.evaluation import lists, model, reliability, runs, scores, subsets, users
 from kraft.report.page import Page
 from kraft.settings import Settings
@@ -30,7 +30,7 @@ def page(
         report: of `kraft.evaluation.score_sets.evaluate`.
         recommendations: of `kraft.evaluation.lists.evaluate`, where there is one.
         examples: of `users.draw`, with `reasons`.
-        losses: what is to be said of rows that do not count (`kraft.data.losses`).
+        losses: what is to be said of rows that do not count (`kraft.logs.losses`).
     """
     store, preset = Store(settings.work), preset_of(settings)
     trained = ranker.load(store.trusted(preset.artifact(RANKER)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kraft.evaluation.judging import AUC_METRICS, LOW_ACTIVITY_AUC, LOW_ACTIVITY_NDCG
+from kraft.evaluation.evaluator import AUC_METRICS, LOW_ACTIVITY_AUC, LOW_ACTIVITY_NDCG
 from kraft.formatting import Found, figure, listed, percent
 from kraft.report.evaluation.sets import MAIN, Sets, least_of, named_values, range_of, told_of, value_of
 from kraft.report.page import Figure, Section, Table

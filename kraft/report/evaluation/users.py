@@ -8,13 +8,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
-from kraft.engine.progress import Progress
-from kraft.engine.session import open_session, read_parquet
-from kraft.engine.sources import Parquet
-from kraft.engine.store import Store
-from kraft.evaluation.recommendation_tables import SOURCES
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.session import open_session, read_parquet
+from kraft.engine.sql.sources import Parquet
+from kraft.engine.workspace.store import Store
+from kraft.evaluation.list_texts import SOURCES
 from kraft.formatting import counted, figure, listed, minute, percent
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.settings import Settings
@@ -56,7 +56,7 @@ def section(users: list[Row], settings: Settings) -> Section:
     """The examples; a sentence where there are none.
 
     Args:
-        users: of `draw`, each with `reasons`: `kraft.models.explaining.Explanation.as_json` of each
+        users: of `draw`, each with `reasons`: `kraft.models.ranker.explain.Explanation.as_json` of each
             recommendation.
         settings: preset, work folder and raw files.
     """

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 
 from kraft import __version__
-from kraft.engine.budget import mib
+from kraft.engine.process.memory import mib
 from kraft.formatting import counted
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
 from kraft.report.page import Page

@@ -1,6 +1,6 @@
 """Section on what the data lack, and what was rejected and why."""
 
-from kraft.engine.queries import all_queries
+from kraft.engine.sql.queries import all_queries
 from kraft.formatting import counted, listed, percent, share
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kraft.data.contracts import resolve
-from kraft.engine.budget import Budget
-from kraft.engine.builder import Builder
 from kraft.engine.paths import pattern
-from kraft.engine.progress import Progress
-from kraft.engine.queries import Query, all_queries
-from kraft.engine.session import open_session, read_parquet
-from kraft.engine.sources import Parquet, RawFile, Source
-from kraft.engine.store import Store
+from kraft.engine.process.memory import Budget
+from kraft.engine.process.progress import Progress
+from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.queries import Query, all_queries
+from kraft.engine.sql.session import open_session, read_parquet
+from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.workspace.store import Store
+from kraft.logs.contracts import resolve
 from kraft.settings import MIB, Settings
 
 STAGE = "exploration"

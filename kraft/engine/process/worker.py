@@ -1,0 +1,191 @@
+"""Runs a stage in a process of its own, so that its memory is its own.
+
+What one stage loaded or left behind (DuckDB's buffers, LightGBM's bins, imported libraries) can never add
+to the peak of the next, and the limit is checked against what the kernel counted for that process alone.
+Arguments and results cross as JSON, never as pickle, and only here.
+
+A stage ends with its job. Signals from the keyboard reach the job alone, which then kills the stage wherever it is; and
+where the job itself is killed, the stage sees the end of its stdin, which the job held open, and kills itself.
+"""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from kraft import errors
+from kraft.engine.process.memory import peak_bytes
+from kraft.engine.process.os_errors import explained
+from kraft.engine.process.stage import A, Measured, P, R, Stage
+from kraft.errors import KraftError, MachineError
+from kraft.settings import MIB
+
+if TYPE_CHECKING:
+    import resource
+
+ENVIRONMENT = {
+    # Threads that wait go to sleep: with another busy process on 2 cores, spinning ones trained in 316 s
+    # what sleeping ones trained in 8.5 s.
+    "OMP_WAIT_POLICY": "passive",
+    # The stages run their own threads over blocks; a BLAS that does so too would oversubscribe the cores.
+    "OPENBLAS_NUM_THREADS": "1",
+    # Two arenas of glibc's malloc instead of eight a core: freed memory is found again.
+    "MALLOC_ARENA_MAX": "2",
+    # Freed blocks are kept for the next one, up to 512 MiB: batches and row groups come and go, and each time their
+    # pages would have to be had from the system again. Peaks stay as they are (measured at 512 MiB and 1 GiB).
+    "MALLOC_MMAP_THRESHOLD_": str(64 * MIB),
+    "MALLOC_TRIM_THRESHOLD_": str(512 * MIB),
+}
+"""What the libraries of a stage find in their environment, unless the user set it."""
+
+KILLED_FOR: Final = {
+    signal.SIGKILL: "Where that was the kernel for want of memory, lower --memory-limit.",
+    signal.SIGBUS: "A mapped file could not grow, or was cut short: free some disk space.",
+}
+"""What may have been the reason of a signal, and what to do."""
+
+
+def run(stage: Stage[A, P, R], arguments: A, *, lock: int | None = None) -> Measured[R]:
+    """Run ``stage`` in a new process, and wait for it.
+
+    Args:
+        stage: the stage.
+        arguments: its arguments.
+        lock: an open file, locked by this process (`locks.hold`), that stays locked until the stage ends
+            too.
+
+    Returns:
+        Its result, the seconds from start to end, and the peak of its process.
+
+    Raises:
+        KraftError: as the stage raised it.
+        MachineError: the process was killed, for example by the kernel for want of memory.
+    """
+    started = time.monotonic()
+    answer, usage = _answer_of(stage.module, stage.name, stage.environment, arguments.model_dump_json(), lock)
+    result = stage.result.model_validate(answer)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Measured(result, time.monotonic() - started, peak)
+
+
+def _answer_of(
+    module: str, name: str, environment: Mapping[str, str], arguments: str, lock: int | None
+) -> "tuple[dict[str, Any], resource.struct_rusage]":
+    """What the process of a stage prints last, and what it used."""
+    with _interrupts_held():
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, module, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**ENVIRONMENT, **environment, **os.environ},
+            text=True,
+            pass_fds=() if lock is None else (lock,),
+        )
+    assert process.stdin is not None  # noqa: S101 - a PIPE was asked for
+    assert process.stdout is not None  # noqa: S101
+    last = ""
+    try:
+        # A process that died at once reads nothing; how it ended is told below. Its stdin stays open until then.
+        with suppress(BrokenPipeError):
+            process.stdin.write(arguments + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            last = line
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        # What was not written, because it had died, is not tried again.
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    if process.returncode < 0:
+        killer = signal.Signals(-process.returncode)
+        raise MachineError(
+            f"stage {name} was killed by {killer.name} at {usage.ru_maxrss / 1024:,.0f} MiB", KILLED_FOR.get(killer, "")
+        )
+    if process.returncode != 0 or not last:
+        # A defect: its traceback is already on stderr.
+        raise MachineError(f"stage {name} failed (exit {process.returncode})")
+    answer: dict[str, Any] = json.loads(last)
+    if "error" in answer:
+        kind = getattr(errors, answer["error"], KraftError)
+        error = kind(answer["problem"], answer["remedy"])
+        errors.add_notes(error, answer["notes"])
+        raise error
+    return answer["result"], usage
+
+
+def run_here(stage: Callable[[A], R], arguments: A) -> Measured[R]:
+    """Run a stage in this process, for an engine that computes in processes of its own; returns as `run`."""
+    started = time.monotonic()
+    result = stage(arguments)
+    return Measured(result, time.monotonic() - started, peak_bytes())
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep SIGINT waiting for a moment: a process that is started meanwhile never gets one, this one gets it later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_the_job() -> None:
+    """Wait for the end of stdin, in a thread of its own."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _WithoutPandas(PathFinder):
+    """Finds what is installed, but for pandas: no stage has a use for it.
+
+    pyarrow would load it at the first array that becomes NumPy's or is made of one: 55 MiB and 0.3 s of each process.
+    None in `sys.modules`, as for LightGBM (`kraft.models.ranker.lightgbm_import`), pyarrow takes for the package.
+    """
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return None if fullname == "pandas" else super().find_spec(fullname, path, target)
+
+
+def _main() -> None:
+    """The other side: one stage, its arguments as a line of JSON on stdin, its result as the last line of stdout."""
+    module, name = sys.argv[1:]
+    sys.meta_path = [_WithoutPandas if finder is PathFinder else finder for finder in sys.meta_path]
+    stage: Stage[Any, ..., Any] = getattr(importlib.import_module(module), name)
+    arguments = sys.stdin.readline()
+    threading.Thread(target=_end_with_the_job, daemon=True).start()
+    answer: dict[str, Any]
+    try:
+        answer = {"result": stage.answer(arguments)}
+    except Exception as error:
+        known = explained(error, during=f"stage {name}")
+        if known is None:
+            raise
+        told = {"error": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        answer = told | {"notes": errors.notes_of(known)}
+    print(json.dumps(answer), flush=True)
+    sys.stderr.flush()
+    # All that is written is closed: the interpreter would take 0.1 s to let go of its libraries.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,19 @@
+"""What was set aside of a raw file, as a job tells of it; `kraft.engine.quarantine.screening` sets it aside."""
+
+# Pydantic reads these fields, and Python 3.11's own TypedDict does not tell it of them all.
+from typing_extensions import TypedDict
+
+
+class Quarantined(TypedDict):
+    """What was set aside of one raw file."""
+
+    aside: int
+    """Rows that were."""
+    read: int
+    """Rows of the file."""
+    reason: str
+    """The rule that most of them break."""
+    often: int
+    """How many break it."""
+    example: str
+    """The first of these: its line or row, the column, the value."""

@@ -1,0 +1,186 @@
+"""Files that a user hands over beside the raw data: --pairs, --users, --items, --compare.
+
+All are read here, by one set of rules, and once: what follows reads the checked copy, whatever the file was. The log
+and the tables beside it have contracts of their own (`kraft.logs.contracts`).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import duckdb
+
+from kraft import columns
+from kraft.engine.paths import file_state, quoted
+from kraft.engine.process.os_errors import of_duckdb
+from kraft.engine.sql.session import Connection, prepare
+from kraft.engine.sql.sources import GIVE_COLUMNS, Parquet, RawFile, fits, one_line
+from kraft.errors import InputError, KraftError
+
+PLACE: Final = "place"
+"""Column of the copy: the row's number in the file, from 1."""
+_ALSO: Final = {columns.ITEM_ID: "video_id"}
+"""What KuaiRec's own files call a column; they are taken as they are."""
+
+
+class Column(NamedTuple):
+    """What a column must hold."""
+
+    kind: str
+    """DuckDB's type."""
+    words: str
+    """What every value is."""
+    broken: str
+    """SQL: whether the value {} breaks the rule."""
+    needed: bool = True
+    """False: the column may be missing, and so may any value of it."""
+
+    def refuses(self, text: str) -> bool:
+        """Whether a text of the file is no such value."""
+        if not text:
+            return self.needed
+        if not fits(text, self.kind):
+            return True
+        return float(text) < 0 if self.kind == "INTEGER" else not math.isfinite(float(text))
+
+
+ID: Final = Column("INTEGER", "an integer from 0 to 2,147,483,647, as ids are", "{0} is null or {0} < 0")
+FINITE: Final = Column("DOUBLE", "a finite number", "{0} is null or not isfinite({0})")
+TIME: Final = Column("DOUBLE", "a finite number (seconds since 1970)", "not isfinite({0})", needed=False)
+
+
+@dataclass(frozen=True)
+class GivenFile:
+    """A CSV or Parquet file (by its name) that an option names. Columns that nobody asks for are passed over."""
+
+    path: Path
+    columns: Mapping[str, Column]
+    """By the name in the copy; item_id may be called video_id in the file."""
+
+    def take(self, connection: Connection, target: Path, threads: int, *, sort_by: tuple[str, ...] = ()) -> int:
+        """Write the file's rows to ``target``, a Parquet file with `columns` and `PLACE`.
+
+        Args:
+            connection: may read the file, and write ``target``.
+            target: the file to write.
+            threads: that read.
+            sort_by: columns that the copy is sorted by, then by place; by default by place alone.
+
+        Returns:
+            The rows: at least one.
+
+        Raises:
+            InputError: the file is unreadable or has no rows, lacks a column, or holds a value that breaks its rule.
+        """
+        names = self.names()
+        file = RawFile(self.path, {names[name]: column.kind for name, column in self.columns.items()}, self._optional)
+        before = file_state(self.path)
+        prepare(connection, threads, kept=True, raw=True)
+        try:
+            file.register(connection, "given")
+            self._copy(connection, target, names, sort_by)
+            if (broken := self._broken(connection, target, names)) and self._has_empty_lines(file):
+                self._copy(connection, target, names, sort_by, f"where {quoted(next(iter(file.columns)))} is not null")
+                broken = self._broken(connection, target, names)
+        except duckdb.Error as error:
+            raise self._explain(file, error) from error
+        if file_state(self.path) != before:
+            raise InputError(
+                f"{self.path}: it changed while it was read",
+                "Wait until it is written to its end, and run the job again. Nothing was written.",
+            )
+        if broken:
+            raise self._first_wrong(file) or broken
+        rows = connection.view("taken").aggregate("count(*)").fetchall()[0][0]
+        if not rows:
+            raise InputError(f"{self.path}: it has no rows", f"Give at least one row with {self._wanted}.")
+        return int(rows)
+
+    @property
+    def _optional(self) -> frozenset[str]:
+        return frozenset(name for name, column in self.columns.items() if not column.needed)
+
+    @property
+    def _wanted(self) -> str:
+        needed = [name for name, column in self.columns.items() if column.needed]
+        spelled = [f"{name} (or {_ALSO[name]})" if name in _ALSO else name for name in needed]
+        *others, last = spelled
+        return f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
+
+    def names(self) -> dict[str, str]:
+        """Name in the copy -> name in the file.
+
+        Raises:
+            InputError: the file is unreadable, or a column is missing or stands there twice.
+        """
+        try:
+            header = RawFile(self.path, {}).header()
+            also = {name: _ALSO[name] for name in self.columns if name not in header and _ALSO.get(name) in header}
+            names = {name: also.get(name, name) for name in self.columns}
+            RawFile(self.path, dict.fromkeys(names.values(), ""), self._optional).check_header()
+        except InputError as error:
+            remedy = (
+                f"Give a CSV or Parquet file with {self._wanted}." if error.remedy == GIVE_COLUMNS else error.remedy
+            )
+            raise InputError(error.problem, remedy) from None
+        return names
+
+    def _copy(
+        self, connection: Connection, target: Path, names: Mapping[str, str], sort_by: tuple[str, ...], where: str = ""
+    ) -> None:
+        read = ", ".join(f"{quoted(names[name])} as {quoted(name)}" for name in self.columns)
+        placed = f"select {read}, row_number() over () as {PLACE} from given {where}"  # noqa: S608 - quoted
+        order = ", ".join((*sort_by, PLACE))
+        connection.execute(
+            f"copy (select * from ({placed}) order by {order}) to $target (format parquet)",  # noqa: S608 - quoted
+            {"target": str(target)},
+        )
+
+    def _broken(self, connection: Connection, target: Path, names: Mapping[str, str]) -> InputError | None:
+        """The first row of the copy that breaks a rule, told by its number."""
+        rules = {name: column.broken.format(quoted(name)) for name, column in self.columns.items()}
+        Parquet(target).register(connection, "taken")
+        found = connection.execute(
+            f"select {PLACE}, {', '.join(rules.values())} from taken "  # noqa: S608 - quoted
+            f"where {' or '.join(rules.values())} order by {PLACE} limit 1"
+        ).fetchall()
+        if not found:
+            return None
+        place, *broken = found[0]
+        name = next(name for name, breaks in zip(rules, broken, strict=True) if breaks)
+        return self._refused(f"row {place:,}", names[name], None, self.columns[name])
+
+    def _has_empty_lines(self, file: RawFile) -> bool:
+        """Whether empty lines, which are no rows, are all that is wrong: in a CSV file of one column, DuckDB reads each
+        as a row without a value.
+        """
+        return not file.is_parquet and len(file.header()) == 1 and self._first_wrong(file) is None
+
+    # --- errors -------------------------------------------------------------------------------
+
+    def _explain(self, file: RawFile, error: duckdb.Error) -> KraftError:
+        about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
+        if about_content and (wrong := self._first_wrong(file)):
+            return wrong
+        known = file.explain(error) or of_duckdb(error, f"{self.path}")
+        detail = str(error).splitlines()[0].split(": ", 1)[-1]
+        return known or InputError(f"{self.path}: it cannot be read ({detail[:200]})", "Write it again.")
+
+    def _first_wrong(self, file: RawFile) -> InputError | None:
+        """The first value of the file that is not what its column must hold."""
+        rules = dict(zip(file.columns, self.columns.values(), strict=True))
+        found = file.first(lambda column, text: rules[column].refuses(text))
+        if found is None:
+            return None
+        row, column, text, _ = found
+        return self._refused(f"{'row' if file.is_parquet else 'line'} {row:,}", column, text, rules[column])
+
+    def _refused(self, place: str, name: str, text: str | None, column: Column) -> InputError:
+        shown = f"'{one_line(text[:60])}' is not" if text else "the value is missing: it must be"
+        if text is None:
+            shown = "the value must be"
+        return InputError(
+            f"{self.path}, {place}, column {name}: {shown} {column.words}", "Correct the row. Nothing was written."
+        )

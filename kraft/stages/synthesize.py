@@ -8,7 +8,7 @@ from kraft.engine.process.stage import PARALLEL, Record, stage
 
 
 class Synthesize(Record):
-    """What `synthesize_log` is asked; each field as `kraft.logs.synthetic.synthesize` has it, and by default as there."""
+    """What `synthesize_log` is asked; each field, and its default, as of `kraft.logs.synthetic.synthesize`."""
 
     to: Path
     users: int | None = None

@@ -159,7 +159,8 @@ def test_list_of_other_numbers_is_told_with_the_rule(raw, tmp_path, category):
     with pytest.raises(InputError, match=exactly(f"{path}: {rule} (first: video_id 11, feat [9")[:-1]):
         run_build(raw, tmp_path / "work", tables=TABLES)
     made = run_build(raw, tmp_path / "aside", tables=TABLES, on_bad_rows="quarantine")
-    assert made["rejected"] == {"item_categories.parquet": 1}
+    found = made["rejected"]["item_categories.parquet"]
+    assert (found["aside"], found["read"], found["often"], found["reason"]) == (1, 2, 1, rule)
     assert pl.read_parquet(tmp_path / "aside" / "tables" / "video_metadata.parquet")["feat"].to_list() == [[9, 19]]
 
 
@@ -172,7 +173,9 @@ def test_truth_values_are_numbers_also_beside_a_row_that_is_set_aside(raw, tmp_p
     twice = pl.concat([users, users[:1]])
     twice.write_parquet(raw / "user_features.parquet")
     made = run_build(raw, tmp_path / "aside", tables=TABLES, on_bad_rows="quarantine")
-    assert made["rejected"] == {"user_features.parquet": 1}
+    (found,) = made["rejected"].values()
+    assert (found["aside"], found["read"], found["often"]) == (1, users.height + 1, 1)
+    assert list(made["rejected"]) == ["user_features.parquet"]
     first, second = (
         pl.read_parquet(tmp_path / name / "tables" / "user_features.parquet") for name in ("work", "aside")
     )

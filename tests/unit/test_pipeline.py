@@ -1,10 +1,8 @@
 """`kraft.pipeline`: what is made again, and what is left where a stage fails."""
 
-import sys
-
 import pytest
 
-from kraft.errors import InputError, KraftError
+from kraft.errors import KraftError
 from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 from kraft.stages.fit_als import fit_als
@@ -43,14 +41,3 @@ def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
         run.fit_als()
     assert run.store.entry("als_seed") is None
     assert list(run.store.tmp.iterdir()) == []
-
-
-def test_a_missing_package_of_an_engine_is_named(raw, tmp_path, monkeypatch):
-    # None in sys.modules: an import of it fails as that of a package that is not installed.
-    for name in [name for name in sys.modules if name.split(".")[0] == "pyspark" or name.startswith("kraft.spark")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pyspark", None)
-    run = pipeline(raw, tmp_path / "work", engine="spark")
-    with pytest.raises(InputError, match="--engine spark needs the package pyspark") as raised, run:
-        run.build()
-    assert raised.value.remedy == "Install it: pip install 'kraft[spark]'"

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 from browser import look_at
 
-from kraft.errors import InputError, MachineError
+from kraft.errors import InputError
 from kraft.report import figures
 from kraft.report import page as page_module
 from kraft.report.page import Figure, Page, Section, Table, Text, to_csv, to_html, to_json, to_markdown, write
@@ -222,7 +222,7 @@ def test_a_place_that_cannot_be_written_is_an_error_of_one_line(page, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="a folder of this name"):
         write(page, tmp_path / "folder", format="json", figures=None)
-    with pytest.raises(MachineError, match="File name too long"):
+    with pytest.raises(InputError, match="File name too long"):
         write(page, tmp_path / ("x" * 300), format="json", figures=None)
 
 

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 
 # The same modules that pytest imports.
-sys.path[:0] = [str(Path(__file__).parents[1])]
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "helpers")]
 
 from faults import determinism, fuzz, kill, space, spark, stop  # noqa: E402 - found only now
 

@@ -79,8 +79,8 @@ def test_dead_process_does_not_keep_it(tmp_path, holder):
 
 
 def test_stage_that_outlives_its_job_keeps_it_until_its_end(tmp_path, monkeypatch):
-    tests = str(Path(__file__).resolve().parents[1])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (tests, os.environ.get("PYTHONPATH")))))
+    helpers = str(Path(__file__).resolve().parents[1] / "helpers")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (helpers, os.environ.get("PYTHONPATH")))))
     started = tmp_path / "started"
     job = (
         "from pathlib import Path; from stages import Asked, wait\n"

@@ -172,10 +172,11 @@ def spoil(path, column, value, count):
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
+CATEGORIES = "feat must be a list of category ids, integers of at most 9 digits, for example [27, 9]"
 SPOILT = {
     "log": ("small_matrix.csv", "timestamp", "2020-07-05 12:25:39", 60, "timestamp must be a number"),
     "users": ("user_features.csv", "onehot_feat0", "many", 6, "onehot_feat0 must be a number"),
-    "videos": ("item_categories.csv", "feat", "none", 7, "feat must be a list of category ids, integers of at most 9 digits, for example [27, 9]"),
+    "videos": ("item_categories.csv", "feat", "none", 7, CATEGORIES),
 }
 
 

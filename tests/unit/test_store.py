@@ -246,8 +246,8 @@ def test_write_whole_below_a_file(tmp_path):
 
 
 def test_two_processes_may_publish_at_once(store, monkeypatch):
-    tests = str(Path(__file__).resolve().parents[1])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (tests, os.environ.get("PYTHONPATH")))))
+    helpers = str(Path(__file__).resolve().parents[1] / "helpers")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (helpers, os.environ.get("PYTHONPATH")))))
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(run, publish, Asked(text=prefix, path=store.folder)) for prefix in "ab"]
     for one in done:

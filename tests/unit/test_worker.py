@@ -17,13 +17,13 @@ from kraft import errors
 from kraft.engine.process.worker import run, run_here
 from kraft.errors import KraftError, MachineError
 
-TESTS = Path(__file__).resolve().parents[1]
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 MIB = 1024 * 1024
 
 
 @pytest.fixture(autouse=True)
 def _stages_can_be_imported(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH")))))
 
 
 def test_result_comes_back_with_what_it_cost(capfd):

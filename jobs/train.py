@@ -20,7 +20,7 @@ def main(options: Options) -> None:
     with Pipeline(options) as pipeline:
         if options.only_als:
             pipeline.fit_als()
-            factors = pipeline.store.model(pipeline.preset.artifact(ALS))
+            factors = options.work / "models" / pipeline.preset.artifact(ALS)
             print(pipeline.summary("train", f"factors in {factors}", "python -m jobs.train"))
             return
         pipeline.train()

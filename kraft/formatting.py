@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 Found = Mapping[str, Any]
 """A part of a report: value, low and high of an estimate, or more."""
@@ -10,6 +10,15 @@ UNDEFINED = "undefined"
 EPOCH = date(1970, 1, 1)
 ZONE = timedelta(hours=8)
 """KuaiRec's own time is UTC+8."""
+SOURCES: Final = {
+    "watch_time": "watch time",
+    "als": "ALS",
+    "popular": "popular",
+    "categories": "their categories",
+    "similar": "similar videos",
+    "new": "new videos",
+}
+"""Sources of candidates, as people call them."""
 
 
 def figure(value: float | None, sign: str = "", digits: int = 4) -> str:
@@ -98,3 +107,12 @@ def day_of(number: int) -> date:
     '2020-07-05'
     """
     return EPOCH + timedelta(days=number)
+
+
+def plain_names(sources: str) -> str:
+    """What `kraft.models.candidates.names_of` gives, for people.
+
+    >>> plain_names("als+new")
+    'ALS, new videos'
+    """
+    return ", ".join(SOURCES.get(name, name) for name in sources.split("+") if name)

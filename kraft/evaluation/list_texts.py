@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kraft import formatting
 from kraft.evaluation.ranking import aligned
 
 METRICS = {
@@ -14,15 +15,7 @@ METRICS = {
     "hit_rate": "hit rate",
 }
 """Columns of `list_metrics`, whose means over the users are metrics, and the names that people know them by."""
-SOURCES = {
-    "union": "all together",
-    "watch_time": "watch time",
-    "als": "ALS",
-    "popular": "popular",
-    "categories": "their categories",
-    "similar": "similar videos",
-    "new": "new videos",
-}
+SOURCES = {"union": "all together", **formatting.SOURCES}
 """Sources of candidates, as people call them."""
 
 Found = Mapping[str, Any]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kraft.formatting import plain_names
 from kraft.models.candidates import BITS, SHARES, names_of
 from kraft.models.candidates.union import steps, unite
 
@@ -27,6 +28,8 @@ def test_the_bits_are_those_of_the_order_in_all_presets():
     assert names_of(0) == ""
     assert names_of(63) == "watch_time+als+popular+categories+similar+new"
     assert names_of(1 + 32) == "watch_time+new"
+    assert plain_names("watch_time+new") == "watch time, new videos"
+    assert plain_names("") == ""
 
 
 def test_steps_are_whole_and_as_one_to_the_share():

@@ -14,8 +14,7 @@ from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
-from kraft.evaluation.list_texts import SOURCES
-from kraft.formatting import counted, figure, listed, minute, percent
+from kraft.formatting import counted, figure, listed, minute, percent, plain_names
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.settings import Settings
 
@@ -147,7 +146,7 @@ def _recommended_table(user: Row, videos: Mapping[int, Row], outcomes: Mapping[t
                 str(rank),
                 *_named(videos[row["item_id"]]),
                 figure(row["score"], digits=3),
-                _offered(row["sources"]),
+                plain_names(row["sources"]),
                 became,
             ]
         )
@@ -183,10 +182,6 @@ def _named(video: Row) -> list[str | None]:
     )
     length = UNKNOWN if video["seconds"] is None else f"{video['seconds']:.1f} s"
     return [str(video["item_id"]), video["caption"], category, length]
-
-
-def _offered(sources: str) -> str:
-    return ", ".join(SOURCES.get(name, name) for name in sources.split("+") if name)
 
 
 def _when(timestamp: float | None) -> str:

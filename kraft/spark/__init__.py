@@ -7,7 +7,7 @@
     outputs     what is written at URLs
     builder     `engine.sql.builder` on Spark: same recipes, checks, manifest; parts: what workers write, as one file
     tables, als, ranker, scoring, candidates, lists, evaluation
-                the stages of `kraft.pipeline` (`ON_SPARK`), each on Spark
+                the stages of `kraft.stages` that `engine` registers, each on Spark
 
 Settings, column names, the files of sql/, contracts, summaries and the manifest are those of the single machine, and
 so are the models' files: a model that one engine has made is read by the other.

@@ -73,7 +73,7 @@ STAGES = {
     "scoring": Stage("scores", "  scoring: ", "scores"),
     "candidates": Stage("lists", "  candidates: ", "lists"),
     "lists": Stage("lists", "  lists: ", "lists"),
-    "evaluation": Stage("metrics", "  judging: ", "metrics"),
+    "evaluation": Stage("metrics", "  evaluating: ", "metrics"),
 }
 OUTPUTS = ("submission.parquet", "recommendations.parquet", "evaluation.json")
 METRICS = ("auc", "ndcg@10")

@@ -1,9 +1,13 @@
 """What `python -m tests.faults spark` goes by: Spark's event log, and what executors say of their tasks."""
 
 import json
+import re
+from pathlib import Path
 
-from faults.spark import Events
+from faults.spark import STAGES, Events
 from spark_cluster import Cluster
+
+import kraft.spark
 
 
 def event(kind, **more):
@@ -46,3 +50,11 @@ def test_a_worker_is_busy_while_a_task_of_its_newest_executor_runs(tmp_path):
         place.mkdir(parents=True)
         (place / "stderr").write_text(text)
     assert cluster.busy() == ["worker-1"]
+
+
+def test_every_stage_tells_that_it_starts_by_the_sign_that_is_waited_for():
+    sources = [file.read_text() for file in Path(kraft.spark.__file__).parent.glob("*.py")]
+    signs = {name: stage.sign for name, stage in STAGES.items() if name != "tables"}
+    # A text, or one with values in it.
+    told = {name: any(re.search(rf'detail\(f?"{sign}', text) for text in sources) for name, sign in signs.items()}
+    assert told == dict.fromkeys(signs, True)

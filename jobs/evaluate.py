@@ -1,4 +1,4 @@
-"""Judge the scores: `python -m jobs.evaluate`."""
+"""Evaluate the scores: `python -m jobs.evaluate`."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ class Options(Settings):
     compare: tuple[InputName, InputName] | None = None
     """Two presets, or files of scores (user_id, item_id, score): print the paired differences, first less second."""
     baselines: bool = True
-    """Also judge the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
+    """Also evaluate the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
     json_out: OutputFile | None = None
     """Also write the metrics to this JSON file. Default: evaluation.json (or comparison.json) in the work folder."""
     html: OutputFile | None = None

@@ -163,9 +163,9 @@ class Bench:
         path.write_bytes(content)
         columns = reading.LOG if kind == "log" else reading.VIDEOS
         # Whether a quoted field may hold a carriage return, RFC 4180 and DuckDB's reader leave open: either will do.
-        judges = (reading.is_interaction, reading.is_interaction)
-        judges = judges if kind == "log" else (reading.videos_once(), reading.videos_once())
-        readings = [reading.read_csv(content, columns, judge, strays=strays) for strays, judge in enumerate(judges)]
+        accepted = (reading.is_interaction, reading.is_interaction)
+        accepted = accepted if kind == "log" else (reading.videos_once(), reading.videos_once())
+        readings = [reading.read_csv(content, columns, accept, strays=strays) for strays, accept in enumerate(accepted)]
         self._hold(kind, path, *readings)
 
     def check_parquet(self, plain, harm):

@@ -73,7 +73,7 @@ STAGES = {
     "scoring": Stage("scores", "  scoring: ", "scores"),
     "candidates": Stage("lists", "  candidates: ", "lists"),
     "lists": Stage("lists", "  lists: ", "lists"),
-    "evaluation": Stage("metrics", "  judging: ", "metrics"),
+    "evaluation": Stage("metrics", "  evaluating: ", "metrics"),
 }
 OUTPUTS = ("submission.parquet", "recommendations.parquet", "evaluation.json")
 METRICS = ("auc", "ndcg@10")
@@ -189,12 +189,12 @@ class Bench:
             code, err = command.end()
             self.cluster.restore()
             if command.hit:
-                return self._judged(name, command, code, err, before)
+                return self._checked(name, command, code, err, before)
             print(f"  {name:<12} attempt {attempt + 1}: the kill came too late", flush=True)
         never = {"moment": "-", "outcome": f"too short to be met {ATTEMPTS} times", "rerun": "-", "verdict": "missed"}
         return never | {"broken": []}
 
-    def _judged(self, name, command, code, err, before):
+    def _checked(self, name, command, code, err, before):
         stage = STAGES[name]
         usual = self.expected["stages"][name]
         broken = command.left()

@@ -2,7 +2,7 @@
 
 Only a file that is known to be bad is read this way. A file without bad rows is read once, by DuckDB alone, whatever
 --on-bad-rows says: the option costs nothing until it is needed. Then Python finds the records, because a reader that
-skips what it cannot parse does not say what it skipped; and DuckDB judges their values, a batch at a time, by the very
+skips what it cannot parse does not say what it skipped; and DuckDB checks their values, a batch at a time, by the very
 casts and checks that the file was refused with. Rows read = rows accepted + rows set aside, or it is an error.
 """
 
@@ -143,7 +143,9 @@ class Screened:
             rows = [(record.line, record.fields) for record in batch if record.fields is not None]
             lines = pa.array([line for line, _ in rows], pa.int64())
             texts = {name: pa.array([fields[place] or None for _, fields in rows]) for name, place in places.items()}
-            self._judge(connection, {"line": lines} | {name: one.cast(pa.string()) for name, one in texts.items()})
+            self._check_types(
+                connection, {"line": lines} | {name: one.cast(pa.string()) for name, one in texts.items()}
+            )
             self._refuse(connection, [record for record in batch if record.fields is None])
         return read
 
@@ -161,24 +163,24 @@ class Screened:
         present = set(self.file.header())
         names = [column for column in self.file.columns if column in present]
         read = 0
-        # A connection runs one query at a time: this one reads while the other one judges.
+        # A connection runs one query at a time: this one reads while the other one checks.
         with connection.cursor() as reading:
             relation = read_parquet(reading, self.path, row_numbers=True)
             listed = zip(self.file.texts(relation, names), names, strict=True)
             texts = ", ".join(f"{text} as {quoted(name)}" for text, name in listed)
             for batch in relation.project(f"file_row_number + 1 as line, {texts}").to_arrow_reader(BATCH_ROWS):
                 read += len(batch)
-                self._judge(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
+                self._check_types(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
         return read
 
-    def _judge(self, connection: Connection, texts: "dict[str, pa.Array]") -> None:
+    def _check_types(self, connection: Connection, texts: "dict[str, pa.Array]") -> None:
         """Sort rows of texts into those whose values are of their columns' types, and others."""
         import pyarrow as pa  # noqa: PLC0415 - as in _read_csv
 
         connection.register("screened_texts", pa.table(texts))
         kinds = self.file.columns
-        judged = {name: kind for name, kind in kinds.items() if name in texts and kind in TYPE_WORDS}
-        faults = " ".join(f"when {_misfits(name, kind)} then {literal(name)}" for name, kind in judged.items())
+        checked = {name: kind for name, kind in kinds.items() if name in texts and kind in TYPE_WORDS}
+        faults = " ".join(f"when {_misfits(name, kind)} then {literal(name)}" for name, kind in checked.items())
         connection.execute(
             f"create or replace temp table screened_rows as select case {faults} when false then '' end as fault, * "  # noqa: S608 - quoted names
             "from screened_texts"
@@ -187,7 +189,7 @@ class Screened:
         connection.execute(
             f"insert into {quoted(self._good)} select line, {typed} from screened_rows where fault is null"  # noqa: S608 - quoted names
         )
-        for name, kind in judged.items():
+        for name, kind in checked.items():
             connection.execute(
                 f"insert into {quoted(self.bad)} select line, fault, left({quoted(name)}, {SHOWN}), $reason "  # noqa: S608 - quoted names
                 "from screened_rows where fault = $name",

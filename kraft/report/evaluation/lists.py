@@ -1,4 +1,4 @@
-"""The section on recommendations, from the report of `kraft.evaluation.lists.judge_recommendations`."""
+"""The section on recommendations, from the report of `kraft.evaluation.lists.evaluate`."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from kraft.report.plots import Line, lines, rows_of
 TITLE = "Recommendations from the whole catalogue"
 UNION = "union"
 ABSENT = Text(
-    "No user liked a video in the test period that was new to them, so candidates and lists cannot be judged."
+    "No user liked a video in the test period that was new to them, so candidates and lists cannot be evaluated."
 )
 
 
 def section(report: Found | None) -> Section:
-    """Candidates and lists; a sentence where nothing can be judged."""
+    """Candidates and lists; a sentence where nothing can be evaluated."""
     if report is None:
         return Section(TITLE, "", [ABSENT])
     seen = ", seen videos left out" if report["exclude_seen"] else ""

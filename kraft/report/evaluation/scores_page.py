@@ -1,6 +1,6 @@
 """The page of the evaluation.
 
-It shows what others computed: the report of the judged scores, the ranker and its record, the report of judged
+It shows what others computed: the report of the evaluated scores, the ranker and its record, the report of evaluated
 recommendations, the manifest. Of its own are only contributions to the scores of sampled test pairs, and the texts
 of the examples.
 """

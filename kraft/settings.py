@@ -147,10 +147,10 @@ class Settings(BaseModel):
     force: bool = False
     """Rebuild everything, also what is up to date."""
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
-    """Rows of the raw files that break a rule: fail is an error at the first, quarantine sets them aside in the table
-    rejected_rows, with file, line, column and reason."""
+    """What to do with a row that breaks a rule: fail stops at the first one; quarantine goes on without such rows and
+    lists them in the table rejected_rows, with file, line, column and reason."""
     max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """With --on-bad-rows quarantine: share of a raw file's rows that may be set aside; more is an error."""
+    """With --on-bad-rows quarantine: share of a raw file's rows that may be quarantined; more is an error."""
     no_wait: bool = False
     """Where another job works in the same folder: fail at once instead of waiting for its end."""
     quiet: bool = False

@@ -1,4 +1,4 @@
-"""What is told of rows that do not count: set aside, left out of the test, or in no order of time; and its limits.
+"""What is told of rows that do not count: quarantined, left out of the test, or in no order of time; and its limits.
 
 Summaries, pages and errors say it in the same words, whether the tables were made or reused.
 """
@@ -96,7 +96,8 @@ class Losses(NamedTuple):
 def sentences(losses: Losses) -> list[str]:
     """What rows of the log and of the test do not count, and why; a clause each."""
     told = [
-        f"quarantined {_rows(found['aside'])} of {file} (most often: {found['reason']}; see the table rejected_rows)"
+        f"quarantined {_rows(found['quarantined'])} of {file} "
+        f"(most often: {found['reason']}; see the table rejected_rows)"
         for file, found in losses.rejected.items()
     ]
     test = losses.test_rows
@@ -132,11 +133,11 @@ def paragraph(losses: Losses) -> str:
 
 
 def notes(rejected: Mapping[str, Quarantined], *, published: bool) -> list[str]:
-    """What an error is to say of the rows that were set aside before it; the table is there only if ``published``."""
+    """What an error is to say of the rows that were quarantined before it; the table is there only if ``published``."""
     end = "see the table rejected_rows" if published else "the first is {example}"
     return [
-        f"{found['aside']:,} of {_rows(found['read'])} of {file} were quarantined, most often: {found['reason']}; "
-        + end.format(example=found["example"])
+        f"{found['quarantined']:,} of {_rows(found['read'])} of {file} were quarantined, "
+        f"most often: {found['reason']}; " + end.format(example=found["example"])
         for file, found in rejected.items()
     ]
 

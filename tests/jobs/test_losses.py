@@ -119,7 +119,7 @@ def test_a_file_of_bad_rows_stops_a_job(tmp_path, preset, file, column, rule):
     assert list((tmp_path / "work" / "tables").iterdir()) == []
 
 
-def test_an_error_after_the_build_tells_of_the_rows_set_aside(tmp_path):
+def test_an_error_after_the_build_tells_of_the_rows_quarantined(tmp_path):
     twin(tmp_path, lambda number, row: row | ({"timestamp": row["time"]} if number % 20 else {}))
     asked = ("--raw", "raw", "--on-bad-rows", "quarantine", "--max-bad-rows", "1", "--max-left-out", "1")
     done = run("train", *asked, cwd=tmp_path)

@@ -150,7 +150,7 @@ def test_broken_log_publishes_nothing_and_keeps_the_old_tables(raw, work):
         f"{log}: video_duration must be more than 0 ms (first: user_id 0, video_id 10, play_duration 12000, "
         "video_duration 0, timestamp 1593878903.5, watch_ratio 1.2; user_id 1, video_id 11, play_duration 5000, "
         "video_duration 0, timestamp 1593879503.5, watch_ratio 0.5)\n"
-        "       Correct these rows, or set such rows aside with --on-bad-rows quarantine. "
+        "       Correct these rows, or use --on-bad-rows quarantine. "
         "Nothing was written."
     )
     with pytest.raises(InputError, match=exactly(message)):

@@ -11,7 +11,7 @@ import duckdb
 from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.os_errors import of_duckdb
 from kraft.engine.process.progress import Progress
-from kraft.engine.quarantine.screening import Screened
+from kraft.engine.quarantine.screening import QuarantinedFile
 from kraft.engine.sql.chunks import rows_of, spans_of
 from kraft.engine.sql.queries import Query, all_queries, checks_of
 from kraft.engine.sql.session import Connection, prepare
@@ -51,7 +51,7 @@ class Builder:
     force: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
-    set_aside: Callable[[str], bool] | None = None
+    quarantine: Callable[[str], bool] | None = None
     """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
     into `raw`; False where that changes nothing. None: bad rows are an error."""
     built: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Builder:
 
     def _without_bad_rows(self, query: Query) -> bool:
         files = [part for part in query.inputs if isinstance(self.raw.get(part), RawFile)]
-        changed = [part for part in files if self.set_aside and self.set_aside(part)]
+        changed = [part for part in files if self.quarantine and self.quarantine(part)]
         for part in changed:
             self._digests.pop(part, None)
         return bool(changed)
@@ -178,7 +178,7 @@ class Builder:
 
     def _copy_on(self, threads: int, query: Query, parameters: dict[str, Any], target: Path) -> int:
         """Write the rows of a query, at once or span by span."""
-        raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
+        raw = any(isinstance(self.raw.get(part), RawFile | QuarantinedFile) for part in query.inputs)
         prepare(self.connection, threads, kept=False, raw=raw)
         spans = spans_of(self.connection, query, {part: self.source(part) for part in query.inputs})
         if not spans:
@@ -220,11 +220,11 @@ class Builder:
 
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         sources = [self.raw[part] for part in query.inputs if part in self.raw]
-        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | Screened)]
+        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | QuarantinedFile)]
         place = files[0] if files else f"table {query.name}"
         rule = rows[0].get("rule", check.purpose)
-        aside = ", or set such rows aside with --on-bad-rows quarantine" if check.rejects else ""
-        remedy = rows[0].get("remedy") or f"Correct these rows{aside}. Nothing was written."
+        also = ", or use --on-bad-rows quarantine" if check.rejects else ""
+        remedy = rows[0].get("remedy") or f"Correct these rows{also}. Nothing was written."
         shown = "; ".join(
             ", ".join(f"{name} {value}" for name, value in row.items() if name not in {"rule", "remedy"})
             for row in rows

@@ -254,7 +254,7 @@ class RawFile:
             place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
             shown, form = one_line(value[:60]), self.forms.get(column)
             if form and form.from_time and looks_like_time(value):
-                # Where the first row has one, most likely all have, and setting them aside would leave nothing.
+                # Where the first row has one, most likely all have, and quarantining them would leave nothing.
                 remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
                 return InputError(f"{place}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
@@ -283,7 +283,7 @@ class RawFile:
 
     @property
     def _correct(self) -> str:
-        return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
+        return f"Correct the row{_OR_QUARANTINE if self.key else ''}. Nothing was written."
 
     def _misfit(self) -> "Misfit | None":
         """The first value that is not of its column's type."""
@@ -354,7 +354,7 @@ TYPE_WORDS = {
     "DOUBLE": "a number",
 }
 _BEHIND_THE_END = "Could not read enough bytes"
-_OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
+_OR_QUARANTINE = ", or use --on-bad-rows quarantine"
 GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 

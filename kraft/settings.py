@@ -127,7 +127,7 @@ class Settings(BaseModel):
 
     raw: Url | InputPath | None = None
     """Folder with KuaiRec's files as CSV or Parquet; with --engine spark also a URL (hdfs://, s3a://). Default:
-    `data` if it holds them, else a small synthetic twin made in the work folder."""
+    `data` if it holds them, else small synthetic data made in the work folder."""
     work: WorkFolder = Path("work")
     """Folder for tables, models and the DuckDB catalog."""
     matrix: InputName = "small"

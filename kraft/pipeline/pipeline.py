@@ -46,8 +46,8 @@ from kraft.stages.score import (
 from kraft.stages.synthesize import Synthesize, synthesize_log
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
-TWIN_USERS, TWIN_ITEMS = 200, 500
-"""Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
+SYNTHETIC_USERS, SYNTHETIC_ITEMS = 200, 500
+"""Size of the synthetic data that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 PERIODS: tuple[Period, ...] = ("train", "history")
 
 A = TypeVar("A", bound=Record)
@@ -252,19 +252,19 @@ class Pipeline:
     def _raw(self) -> Path:
         if find_folder(DEFAULT_RAW):
             return DEFAULT_RAW
-        twin = self.store.folder / "twin"
+        synthetic = self.store.folder / "synthetic"
         self.progress.say(
-            "no data given: using a small synthetic twin of KuaiRec in "
-            f"{self.settings.work / 'twin'} (made-up people and videos)\n"
+            "no data given: using small synthetic KuaiRec data in "
+            f"{self.settings.work / 'synthetic'} (made-up people and videos)\n"
             "  for the real data     python -m jobs.fetch_data"
         )
-        if find_folder(twin) is None:
-            # The twin gets its name once it is whole.
+        if find_folder(synthetic) is None:
+            # The folder gets its name once it is whole.
             with self.store.scratch() as folder:
-                made = folder / "twin"
-                run(synthesize_log, Synthesize(to=made, users=TWIN_USERS, items=TWIN_ITEMS), lock=self._lock)
-                made.rename(twin)
-        return twin
+                made = folder / "synthetic"
+                run(synthesize_log, Synthesize(to=made, users=SYNTHETIC_USERS, items=SYNTHETIC_ITEMS), lock=self._lock)
+                made.rename(synthetic)
+        return synthetic
 
     # --- what people read ---------------------------------------------------------------------
 

@@ -27,14 +27,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from faults.job import ROOT, digest, environment, fresh, make_twin
+from faults.job import ROOT, digest, environment, fresh, make_synthetic
 
 from kraft.benchmark.parity import factor_distance
 from kraft.benchmark.report import Table
 
 LOGGING = (ROOT / "kraft" / "spark" / "log4j2.properties").as_uri()
 SIZE = (200, 500)
-"""Of the twin: about 100,000 interactions."""
+"""Of the synthetic data: about 100,000 interactions."""
 CLOSE = 0.01
 ATTEMPTS = 4
 """Kills that may come too late."""
@@ -140,8 +140,8 @@ class Bench:
     def undisturbed(self, seed):
         """Run every command once, and keep what each leaves; returns what was found: seconds of each, metrics."""
         done = self.kept / "undisturbed.json"
-        make_twin(self.folder / "raw", *SIZE, seed)
-        make_twin(self.folder / "other", *SIZE, seed + 1)
+        make_synthetic(self.folder / "raw", *SIZE, seed)
+        make_synthetic(self.folder / "other", *SIZE, seed + 1)
         if not done.exists():
             fresh(self.kept)
             for place in (self.work, self.out):

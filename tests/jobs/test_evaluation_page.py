@@ -25,7 +25,7 @@ SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin, and the page of its evaluation."""
+    """A folder with synthetic data, and the page of its evaluation."""
     folder = tmp_path_factory.mktemp("evaluation")
     made = run("synthesize", "--to", "raw", "--users", 80, "--items", 150, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr
@@ -286,7 +286,7 @@ def test_every_figure_says_something_of_these_data_and_has_a_picture(folder, par
 def test_chinese_names_stand_on_the_page(folder, parts):
     document = (folder / "report/evaluation.html").read_text(encoding="utf-8")
     user, *_ = shown_users(parts)
-    # A twin numbers its names.
+    # Synthetic data numbers its names.
     category = parts[f"history_{user}"]["rows"][0][3].split(" / ")[0].rstrip("0123456789")
     assert f'<span lang="zh-Hans">{category}' in document
 

@@ -9,14 +9,14 @@ from commands import run
 pytestmark = pytest.mark.slow
 
 USERS, ITEMS = 40, 120
-ROUNDS = ("--rounds", "5", "--raw", "twin", "--threads", "2")
+ROUNDS = ("--rounds", "5", "--raw", "synthetic", "--threads", "2")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a small twin and the lists of every user in it."""
+    """A folder with small synthetic data and the lists of every user in it."""
     folder = tmp_path_factory.mktemp("lists")
-    done = run("synthesize", "--to", "twin", "--users", USERS, "--items", ITEMS, "--quiet", cwd=folder)
+    done = run("synthesize", "--to", "synthetic", "--users", USERS, "--items", ITEMS, "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     done = run("recommend", "--out", "lists.parquet", "--candidates", 50, *ROUNDS, cwd=folder)
     assert done.returncode == 0, done.stderr

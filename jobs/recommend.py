@@ -10,7 +10,7 @@ from jobs._command import run
 from kraft.engine.outputs import table_format
 from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, evaluate, recommend
 from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
@@ -77,7 +77,7 @@ def main(options: Options) -> None:
             write_whole(options.metrics_file, lambda draft: draft.write_text(text, encoding="utf-8"))
             print(result.table)
             print()
-        outcome = f"{made.rows:,} videos for {counted(made.users, 'user')} -> {options.out}"
+        outcome = f"{made.rows:,} videos for {pluralize(made.users, 'user')} -> {options.out}"
         print(pipeline.summary("recommend", outcome, _next(options)))
 
 

@@ -34,7 +34,7 @@ LOG = "raw_interactions"
 """Logical name of the log."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
-INSTEAD = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
+OVERRIDES = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
 """What makes tables of the test period where that is a log of its own."""
 
 
@@ -66,7 +66,7 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         if observed:
             sources["observed_interactions"] = _observed(settings, make, store, seen, quarantines)
             parameters |= {"train_fraction": 1.0}
-        main = make(store, sources, parameters, instead=INSTEAD if observed else {})
+        main = make(store, sources, parameters, overrides=OVERRIDES if observed else {})
         quarantine = _quarantine(main, sources, quarantines)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), quarantine)
         builders: list[tuple[Builder, Iterable[str]]] = [(main, names)]
@@ -151,7 +151,9 @@ def _unread(builder: Builder, names: Iterable[str], extras: Mapping[str, Source]
     readers = _readers(names)
 
     def is_read(name: str, file: RawFile) -> bool:
-        made_of = [(builder.store.entry(reader) or {}).get("recipe", {}).get("inputs", {}) for reader in readers[name]]
+        made_of = [
+            (builder.store.entry(reader) or {}).get("fingerprint", {}).get("inputs", {}) for reader in readers[name]
+        ]
         return not builder.force and all(inputs.get(name) == file.state() for inputs in made_of)
 
     return {name: file for name, file in extras.items() if isinstance(file, RawFile) and not is_read(name, file)}

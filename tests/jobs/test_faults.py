@@ -12,7 +12,7 @@ from faults import kill, space, stop
 from faults.job import ROUNDS, Job, environment, hashes, leftovers
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.workspace.locks import hold
+from kraft.engine.workspace.locks import acquire_lock
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +110,7 @@ def test_second_job_does_not_wait_where_it_is_told_not_to(tmp_path):
     (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "jobs.build_features", "--work", "work", "--no-wait"]
     run = partial(subprocess.run, command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    with hold(tmp_path / "work", Progress(-1)):
+    with acquire_lock(tmp_path / "work", Progress(-1)):
         done = run()
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path / 'work'} is in use by ")

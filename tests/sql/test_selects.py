@@ -88,11 +88,11 @@ def test_every_published_table_is_its_select(built):
         for name, entry in store.manifest().items():
             query = QUERIES[name]
             sources = {part: inputs[part] for part in query.inputs}
-            assert published(store.table(name)) == pasted(query, sources, entry["recipe"]["settings"]), name
+            assert published(store.table(name)) == pasted(query, sources, entry["fingerprint"]["settings"]), name
             compared += 1
         for check in map(QUERIES.get, CHECKS):
             if check.guards in store.manifest() and set(check.inputs) <= set(inputs):
-                parameters = {**settings.model_dump(), **store.entry("split")["recipe"]["settings"]}
+                parameters = {**settings.model_dump(), **store.entry("split")["fingerprint"]["settings"]}
                 sources = {part: inputs[part] for part in check.inputs}
                 assert pasted(check, sources, parameters)[1] == [], check.name
     assert compared > 15

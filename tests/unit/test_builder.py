@@ -121,8 +121,8 @@ def test_changed_check_rebuilds_the_table_it_guards(raw, work, monkeypatch):
 
 def test_new_version_rebuilds_everything(raw, work, monkeypatch):
     first = run_build(raw, work)
-    recipe = store_module.Recipe
-    monkeypatch.setattr(builder_module, "Recipe", lambda **parts: recipe(**parts, version="99"))
+    fingerprint = store_module.Fingerprint
+    monkeypatch.setattr(builder_module, "Fingerprint", lambda **parts: fingerprint(**parts, version="99"))
     again = run_build(raw, work)["built"]
     assert set(again) == set(first["built"])
     assert again["interactions"]["reason"].endswith("-> 99")
@@ -134,8 +134,8 @@ def test_manifest_says_what_was_made(raw, work):
     assert entry["rows"] == 60
     assert entry["seconds"] >= 0
     assert entry["peak_mib"] > 10
-    assert entry["recipe"]["settings"] == {"positive_threshold": 1.0}
-    assert "small_matrix.csv" in entry["recipe"]["inputs"]["raw_interactions"]
+    assert entry["fingerprint"]["settings"] == {"positive_threshold": 1.0}
+    assert "small_matrix.csv" in entry["fingerprint"]["inputs"]["raw_interactions"]
 
 
 # --- what is not published --------------------------------------------------------------------

@@ -8,7 +8,7 @@ from kraft.engine.quarantine.quarantined import Quarantined
 from kraft.engine.quarantine.screening import CODE, COLUMNS, QuarantinedFile, checks_of_rows, hold_share
 from kraft.engine.sql.session import Connection
 from kraft.engine.sql.sources import RawFile, Source
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 
 REJECTED_ROWS: Final = "rejected_rows"
 _FACTS: Final = "quarantined"
@@ -34,11 +34,11 @@ class Quarantine:
     ) -> None:
         self._store, self._connection, self._raw, self._settings = store, connection, raw, settings
         known = store.entry(REJECTED_ROWS)
-        for name in known["recipe"]["inputs"] if known else ():
+        for name in known["fingerprint"]["inputs"] if known else ():
             file = raw.get(name)
             if isinstance(file, RawFile) and file.key:
                 raw[name] = QuarantinedFile(file, name, settings)
-        if known and known["recipe"] != self._recipe().as_json():
+        if known and known["fingerprint"] != self._fingerprint().as_json():
             # Other bytes, or other rules: each file has to show again whether it has bad rows.
             raw |= {name: source.file for name, source in self._quarantined_files().items()}
         for source in self._quarantined_files().values():
@@ -72,7 +72,7 @@ class Quarantine:
         if not files:
             self._store.discard(REJECTED_ROWS)
             return {}
-        if not self._store.stale(REJECTED_ROWS, self._recipe()):
+        if not self._store.stale(REJECTED_ROWS, self._fingerprint()):
             return self._known()
         for source in files.values():
             if source.found is None:
@@ -89,7 +89,7 @@ class Quarantine:
             )
             quarantined_rows = sum(found["quarantined"] for found in by_file.values())
             facts = {"rows": quarantined_rows, _FACTS: by_file, "purpose": _PURPOSE, "columns": COLUMNS}
-            self._store.publish(REJECTED_ROWS, written, self._recipe(), facts)
+            self._store.publish(REJECTED_ROWS, written, self._fingerprint(), facts)
         return by_file
 
     def _known(self) -> dict[str, Quarantined]:
@@ -100,10 +100,10 @@ class Quarantine:
     def _quarantined_files(self) -> dict[str, QuarantinedFile]:
         return {name: source for name, source in self._raw.items() if isinstance(source, QuarantinedFile)}
 
-    def _recipe(self) -> Recipe:
+    def _fingerprint(self) -> Fingerprint:
         inputs = {name: source.state() for name, source in self._quarantined_files().items()}
         rules = [check.digest for name in inputs for check in checks_of_rows(name)]
-        return Recipe(inputs, {}, "-".join([CODE, _FACTS, *rules]))
+        return Fingerprint(inputs, {}, "-".join([CODE, _FACTS, *rules]))
 
 
 def publish(store: Store, quarantine: Quarantine | None) -> dict[str, Quarantined]:

@@ -16,7 +16,7 @@ from kraft.engine.sql.chunks import rows_of, spans_of
 from kraft.engine.sql.queries import Query, all_queries, checks_of
 from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.sql.sources import Parquet, RawFile, Source
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import InputError, QueryError
 from kraft.settings import MIB
 
@@ -49,7 +49,7 @@ class Builder:
     progress: Progress
     threads: int = 1
     force: bool = False
-    instead: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
     quarantine: Callable[[str], bool] | None = None
     """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
@@ -65,32 +65,32 @@ class Builder:
         return self.store.table(name)
 
     def _ensure(self, name: str) -> str:
-        """Bring ``name`` and its inputs up to date; returns the digest of its recipe."""
+        """Bring ``name`` and its inputs up to date; returns the digest of its fingerprint."""
         if name in self._digests:
             return self._digests[name]
         if name in self.raw:
             digest = self.raw[name].state()
         else:
-            query = _find(self.instead.get(name, name))
+            query = _find(self.overrides.get(name, name))
             checks = checks_of(query.name)
             # From here on it goes by the name of what it makes.
             query = replace(query, name=name)
-            recipe = Recipe(
+            fingerprint = Fingerprint(
                 inputs={part: self._ensure(part) for part in query.inputs},
                 settings=self._parameters(query),
                 code="-".join([query.digest, *(check.digest for check in checks)]),
             )
-            reason = "--force" if self.force else self.store.stale(name, recipe)
+            reason = "--force" if self.force else self.store.stale(name, fingerprint)
             if reason:
                 try:
-                    self._build(query, checks, recipe, reason)
+                    self._build(query, checks, fingerprint, reason)
                 except InputError:
                     if not self._without_bad_rows(query):
                         raise
                     return self._ensure(name)
             else:
                 self.reused.append(name)
-            digest = recipe.digest
+            digest = fingerprint.digest
         self._digests[name] = digest
         return digest
 
@@ -115,24 +115,24 @@ class Builder:
         self.source(name).register(self.connection, name)
         return int(self.connection.view(name).aggregate("count(*)").fetchall()[0][0])
 
-    def _build(self, query: Query, checks: list[Query], recipe: Recipe, reason: str) -> None:
+    def _build(self, query: Query, checks: list[Query], fingerprint: Fingerprint, reason: str) -> None:
         started = time.monotonic()
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
             try:
                 self._register(query, folder)
-                rows = self._copy(query, dict(recipe.settings), written)
+                rows = self._copy(query, dict(fingerprint.settings), written)
                 self._check(query, checks, written)
             finally:
                 # Whatever came of it: of a file that changed meanwhile, nothing is true.
-                self._verify_unchanged(recipe)
+                self._verify_unchanged(fingerprint)
             facts = {
                 "rows": rows,
                 "seconds": round(time.monotonic() - started, 3),
                 "peak_mib": round(peak_bytes() / MIB),
             }
             meaning = {"purpose": f"{query.purpose} Grain: {query.grain}.", "columns": query.columns}
-            self.store.publish(query.name, written, recipe, {**facts, **meaning})
+            self.store.publish(query.name, written, fingerprint, {**facts, **meaning})
         self.built[query.name] = {**facts, "reason": reason}
         self.progress.detail(f"  {query.name:<20} {rows:>12,} rows  {facts['seconds']:6.2f} s  ({reason})")
 
@@ -147,8 +147,8 @@ class Builder:
         """Make ``source`` selectable as ``name`` until the table is made; ``folder`` is there as long."""
         source.register(self.connection, name)
 
-    def _verify_unchanged(self, recipe: Recipe) -> None:
-        for name, state in recipe.inputs.items():
+    def _verify_unchanged(self, fingerprint: Fingerprint) -> None:
+        for name, state in fingerprint.inputs.items():
             source = self.raw.get(name)
             if source is None:
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kraft.evaluation.ranking import METRICS
-from kraft.formatting import Found, counted, figure, interval, listed, pairs, percent, told
+from kraft.formatting import Found, figure, interval, listed, pairs, percent, pluralize, told
 from kraft.report.evaluation.sets import MAIN, Sets, least_of, named_values, range_of, told_of, value_of
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, Range, lines, ranges, rows_of
@@ -45,8 +45,8 @@ def worth(report: Found) -> Section:
     sets: Sets = report["score_sets"]
     drawn, count, positives = report["bootstrap"], report["pairs"], report["positives"]
     lead = (
-        f"{counted(count, 'test pair')}, {positives:,} of them positive ({percent(positives / count)}). Figures are "
-        f"means over the {counted(report['users_evaluated'], 'user')} with a positive test pair; intervals cover "
+        f"{pluralize(count, 'test pair')}, {positives:,} of them positive ({percent(positives / count)}). Figures are "
+        f"means over the {pluralize(report['users_evaluated'], 'user')} with a positive test pair; intervals cover "
         f"{drawn['confidence']:.0%} of {drawn['resamples']:,} resamples of the users, and differences are paired: both "
         "score sets meet the same resamples."
     )

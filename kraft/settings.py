@@ -152,7 +152,7 @@ class Settings(BaseModel):
     max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.05
     """With --on-bad-rows quarantine: share of a raw file's rows that may be quarantined; more is an error."""
     no_wait: bool = False
-    """Where another job works in the same folder: fail at once instead of waiting for its end."""
+    """If another job works in the same folder, fail at once instead of waiting for it."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False

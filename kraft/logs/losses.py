@@ -1,6 +1,6 @@
-"""What is told of rows that do not count: quarantined, left out of the test, or in no order of time; and its limits.
+"""Reports rows that do not count (quarantined, left out of the test, without an order in time), and limits them.
 
-Summaries, pages and errors say it in the same words, whether the tables were made or reused.
+Summaries, pages and errors use the same words, whether the tables were made or reused.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TEST_ROWS: Final = "test_rows"
 """The table of the counts."""
 NOTABLE_TIE: Final = 0.01
-"""Share of the log from which rows of one time are told of, where the cut falls among them."""
+"""If the cut falls among rows of one time, they are reported from this share of the log on."""
 
 
 class PeriodRows(TypedDict):
@@ -133,7 +133,7 @@ def paragraph(losses: Losses) -> str:
 
 
 def notes(rejected: Mapping[str, Quarantined], *, published: bool) -> list[str]:
-    """What an error is to say of the rows that were quarantined before it; the table is there only if ``published``."""
+    """Notes for an error: the rows quarantined before it. The table exists only if ``published``."""
     end = "see the table rejected_rows" if published else "the first is {example}"
     return [
         f"{found['quarantined']:,} of {_rows(found['read'])} of {file} were quarantined, "

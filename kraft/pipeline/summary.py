@@ -102,12 +102,12 @@ def _list_lines(measured: Measured[ListsRanked]) -> list[str]:
     lists = measured.result
     lines = [f"ranked  {lists.pairs:,} candidates   {measured.seconds:.1f} s"]
     if lists.short_lists:
-        lines.append(f"short   {pluralize(lists.short_lists, 'user')} with fewer videos left than asked for")
+        lines.append(f"short   {pluralize(lists.short_lists, 'user')} received fewer videos than asked for")
     return lines
 
 
 def _file_lines(files: ReadFiles) -> list[str]:
-    """Which of the user's files the tables are made of, now or by an earlier job, and which were left alone."""
+    """The files that the tables are made of, now or by an earlier job, and the files that were not read."""
     more = f" (+ {files['optional']} optional)" if files["optional"] else ""
     listed = ", ".join([*files["logs"], *files["sides"]])
     read = f"read    {listed}{more} in {files['folder'].rstrip('/')}/"
@@ -115,12 +115,12 @@ def _file_lines(files: ReadFiles) -> list[str]:
 
 
 def _loss_lines(rows: Losses) -> list[str]:
-    """Whether the tables were made or reused: what does not count is not in them."""
+    """Rows that do not count. They are counted for reused tables too, because these lack the same rows."""
     return [*sentences(rows), *(f"warning: {clause}" for clause in warnings(rows))]
 
 
 def _cold_lines(measured: Measured[ScoredGivenPairs]) -> list[str]:
-    """Of pairs that were scored, those of users and of videos that the models have not met."""
+    """Scored pairs whose users or videos are not in the train period."""
     lines = []
     for kind, found in measured.result.cold.items():
         if found["pairs"]:

@@ -1,4 +1,4 @@
-"""The stages that score: the test pairs, the pairs of a user's file, and the way out to a file of the user's."""
+"""The stages that score: the test pairs, the pairs of a given file; and the export of scores."""
 
 import time
 from collections.abc import Callable

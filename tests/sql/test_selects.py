@@ -8,7 +8,7 @@ from small_log import log_rows, run_build, write_raw
 from spark_world import OTHERWISE, SETTINGS, World
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.sql import chunks as spans
+from kraft.engine.sql import chunks
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import all_queries
 from kraft.engine.sql.sources import Parquet
@@ -49,8 +49,8 @@ def world(tmp_path_factory):
 @pytest.mark.parametrize("settings", [SETTINGS, SETTINGS | OTHERWISE], ids=["defaults", "otherwise"])
 @pytest.mark.parametrize("name", TABLES)
 def test_pasted_select_is_what_the_engine_writes(world, name, settings, tmp_path, monkeypatch):
-    # A table that can be made in spans is.
-    monkeypatch.setattr(spans, "SPAN_ROWS", 20_000)
+    # A table that can be made in chunks is.
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 20_000)
     query = QUERIES[name]
     sources = {part: Parquet(path) for part, path in world.inputs(query).items()}
     builder = Builder(world.connection, Store(tmp_path), sources, settings, Progress(-1), threads=2)

@@ -1,4 +1,4 @@
-"""What was quarantined of a raw file, as a job tells of it; `kraft.engine.quarantine.screening` quarantines it."""
+"""What a job reports of the rows that `kraft.engine.quarantine.screening` quarantined."""
 
 # Pydantic reads these fields, and Python 3.11's own TypedDict does not tell it of them all.
 from typing_extensions import TypedDict

@@ -12,7 +12,7 @@ from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.os_errors import of_duckdb
 from kraft.engine.process.progress import Progress
 from kraft.engine.quarantine.screening import QuarantinedFile
-from kraft.engine.sql.chunks import rows_of, spans_of
+from kraft.engine.sql.chunks import chunks_of, rows_of
 from kraft.engine.sql.queries import Query, all_queries, checks_of
 from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.sql.sources import Parquet, RawFile, Source
@@ -177,18 +177,18 @@ class Builder:
             raise self._explain(query, error) from error
 
     def _copy_on(self, threads: int, query: Query, parameters: dict[str, Any], target: Path) -> int:
-        """Write the rows of a query, at once or span by span."""
+        """Write the rows of a query, at once or chunk by chunk."""
         raw = any(isinstance(self.raw.get(part), RawFile | QuarantinedFile) for part in query.inputs)
         prepare(self.connection, threads, kept=False, raw=raw)
-        spans = spans_of(self.connection, query, {part: self.source(part) for part in query.inputs})
-        if not spans:
+        chunks = chunks_of(self.connection, query, {part: self.source(part) for part in query.inputs})
+        if not chunks:
             return self._write(query.text, parameters, target)
         # A cursor is a connection of its own: one connection runs one query at a time.
         with self.connection.cursor() as beside:
             prepare(beside, threads, kept=False, raw=raw)
-            # The SELECT sorts the rows of each span, and the spans follow one another.
+            # The SELECT sorts the rows of each chunk, and the chunks follow one another.
             prepare(self.connection, threads, kept=True, raw=raw)
-            with rows_of(beside, query, parameters, spans) as rows:
+            with rows_of(beside, query, parameters, chunks) as rows:
                 self.connection.register(ROWS, rows)
                 try:
                     return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608

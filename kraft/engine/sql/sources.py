@@ -1,4 +1,4 @@
-"""Where a logical table comes from: a Parquet file of the work folder, or a raw file of the user's.
+"""Where a logical table comes from: a Parquet file of the work folder, or a raw file.
 
 A source registers itself as a view, so that the files of `sql/` never know a path.
 """
@@ -53,17 +53,17 @@ class Parquet:
 
 
 @dataclass(frozen=True)
-class Span:
+class Chunk:
     """Those rows of a table of the work folder that have a whole number within bounds in one column.
 
-    Row groups that hold none are not read: of a table that is sorted by the column it takes as long as the span is.
+    Row groups that hold none are not read: of a table that is sorted by the column it takes as long as the chunk is.
     """
 
     path: Path
     column: str
     least: int
     most: int
-    """Both bounds belong to the span; it is empty where this one is less."""
+    """Both bounds belong to the chunk; it is empty where this one is less."""
 
     def state(self) -> str:
         return f"{file_state(self.path)}:{self.column}:{self.least}:{self.most}"

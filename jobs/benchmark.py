@@ -131,7 +131,7 @@ def main(options: Options) -> int:
     progress = Progress(-1 if options.quiet else int(options.verbose))
     work = options.work.resolve()
     folder = work / "benchmark"
-    raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "twin", progress)
+    raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "synthetic", progress)
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress, options.matrix)
     question = QUESTIONS[options.what]

@@ -1,4 +1,4 @@
-"""Judge the scores: `python -m jobs.evaluate`."""
+"""Evaluate the scores: `python -m jobs.evaluate`."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from typing import Any
 from jobs._command import run
 from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.pipeline.pipeline import Pipeline
 from kraft.report.examples import draw_examples
 from kraft.report.output_path import Format, beside
@@ -27,7 +27,7 @@ class Options(Settings):
     compare: tuple[InputName, InputName] | None = None
     """Two presets, or files of scores (user_id, item_id, score): print the paired differences, first less second."""
     baselines: bool = True
-    """Also judge the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
+    """Also evaluate the simplest recommenders: random, popularity, shortest video, ALS alone, ..."""
     json_out: OutputFile | None = None
     """Also write the metrics to this JSON file. Default: evaluation.json (or comparison.json) in the work folder."""
     html: OutputFile | None = None
@@ -68,7 +68,7 @@ def main(options: Options) -> None:
         )
         if options.html:
             page = _make_page(pipeline, result.report, options.html, options.format)
-            outcome += f"; {counted(page.figures, 'figure')}, {page.bytes / MIB:.1f} MiB -> {options.html}"
+            outcome += f"; {pluralize(page.figures, 'figure')}, {page.bytes / MIB:.1f} MiB -> {options.html}"
             next_step = f"open {shlex.quote(str(options.html))}"
         print(result.table)
         print()

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from jobs._command import run
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.pipeline.pipeline import Pipeline
 from kraft.report.output_path import ENDINGS, Format, beside
 from kraft.report.stages import MakeDataPage, make_data_page
@@ -40,7 +40,7 @@ def main(options: Options) -> None:
         pipeline.build()
         asked = MakeDataPage(settings=pipeline.settings, out=out, format=options.format, losses=pipeline.losses)
         made = pipeline.run(make_data_page, asked)
-        outcome = f"{counted(made.figures, 'figure')}, {made.bytes / MIB:.1f} MiB -> {out}"
+        outcome = f"{pluralize(made.figures, 'figure')}, {made.bytes / MIB:.1f} MiB -> {out}"
         print(pipeline.summary("explore", outcome, f"open {shlex.quote(str(out))}"))
 
 

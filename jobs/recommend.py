@@ -10,7 +10,7 @@ from jobs._command import run
 from kraft.engine.outputs import table_format
 from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, evaluate, recommend
 from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
@@ -44,7 +44,7 @@ class Options(Settings):
     """Variety of a list: 0 is by score alone, 1 takes the video next that is least like those before it, by
     categories and author."""
     evaluate: bool = False
-    """Also judge both stages against the test period: candidates by source, and the lists against those from every
+    """Also evaluate both stages against the test period: candidates by source, and the lists against those from every
     video."""
     json_out: OutputFile | None = None
     """With --evaluate: also write the metrics to this JSON file. Default: recommendations.json in the work folder."""
@@ -77,7 +77,7 @@ def main(options: Options) -> None:
             write_whole(options.metrics_file, lambda draft: draft.write_text(text, encoding="utf-8"))
             print(result.table)
             print()
-        outcome = f"{made.rows:,} videos for {counted(made.users, 'user')} -> {options.out}"
+        outcome = f"{made.rows:,} videos for {pluralize(made.users, 'user')} -> {options.out}"
         print(pipeline.summary("recommend", outcome, _next(options)))
 
 
@@ -98,11 +98,11 @@ def check(options: Options) -> None:
             "Give at least as many, better some fifty times as many.",
         )
     if options.evaluate and isinstance(options.out, str):
-        raise InputError("--evaluate judges lists on this machine", "Give a file as --out.")
+        raise InputError("--evaluate reads a file of this machine", "Give a file as --out.")
     if options.evaluate and table_format(Path(options.out)) in {"csv.gz", "csv.zst"}:
         raise InputError("--evaluate reads the lists again, and not what is compressed", "Write .csv or .parquet.")
     if options.evaluate and options.users:
-        raise InputError("--evaluate judges the lists of every user", "Leave out --users.")
+        raise InputError("--evaluate needs the lists of every user", "Leave out --users.")
     if options.json_out and not options.evaluate:
         raise InputError("--json-out is for the metrics of --evaluate", "Add --evaluate.")
 

@@ -11,7 +11,7 @@ class Options(Settings):
     """Score every test pair (or the pairs of a file) and write user_id, item_id, score.
 
     Brings up to date whatever it needs: tables, factors, ranker. Without --raw and without a `data` folder,
-    it makes a small synthetic twin of KuaiRec and uses that.
+    it makes small synthetic KuaiRec data and uses that.
     """
 
     out: Url | OutputTable

@@ -1,4 +1,4 @@
-"""Make a synthetic twin of KuaiRec: `python -m jobs.synthesize`."""
+"""Make synthetic KuaiRec data: `python -m jobs.synthesize`."""
 
 import shlex
 from pathlib import Path
@@ -20,15 +20,15 @@ LOGS = ("small_matrix", "big_matrix")
 
 
 class Options(BaseModel):
-    """Write a synthetic twin of KuaiRec: the same seven files and quirks, made-up people and videos.
+    """Write synthetic KuaiRec data: the same seven files and quirks, made-up people and videos.
 
     The defaults give small_matrix at its full size (4.7 M rows) and big_matrix (12.5 M rows).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    to: OutputFolder = Path("data/twin")
-    """Folder to write to. Files of an older twin there are replaced, others never."""
+    to: OutputFolder = Path("data/synthetic")
+    """Folder to write to. Synthetic files there are replaced, others never."""
     users: Annotated[int, Field(ge=10)] = 1411
     """Users of small_matrix."""
     items: Annotated[int, Field(ge=50)] = 3327

@@ -82,10 +82,10 @@ def pairs(texts: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
-def counted(number: int, thing: str, things: str = "") -> str:
+def pluralize(number: int, thing: str, things: str = "") -> str:
     """A number and what it counts.
 
-    >>> counted(1, "user"), counted(1411, "user"), counted(2, "category", "categories")
+    >>> pluralize(1, "user"), pluralize(1411, "user"), pluralize(2, "category", "categories")
     ('1 user', '1,411 users', '2 categories')
     """
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"

@@ -127,7 +127,7 @@ class Settings(BaseModel):
 
     raw: Url | InputPath | None = None
     """Folder with KuaiRec's files as CSV or Parquet; with --engine spark also a URL (hdfs://, s3a://). Default:
-    `data` if it holds them, else a small synthetic twin made in the work folder."""
+    `data` if it holds them, else small synthetic data made in the work folder."""
     work: WorkFolder = Path("work")
     """Folder for tables, models and the DuckDB catalog."""
     matrix: InputName = "small"
@@ -147,12 +147,12 @@ class Settings(BaseModel):
     force: bool = False
     """Rebuild everything, also what is up to date."""
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
-    """Rows of the raw files that break a rule: fail is an error at the first, quarantine sets them aside in the table
-    rejected_rows, with file, line, column and reason."""
+    """What to do with a row that breaks a rule: fail stops at the first one; quarantine goes on without such rows and
+    lists them in the table rejected_rows, with file, line, column and reason."""
     max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """With --on-bad-rows quarantine: share of a raw file's rows that may be set aside; more is an error."""
+    """With --on-bad-rows quarantine: share of a raw file's rows that may be quarantined; more is an error."""
     no_wait: bool = False
-    """Where another job works in the same folder: fail at once instead of waiting for its end."""
+    """If another job works in the same folder, fail at once instead of waiting for it."""
     quiet: bool = False
     """Print only results and errors."""
     verbose: bool = False

@@ -114,7 +114,7 @@ def _rows(run: dict[str, Any], stage: str) -> int:
 
 def _measured(setup: Setup, plan: Plan, form: str) -> list[dict[str, Any]]:
     """Make the data of the base and of all scales, run every stage over each of them by turns, delete all."""
-    raw, work = setup.fresh("growth-twins"), setup.fresh("growth")
+    raw, work = setup.fresh("growth-synthetic"), setup.fresh("growth")
     try:
         made = [_synthesize(plan, form, scale, raw / f"x{scale}") for scale in (0, *plan.scales)]
         runs: list[list[Measured]] = [[] for _ in made]

@@ -38,7 +38,7 @@ class Plan(NamedTuple):
 
 def run(setup: Setup, plan: Plan) -> Report:
     """Make the data, run both presets, evaluate them beside the oracle and the naive rankings."""
-    raw, work = setup.fresh("quality-twin"), setup.fresh("quality")
+    raw, work = setup.fresh("quality-synthetic"), setup.fresh("quality")
     synthesize(raw, users=plan.users, scale=plan.scale, seed=plan.twin_seed, with_oracle=True)
     here = replace(setup, raw=raw, matrix="small")
     rounds = {KRAFT: None, SEED: plan.rounds}

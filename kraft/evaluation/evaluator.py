@@ -1,4 +1,4 @@
-"""One set of scores, judged: its metrics, each over the users as they are and over every resample of them."""
+"""The metrics of one set of scores: over the users as they are, and over every resample of them."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class ScoreSetMetrics:
     """What is known of one set of scores."""
 
     report: RankingReport
@@ -82,8 +82,8 @@ class Judged:
 
 
 @dataclass
-class Judge:
-    """Judges score sets against the test pairs of one work folder, one after the other, all on the same resamples."""
+class Evaluator:
+    """Evaluates score sets against the test pairs of one work folder, each on the same resamples."""
 
     connection: Connection
     sources: Mapping[str, Parquet]
@@ -142,7 +142,7 @@ class Judge:
                 "Score the same test pairs with both.",
             )
 
-    def judge(self, name: str, scores: Scores) -> Judged:
+    def evaluate(self, name: str, scores: Scores) -> ScoreSetMetrics:
         """Everything about one score set."""
         least, greatest = self.check(name, scores)
         low = Parquet(self.shared.ensure("low_activity_users"))
@@ -158,7 +158,7 @@ class Judge:
             binned = aucs(resamples.histograms(_user_bins(builder.ensure("user_bins"), ids)))
             exact = {subset.subset: subset.auc for subset in report.subsets}
             metrics |= {AUC_METRICS[subset]: Resampled(exact[subset], binned[subset]) for subset in SUBSETS}
-            return Judged(
+            return ScoreSetMetrics(
                 report,
                 metrics,
                 self.rows(builder, "low_activity_auc")[0],

@@ -1,4 +1,4 @@
-"""What people read of judged recommendations: plain text within 100 columns, no line end after the last line."""
+"""What people read of evaluated recommendations: plain text within 100 columns, no line end after the last line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ Found = Mapping[str, Any]
 
 
 def report_table(report: Found) -> str:
-    """The report of `kraft.evaluation.lists.judge_recommendations` as text."""
+    """The report of `kraft.evaluation.lists.evaluate` as text."""
     parts = []
     if report["candidates"]:
         parts += [_recall_table(report["candidates"]), _added_table(report["candidates"])]

@@ -100,22 +100,22 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
     ):
         if asked.items is not None:
             sources["catalogue"] = _only(store.table("catalogue"), asked.items, connection, folder, settings.threads)
-        judging = ListJudge(connection, sources, folder, settings.threads, parameters, engine)
+        evaluator = ListEvaluator(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
         if asked.candidates is not None:
-            candidates = judging.candidates(asked.candidates, asked.shares)
-        judged = {name: judging.judge(name, source) for name, source in lists.items()}
-        loss = _loss(judged)
+            candidates = evaluator.candidates(asked.candidates, asked.shares)
+        evaluated = {name: evaluator.evaluate(name, source) for name, source in lists.items()}
+        loss = _loss(evaluated)
         if loss:
-            loss["overlap"] = judging.overlap(lists[loss["list"]], lists[loss["reference"]])
+            loss["overlap"] = evaluator.overlap(lists[loss["list"]], lists[loss["reference"]])
     report = {
         "top": parameters["top"],
         "exclude_seen": parameters["exclude_seen"],
-        "users": judging.users,
-        "positives": judging.positives,
+        "users": evaluator.users,
+        "positives": evaluator.positives,
         "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "candidates": candidates,
-        "lists": [one.to_json(name) for name, one in judged.items()],
+        "lists": [one.to_json(name) for name, one in evaluated.items()],
         "loss": loss,
     }
     return report, report_table(report)
@@ -145,7 +145,7 @@ def list_file(path: Path) -> RawFile:
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedLists:
+class ListMetrics:
     """What is known of one set of lists."""
 
     metrics: Mapping[str, Resampled]
@@ -159,8 +159,8 @@ class JudgedLists:
 
 
 @dataclass
-class ListJudge:
-    """Judges candidates and sets of lists against one truth, one after the other, all on the same resamples.
+class ListEvaluator:
+    """Evaluates candidates and sets of lists against one truth, one after the other, all on the same resamples.
 
     Raises:
         InputError: no user has a positive.
@@ -188,7 +188,7 @@ class ListJudge:
         ((self.positives, self.users),) = counted.fetchall()
         if not self.users:
             raise InputError(
-                "no test user has a positive pair that a list could hold, so there is nothing to judge",
+                "no test user has a positive pair that a list could hold, so there is nothing to evaluate",
                 "Lower --positive-threshold or --train-fraction, or keep seen videos, then rerun.",
             )
         self.resamples = Resamples(self.users, self.scratch)
@@ -220,7 +220,7 @@ class ListJudge:
             "added": {name: [cells[name, at]["added"] for at in cutoffs] for name in shares},
         }
 
-    def judge(self, name: str, lists: RawFile) -> JudgedLists:
+    def evaluate(self, name: str, lists: RawFile) -> ListMetrics:
         """Everything about one set of lists.
 
         Raises:
@@ -233,7 +233,7 @@ class ListJudge:
             (exposure,) = self._rows(builder, "exposure_metrics")
             found = read_parquet(self.connection, builder.ensure("list_metrics")).order("user_id").fetchnumpy()
         metrics = {metric: np.asarray(found[metric], dtype=np.float64) for metric in METRICS}
-        return JudgedLists({metric: self._mean(values) for metric, values in metrics.items()}, facts | exposure)
+        return ListMetrics({metric: self._mean(values) for metric, values in metrics.items()}, facts | exposure)
 
     def overlap(self, lists: RawFile, reference: RawFile) -> float | None:
         """Mean share of the reference's videos that the lists have too."""
@@ -280,12 +280,12 @@ class ListJudge:
             shutil.rmtree(self.scratch / "set", ignore_errors=True)
 
 
-def _loss(judged: Mapping[str, JudgedLists]) -> Row | None:
+def _loss(evaluated: Mapping[str, ListMetrics]) -> Row | None:
     """The NDCG that the first lists lack of the last; None without two."""
-    if len(judged) < len(("first", "last")):
+    if len(evaluated) < len(("first", "last")):
         return None
-    first, *_, last = judged
-    less, most = (judged[name].metrics["ndcg"] for name in (first, last))
+    first, *_, last = evaluated
+    less, most = (evaluated[name].metrics["ndcg"] for name in (first, last))
     absolute = most.minus(less)
     value = absolute.value / most.value if absolute.value is not None and most.value else None
     draws = np.full(len(most.draws), np.nan)

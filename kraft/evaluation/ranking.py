@@ -17,7 +17,7 @@ CUTOFFS = (10, 20, 50, 100, 500, 1000)
 """The documented cutoffs, in places of a user's list."""
 
 SUBSETS = ("all", "warm items", "cold items")
-"""Test pairs judged apart, as `score_auc` names them: a warm item occurs in train, a cold one does not."""
+"""Test pairs evaluated apart, as `score_auc` names them: a warm item occurs in train, a cold one does not."""
 
 METRICS = {"precision": "Precision", "recall": "Recall", "ndcg": "NDCG"}
 """Fields of `CutoffMetrics` and the names that people know them by."""
@@ -144,7 +144,7 @@ def from_rows(ranking_rows: Iterable[Row], auc_rows: Iterable[Row]) -> RankingRe
     subsets = _checked(TypeAdapter(list[SubsetAuc]), auc_rows, "score_auc")
     if not cutoffs:
         raise InputError(
-            "no test user has a positive pair, so there is no list to judge",
+            "no test user has a positive pair, so there is no list to evaluate",
             "Lower --positive-threshold or --train-fraction, then rerun python -m jobs.evaluate.",
         )
     if len({at.users_evaluated for at in cutoffs}) > 1 or len({at.cutoff for at in cutoffs}) < len(cutoffs):

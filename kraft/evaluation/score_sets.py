@@ -22,7 +22,7 @@ from kraft.evaluation.baselines import (
     take_scores,
     write_factor_scores,
 )
-from kraft.evaluation.evaluator import AUC_METRICS, BASE_TABLES, Judge, Judged
+from kraft.evaluation.evaluator import AUC_METRICS, BASE_TABLES, Evaluator, ScoreSetMetrics
 from kraft.evaluation.intervals import CONFIDENCE, RESAMPLES, SEED, UNIT, Estimate
 from kraft.evaluation.ranking import CUTOFFS
 from kraft.evaluation.score_texts import compare_table, detail, score_sets_table
@@ -66,19 +66,19 @@ def evaluate(
     if not given:
         raise InputError("no scores are given to evaluate", "Name at least one file of scores.")
     notes: list[str] = []
-    with _judge(settings, scores, engine, cutoffs) as judging:
-        more = _baselines(judging, Store(settings.work).model(als), notes) if als else {}
+    with _evaluator(settings, scores, engine, cutoffs) as evaluator:
+        more = _baselines(evaluator, Store(settings.work).model(als), notes) if als else {}
         more = {name: source for name, source in more.items() if name not in given}
-        judged = {name: judging.judge(name, source) for name, source in (given | more).items()}
-    name, first = next(iter(judged.items()))
+        evaluated = {name: evaluator.evaluate(name, source) for name, source in (given | more).items()}
+    name, first = next(iter(evaluated.items()))
     report = first.report.to_json() | {
         "bootstrap": BOOTSTRAP,
         "users": len(first.user_ndcg),
         "low_activity_users": int(first.low_activity.sum()),
         "notes": notes,
-        "score_sets": [_score_set(label, one, first, baseline=label in more) for label, one in judged.items()],
+        "score_sets": [_score_set(label, one, first, baseline=label in more) for label, one in evaluated.items()],
     }
-    return report, "\n\n".join((score_sets_table(judged), *notes, detail(name, first)))
+    return report, "\n\n".join((score_sets_table(evaluated), *notes, detail(name, first)))
 
 
 def compare(
@@ -105,16 +105,16 @@ def compare(
     if len(names) != len(("a", "b")):
         raise InputError(f"two score sets can be compared, not {len(names)}", "Give two, each a name of its own.")
     tables = Store(settings.work).table("scores").resolve().parent
-    with _judge(settings, scores, engine, ()) as judging:
+    with _evaluator(settings, scores, engine, ()) as evaluator:
         sources: dict[str, Scores] = {}
         for place, (name, path) in enumerate(scores.items()):
             if path.resolve().parent == tables:
                 sources[name] = score_file(path)
             else:
-                copy = judging.scratch / f"given-{place}.parquet"
-                sources[name] = take_scores(path, judging.connection, copy, judging.threads)
-        judging.same_pairs(names[0], names[1], sources)
-        a, b = (judging.judge(name, source) for name, source in sources.items())
+                copy = evaluator.scratch / f"given-{place}.parquet"
+                sources[name] = take_scores(path, evaluator.connection, copy, evaluator.threads)
+        evaluator.same_pairs(names[0], names[1], sources)
+        a, b = (evaluator.evaluate(name, source) for name, source in sources.items())
     differences = {
         metric: {"a": one.value, "b": b.metrics[metric].value, **_difference(one.minus(b.metrics[metric]))}
         for metric, one in a.metrics.items()
@@ -140,25 +140,25 @@ def compare(
 
 
 @contextmanager
-def _judge(
+def _evaluator(
     settings: Settings, scores: Mapping[str, Path], engine: Callable[..., Builder], cutoffs: Sequence[int]
-) -> Iterator[Judge]:
+) -> Iterator[Evaluator]:
     store = Store(settings.work)
     sources = {name: Parquet(store.table(name)) for name in BASE_TABLES}
     with (
         store.scratch() as folder,
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp, scores.values()) as connection,
     ):
-        yield Judge(connection, sources, folder, settings.threads, cutoffs or CUTOFFS, engine)
+        yield Evaluator(connection, sources, folder, settings.threads, cutoffs or CUTOFFS, engine)
 
 
-def _baselines(judging: Judge, model: Path, notes: list[str]) -> dict[str, Scores]:
+def _baselines(evaluator: Evaluator, model: Path, notes: list[str]) -> dict[str, Scores]:
     """The baselines by name; a note for the one that cannot be had."""
-    table = judging.shared.ensure("baseline_scores")
+    table = evaluator.shared.ensure("baseline_scores")
     found: dict[str, Scores] = {name: ScoreColumn(table, column) for name, column in BASELINES.items()}
     if model.is_dir():
-        scored = judging.scratch / "factor_scores.parquet"
-        write_factor_scores(model, judging.sources["interactions_test"].path, scored)
+        scored = evaluator.scratch / "factor_scores.parquet"
+        write_factor_scores(model, evaluator.sources["interactions_test"].path, scored)
         found[FACTORS_ALONE] = Parquet(scored)
     else:
         notes.append(f"{FACTORS_ALONE} is left out: {model} is not there")
@@ -169,18 +169,18 @@ def _difference(found: Estimate) -> dict[str, float | None]:
     return {"difference": found.value, "low": found.low, "high": found.high}
 
 
-def _score_set(name: str, judged: Judged, first: Judged, *, baseline: bool) -> dict[str, Any]:
+def _score_set(name: str, evaluated: ScoreSetMetrics, first: ScoreSetMetrics, *, baseline: bool) -> dict[str, Any]:
     paired = None
-    if judged is not first:
-        paired = {metric: first.metrics[metric].minus(judged.metrics[metric]).to_json() for metric in PAIRED}
+    if evaluated is not first:
+        paired = {metric: first.metrics[metric].minus(evaluated.metrics[metric]).to_json() for metric in PAIRED}
     return {
         "name": name,
         "baseline": baseline,
-        "ranking": judged.report.to_json(),
-        "estimates": {metric: found.to_json() for metric, found in judged.estimates().items()},
-        "low_activity_auc": dict(judged.low_activity_auc),
+        "ranking": evaluated.report.to_json(),
+        "estimates": {metric: found.to_json() for metric, found in evaluated.estimates().items()},
+        "low_activity_auc": dict(evaluated.low_activity_auc),
         "first_minus_this": paired,
-        "least_score": judged.least,
-        "greatest_score": judged.greatest,
-        "calibration": judged.calibration,
+        "least_score": evaluated.least,
+        "greatest_score": evaluated.greatest,
+        "calibration": evaluated.calibration,
     }

@@ -1,9 +1,9 @@
-"""What people read of a judgement: plain text, four decimals, no line end after the last line."""
+"""What people read of an evaluation: plain text, four decimals, no line end after the last line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kraft.evaluation.evaluator import AUC_METRICS, LOW_ACTIVITY_AUC, Judged
+from kraft.evaluation.evaluator import AUC_METRICS, LOW_ACTIVITY_AUC, ScoreSetMetrics
 from kraft.evaluation.intervals import CONFIDENCE, RESAMPLES, Estimate
 from kraft.evaluation.ranking import aligned
 
@@ -19,23 +19,23 @@ SHOWN = {
 """Columns of the table of score sets."""
 
 
-def score_sets_table(judged: Mapping[str, Judged]) -> str:
-    """One line a score set, the first the one under judgement."""
+def score_sets_table(evaluated: Mapping[str, ScoreSetMetrics]) -> str:
+    """One line a score set, the evaluated one first."""
     lines = [["score set", *SHOWN]]
-    for name, one in judged.items():
+    for name, one in evaluated.items():
         found = one.estimates()
         cells = [
             _interval(found["ndcg@10"]) if metric == "interval" else _figure(found[metric].value)
             for metric in SHOWN.values()
         ]
         lines.append([name, *cells])
-    first = next(iter(judged.values()))
+    first = next(iter(evaluated.values()))
     return f"{aligned(lines)}\n\n{_how(len(first.user_ndcg), int(first.low_activity.sum()))}"
 
 
-def detail(name: str, judged: Judged) -> str:
+def detail(name: str, evaluated: ScoreSetMetrics) -> str:
     """The ranking metrics of one score set, then how its probabilities hold."""
-    parts = [f"{name}\n", judged.report.to_table(), _calibration_table(judged)]
+    parts = [f"{name}\n", evaluated.report.to_table(), _calibration_table(evaluated)]
     return "\n".join((parts[0], parts[1], "", parts[2]))
 
 
@@ -76,10 +76,10 @@ def compare_table(
     )
 
 
-def _calibration_table(judged: Judged) -> str:
-    found = judged.calibration
+def _calibration_table(evaluated: ScoreSetMetrics) -> str:
+    found = evaluated.calibration
     if found is None:
-        return f"calibration   not shown: scores from {judged.least:.4g} to {judged.greatest:.4g} are no probabilities"
+        return f"calibration   none: scores from {evaluated.least:.4g} to {evaluated.greatest:.4g} are no probabilities"
     lines: list[Sequence[str]] = [["calibration", "pairs", "mean score", "positive share"]]
     lines += [
         [f"bin {row['bin']}", f"{row['pairs']:,}", _figure(row["mean_score"]), _figure(row["positive_share"])]

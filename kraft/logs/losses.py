@@ -1,6 +1,6 @@
-"""What is told of rows that do not count: set aside, left out of the test, or in no order of time; and its limits.
+"""Reports rows that do not count (quarantined, left out of the test, without an order in time), and limits them.
 
-Summaries, pages and errors say it in the same words, whether the tables were made or reused.
+Summaries, pages and errors use the same words, whether the tables were made or reused.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TEST_ROWS: Final = "test_rows"
 """The table of the counts."""
 NOTABLE_TIE: Final = 0.01
-"""Share of the log from which rows of one time are told of, where the cut falls among them."""
+"""If the cut falls among rows of one time, they are reported from this share of the log on."""
 
 
 class PeriodRows(TypedDict):
@@ -96,7 +96,8 @@ class Losses(NamedTuple):
 def sentences(losses: Losses) -> list[str]:
     """What rows of the log and of the test do not count, and why; a clause each."""
     told = [
-        f"quarantined {_rows(found['aside'])} of {file} (most often: {found['reason']}; see the table rejected_rows)"
+        f"quarantined {_rows(found['quarantined'])} of {file} "
+        f"(most often: {found['reason']}; see the table rejected_rows)"
         for file, found in losses.rejected.items()
     ]
     test = losses.test_rows
@@ -132,11 +133,11 @@ def paragraph(losses: Losses) -> str:
 
 
 def notes(rejected: Mapping[str, Quarantined], *, published: bool) -> list[str]:
-    """What an error is to say of the rows that were set aside before it; the table is there only if ``published``."""
+    """Notes for an error: the rows quarantined before it. The table exists only if ``published``."""
     end = "see the table rejected_rows" if published else "the first is {example}"
     return [
-        f"{found['aside']:,} of {_rows(found['read'])} of {file} were quarantined, most often: {found['reason']}; "
-        + end.format(example=found["example"])
+        f"{found['quarantined']:,} of {_rows(found['read'])} of {file} were quarantined, "
+        f"most often: {found['reason']}; " + end.format(example=found["example"])
         for file, found in rejected.items()
     ]
 

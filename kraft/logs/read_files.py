@@ -1,4 +1,4 @@
-"""Which of the user's files a build goes by, and what stands beside them and is not read: for the summary of a job."""
+"""The files that a build reads, and files beside them that it does not read: for the summary of a job."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path

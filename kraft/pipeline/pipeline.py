@@ -19,8 +19,8 @@ from kraft.engine.process.os_errors import explained
 from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import Record, Stage
 from kraft.engine.process.worker import run, run_here
-from kraft.engine.workspace.locks import hold
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.locks import acquire_lock
+from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import add_notes
 from kraft.logs.files import find_folder
 from kraft.logs.losses import notes, paragraph
@@ -30,7 +30,7 @@ from kraft.settings import DEFAULT_RAW, Settings
 from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
 from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
 from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
-from kraft.stages.fingerprints import als_recipe, ranker_recipe, scores_recipe, watch_time_recipe
+from kraft.stages.fingerprints import als_fingerprint, ranker_fingerprint, scores_fingerprint, watch_time_fingerprint
 from kraft.stages.fit_als import FitAls, fit_als
 from kraft.stages.fit_watch_times import FitWatchTimes, Period, fit_watch_times, store_of
 from kraft.stages.preset import PRESETS, Preset, preset_of
@@ -46,8 +46,8 @@ from kraft.stages.score import (
 from kraft.stages.synthesize import Synthesize, synthesize_log
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
-TWIN_USERS, TWIN_ITEMS = 200, 500
-"""Size of the twin that stands in for missing data: about 100,000 interactions, made in a few seconds."""
+SYNTHETIC_USERS, SYNTHETIC_ITEMS = 200, 500
+"""Size of the synthetic data that stands in for missing data: about 100,000 interactions, made in a few seconds."""
 PERIODS: tuple[Period, ...] = ("train", "history")
 
 A = TypeVar("A", bound=Record)
@@ -91,8 +91,10 @@ class Pipeline:
         self.settings = Settings.model_validate(shared)
 
     def __enter__(self) -> Self:
-        self._lock = self._held.enter_context(hold(self.store.folder, self.progress, wait=not self.settings.no_wait))
-        self.store.tidy()
+        self._lock = self._held.enter_context(
+            acquire_lock(self.store.folder, self.progress, wait=not self.settings.no_wait)
+        )
+        self.store.cleanup()
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -101,7 +103,7 @@ class Pipeline:
             add_notes(error, notes(built.result.rejected, published=True))
         with self._held:
             # A stage that was killed has left its drafts.
-            self.store.tidy()
+            self.store.cleanup()
             if built and (error is None or isinstance(error, Exception)):
                 try:
                     self.store.commit()
@@ -126,14 +128,14 @@ class Pipeline:
     def fit_als(self) -> None:
         """The ALS factors, on tables that are up to date."""
         self.build()
-        self._bring(self.preset.artifact(ALS), als_recipe, fit_als, FitAls(settings=self.settings))
+        self._bring(self.preset.artifact(ALS), als_fingerprint, fit_als, FitAls(settings=self.settings))
 
     def train(self) -> None:
         """Models of the preset, on tables that are up to date."""
         self.fit_als()
         if self.preset.watch_time:
             self._fit_watch_times()
-        self._bring(self.preset.artifact(RANKER), ranker_recipe, train_ranker, TrainRanker(settings=self.settings))
+        self._bring(self.preset.artifact(RANKER), ranker_fingerprint, train_ranker, TrainRanker(settings=self.settings))
 
     def _fit_watch_times(self) -> None:
         """Of the whole train period and of the history: only those that are stale."""
@@ -145,13 +147,13 @@ class Pipeline:
 
     def _is_stale(self, period: Period) -> bool:
         store = store_of(period, self.store)
-        return self._stale(WATCH_TIME, watch_time_recipe(store, self.store, self.settings), store)
+        return self._stale(WATCH_TIME, watch_time_fingerprint(store, self.store, self.settings), store)
 
     def score(self) -> None:
         """Scores of the test pairs."""
         self.train()
         asked = ScoreTestPairs(settings=self.settings, commit=False)
-        self._bring(self.preset.artifact(SCORES), scores_recipe, score_test_pairs, asked)
+        self._bring(self.preset.artifact(SCORES), scores_fingerprint, score_test_pairs, asked)
 
     def export(self, out: Path | str) -> None:
         """The scores as a file of the user's."""
@@ -179,7 +181,7 @@ class Pipeline:
         if baselines:
             for name in PRESETS.keys() - scores.keys():
                 other = self.settings.model_copy(update={"preset": name})
-                if not self.store.stale(PRESETS[name].artifact(SCORES), scores_recipe(self.store, other)):
+                if not self.store.stale(PRESETS[name].artifact(SCORES), scores_fingerprint(self.store, other)):
                     scores[name] = self._scores_of(PRESETS[name])
         als = self.preset.artifact(ALS)
         return self.run(
@@ -228,17 +230,17 @@ class Pipeline:
 
         return on_spark(stage)
 
-    def _stale(self, name: str, recipe: Recipe, store: Store | None = None) -> bool:
+    def _stale(self, name: str, fingerprint: Fingerprint, store: Store | None = None) -> bool:
         """Whether a model or the scores have to be made again; --verbose says why."""
-        reason = "--force" if self.settings.force else (store or self.store).stale(name, recipe)
+        reason = "--force" if self.settings.force else (store or self.store).stale(name, fingerprint)
         if reason:
             self.progress.detail(f"  {name:<20} ({reason})")
         return bool(reason)
 
     def _bring(
-        self, name: str, recipe: Callable[[Store, Settings], Recipe], stage: Stage[A, P, R], arguments: A
+        self, name: str, fingerprint: Callable[[Store, Settings], Fingerprint], stage: Stage[A, P, R], arguments: A
     ) -> None:
-        if self._stale(name, recipe(self.store, self.settings)):
+        if self._stale(name, fingerprint(self.store, self.settings)):
             self.run(stage, arguments)
         else:
             self.reused.append(name)
@@ -252,19 +254,19 @@ class Pipeline:
     def _raw(self) -> Path:
         if find_folder(DEFAULT_RAW):
             return DEFAULT_RAW
-        twin = self.store.folder / "twin"
+        synthetic = self.store.folder / "synthetic"
         self.progress.say(
-            "no data given: using a small synthetic twin of KuaiRec in "
-            f"{self.settings.work / 'twin'} (made-up people and videos)\n"
+            "no data given: using small synthetic KuaiRec data in "
+            f"{self.settings.work / 'synthetic'} (made-up people and videos)\n"
             "  for the real data     python -m jobs.fetch_data"
         )
-        if find_folder(twin) is None:
-            # The twin gets its name once it is whole.
+        if find_folder(synthetic) is None:
+            # The folder gets its name once it is whole.
             with self.store.scratch() as folder:
-                made = folder / "twin"
-                run(synthesize_log, Synthesize(to=made, users=TWIN_USERS, items=TWIN_ITEMS), lock=self._lock)
-                made.rename(twin)
-        return twin
+                made = folder / "synthetic"
+                run(synthesize_log, Synthesize(to=made, users=SYNTHETIC_USERS, items=SYNTHETIC_ITEMS), lock=self._lock)
+                made.rename(synthetic)
+        return synthetic
 
     # --- what people read ---------------------------------------------------------------------
 

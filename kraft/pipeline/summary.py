@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kraft.engine.process.stage import Measured, Stage
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.logs.losses import Losses, sentences, warnings
 from kraft.logs.read_files import ReadFiles
 from kraft.pipeline.results import Results
@@ -102,12 +102,12 @@ def _list_lines(measured: Measured[ListsRanked]) -> list[str]:
     lists = measured.result
     lines = [f"ranked  {lists.pairs:,} candidates   {measured.seconds:.1f} s"]
     if lists.short_lists:
-        lines.append(f"short   {counted(lists.short_lists, 'user')} with fewer videos left than asked for")
+        lines.append(f"short   {pluralize(lists.short_lists, 'user')} received fewer videos than asked for")
     return lines
 
 
 def _file_lines(files: ReadFiles) -> list[str]:
-    """Which of the user's files the tables are made of, now or by an earlier job, and which were left alone."""
+    """The files that the tables are made of, now or by an earlier job, and the files that were not read."""
     more = f" (+ {files['optional']} optional)" if files["optional"] else ""
     listed = ", ".join([*files["logs"], *files["sides"]])
     read = f"read    {listed}{more} in {files['folder'].rstrip('/')}/"
@@ -115,18 +115,18 @@ def _file_lines(files: ReadFiles) -> list[str]:
 
 
 def _loss_lines(rows: Losses) -> list[str]:
-    """Whether the tables were made or reused: what does not count is not in them."""
+    """Rows that do not count. They are counted for reused tables too, because these lack the same rows."""
     return [*sentences(rows), *(f"warning: {clause}" for clause in warnings(rows))]
 
 
 def _cold_lines(measured: Measured[ScoredGivenPairs]) -> list[str]:
-    """Of pairs that were scored, those of users and of videos that the models have not met."""
+    """Scored pairs whose users or videos are not in the train period."""
     lines = []
     for kind, found in measured.result.cold.items():
         if found["pairs"]:
-            who = counted(found["ids"], kind.removesuffix("s"))
+            who = pluralize(found["ids"], kind.removesuffix("s"))
             lines.append(
-                f"cold    {counted(found['pairs'], 'pair')} of {who} not in the train period: "
+                f"cold    {pluralize(found['pairs'], 'pair')} of {who} not in the train period: "
                 f"scored like {kind} without a history"
             )
         if found["unknown"]:
@@ -147,10 +147,10 @@ def _ranker_lines(measured: Measured[RankerTrained]) -> list[str]:
 
 def _candidate_lines(measured: Measured[CandidatesRetrieved]) -> list[str]:
     found = measured.result
-    pairs, videos = counted(found.pairs, "candidate"), counted(found.videos, "video")
-    lines = [f"chosen  {pairs} for {counted(found.users, 'user')} out of {videos}   {measured.seconds:.1f} s"]
+    pairs, videos = pluralize(found.pairs, "candidate"), pluralize(found.videos, "video")
+    lines = [f"chosen  {pairs} for {pluralize(found.users, 'user')} out of {videos}   {measured.seconds:.1f} s"]
     if found.cold_users:
-        lines.append(f"cold    {counted(found.cold_users, 'user')} not in the train period: popular and new videos")
+        lines.append(f"cold    {pluralize(found.cold_users, 'user')} not in the train period: popular and new videos")
     if found.repeated_users:
         lines.append(f"dropped {found.repeated_users:,} repeated ids of --users")
     return lines

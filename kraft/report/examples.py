@@ -9,7 +9,7 @@ from kraft.report.stages import DrawUsers, draw_users
 from kraft.settings import MIB
 
 ENOUGH_MEMORY = 512 * MIB
-"""More makes no stage of `draw_examples` faster on the full-size twin."""
+"""More makes no stage of `draw_examples` faster on full-size synthetic data."""
 
 
 class Examples(NamedTuple):

@@ -5,7 +5,7 @@
     dialect     the files of sql/ in Spark's words
     frames      raw files and tables as DataFrames under their logical names; remote: raw files at URLs
     outputs     what is written at URLs
-    builder     `engine.sql.builder` on Spark: same recipes, checks, manifest; parts: what workers write, as one file
+    builder     `engine.sql.builder` on Spark: same checks and manifest; parts: what workers write, as one file
     tables, als, ranker, scoring, candidates, lists, evaluation
                 the stages of `kraft.stages` that `engine` registers, each on Spark
 

@@ -1,4 +1,4 @@
-"""`kraft.engine.sql.builder` on Spark: the same files of `sql/`, recipes, checks, manifest, and files of the same form.
+"""`kraft.engine.sql.builder` on Spark: the same files of `sql/`, checks and manifest, and files of the same form.
 
 Only what makes a table is another: the workers run its SELECT and write its rows in parts, and the driver joins these
 to the one Parquet file that a table is. So driver and workers have to see the work folder under the same path. What is

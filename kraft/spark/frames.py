@@ -20,7 +20,7 @@ from pyspark.sql.types import DoubleType, IntegralType, StringType, StructField,
 from kraft.columns import ITEM_ID, SCORE, USER_ID
 from kraft.engine.paths import quoted
 from kraft.engine.sql.session import Connection
-from kraft.engine.sql.sources import INTEGERS, TYPE_WORDS, Parquet, RawFile, Source, Span
+from kraft.engine.sql.sources import INTEGERS, TYPE_WORDS, Chunk, Parquet, RawFile, Source
 from kraft.errors import InputError
 from kraft.evaluation.baselines import ScoreColumn
 from kraft.spark.errors import root_reason
@@ -47,7 +47,7 @@ def frame_of(session: SparkSession, source: Source, connection: Connection, fold
     """
     if isinstance(source, Parquet):
         return session.read.parquet(url_of(source.path))
-    if isinstance(source, Span):
+    if isinstance(source, Chunk):
         return session.read.parquet(url_of(source.path)).where(sf.col(source.column).between(source.least, source.most))
     if isinstance(source, ScoreColumn):
         scores = session.read.parquet(url_of(source.path))

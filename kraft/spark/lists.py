@@ -65,7 +65,7 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     bounds = user_bounds(candidates, min(max(-(-pairs // tasks), LEAST_PAIRS), BLOCK_PAIRS))
     Progress(settings.verbosity).detail(f"  lists: {len(bounds) - 1} blocks of users on Spark")
-    trained = ranker.load(store.trusted(preset.artifact(RANKER)))
+    trained = ranker.load(store.verified(preset.artifact(RANKER)))
     work = _Work(
         settings, store.folder, candidates, bounds, top, arguments.diversity, trained, preset.load_model(store)
     )

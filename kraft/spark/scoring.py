@@ -68,7 +68,7 @@ def score_table(
 ) -> int:
     """As `kraft.stages.score.score_table`, the rows in the same order."""
     preset = preset_of(settings)
-    trained, model = ranker.load(store.trusted(preset.artifact(RANKER))), preset.load_model(store)
+    trained, model = ranker.load(store.verified(preset.artifact(RANKER))), preset.load_model(store)
     with preset.rows(features, model, settings) as rows:
         scoring.check_features(rows, trained)
         groups = rows.row_groups

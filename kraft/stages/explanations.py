@@ -31,7 +31,7 @@ def explain_pairs(pairs: Sequence[Pair], store: Store, settings: Settings) -> di
         users, items = (pa.array(ids, pa.int32()) for ids in zip(*pairs, strict=True))
         pq.write_table(pa.table([users, items], schema=PAIRS_SCHEMA), asked)
         with preset.open_rows(write_features(asked, store, settings, folder), store, settings) as rows:
-            trained = ranker.load(store.trusted(preset.artifact(RANKER)))
+            trained = ranker.load(store.verified(preset.artifact(RANKER)))
             explained = explain_rows(rows, trained, settings.threads)
     return dict(zip(pairs, explained, strict=True))
 
@@ -80,7 +80,7 @@ def notes_on(pairs: Iterable[Pair], store: Store) -> dict[tuple[str, int], list[
         for strange in sorted(_missing(cold, column, elsewhere)):
             raise InputError(
                 f"{kind} {strange}: no such {kind} in the log or in the files beside it",
-                f"Those with a history are in {store.shown(train)}, column {column}.",
+                f"Those with a history are in {store.published_path(train)}, column {column}.",
             )
         for one in cold:
             notes[column, one] = [f"{kind} {one} is not in the train period: {consequence}"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kraft.artifacts import ALS, RANKER, SCORES, WATCH_TIME
-from kraft.engine.workspace.store import FIT, Recipe, Store
+from kraft.engine.workspace.store import FIT, Fingerprint, Store
 from kraft.settings import Settings
 from kraft.stages.preset import als_settings, preset_of, ranker_settings
 
@@ -12,35 +12,35 @@ CODE: Final = {ALS: "2", WATCH_TIME: "2", RANKER: "3", SCORES: "1"}
 """Raised by one whenever the code gives other numbers for the same inputs and settings."""
 
 
-def _recipe(kind: str, inputs: Mapping[str, Store], settings: Mapping[str, Any]) -> Recipe:
+def _fingerprint(kind: str, inputs: Mapping[str, Store], settings: Mapping[str, Any]) -> Fingerprint:
     digests = {}
     for name, store in inputs.items():
         entry = store.manifest().get(name.removeprefix(f"{FIT}."))
         # An input that is not there yet makes the result stale, whatever it was made of.
         digests[name] = entry["digest"] if entry else "missing"
-    return Recipe(digests, settings, CODE[kind])
+    return Fingerprint(digests, settings, CODE[kind])
 
 
-def als_recipe(store: Store, settings: Settings) -> Recipe:
-    """Recipe of the ALS factors."""
+def als_fingerprint(store: Store, settings: Settings) -> Fingerprint:
+    """Fingerprint of the ALS factors."""
     chosen = als_settings(settings).model_dump() | {"als_solver": settings.als_solver}
-    return _recipe(ALS, dict.fromkeys(("interactions_train", "user_index", "item_index"), store), chosen)
+    return _fingerprint(ALS, dict.fromkeys(("interactions_train", "user_index", "item_index"), store), chosen)
 
 
-def watch_time_recipe(store: Store, main: Store, settings: Settings) -> Recipe:
-    """Recipe of the watch time model of ``store``, the store of the history or ``main`` itself."""
+def watch_time_fingerprint(store: Store, main: Store, settings: Settings) -> Fingerprint:
+    """Fingerprint of the watch time model of ``store``, the store of the history or ``main`` itself."""
     chosen = preset_of(settings).watch_time
     assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only
     inputs = {"watch_times": store, "daily_totals": store, "video_details": main}
-    return _recipe(WATCH_TIME, inputs, chosen.model_dump())
+    return _fingerprint(WATCH_TIME, inputs, chosen.model_dump())
 
 
-def ranker_recipe(store: Store, settings: Settings) -> Recipe:
-    """Recipe of the ranker's model."""
+def ranker_fingerprint(store: Store, settings: Settings) -> Fingerprint:
+    """Fingerprint of the ranker's model."""
     chosen = ranker_settings(settings).model_dump(mode="json") | {"without": sorted(settings.without)}
-    return _recipe(RANKER, preset_of(settings).ranker_inputs(store), chosen)
+    return _fingerprint(RANKER, preset_of(settings).ranker_inputs(store), chosen)
 
 
-def scores_recipe(store: Store, settings: Settings) -> Recipe:
-    """Recipe of the scores of the test pairs."""
-    return _recipe(SCORES, dict.fromkeys(preset_of(settings).score_inputs(), store), {})
+def scores_fingerprint(store: Store, settings: Settings) -> Fingerprint:
+    """Fingerprint of the scores of the test pairs."""
+    return _fingerprint(SCORES, dict.fromkeys(preset_of(settings).score_inputs(), store), {})

@@ -10,7 +10,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
-from kraft.stages.fingerprints import als_recipe
+from kraft.stages.fingerprints import als_fingerprint
 from kraft.stages.preset import als_settings, preset_of
 
 
@@ -78,7 +78,7 @@ def publish(made: Path, solver: str, density: float, shape: tuple[int, int], set
     """
     store, peak = Store(settings.work), round(peak_bytes() / MIB)
     facts = {"solver": solver, "density": density, "peak_mib": peak}
-    store.publish(preset_of(settings).artifact(ALS), made, als_recipe(store, settings), facts)
+    store.publish(preset_of(settings).artifact(ALS), made, als_fingerprint(store, settings), facts)
     return AlsFitted(
         users=shape[0],
         items=shape[1],

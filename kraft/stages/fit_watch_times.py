@@ -10,7 +10,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
-from kraft.stages.fingerprints import watch_time_recipe
+from kraft.stages.fingerprints import watch_time_fingerprint
 from kraft.stages.preset import history_store, preset_of
 
 if TYPE_CHECKING:
@@ -87,5 +87,5 @@ def _fit(
         "sharing": dict(attributes.sharing),
         "peak_mib": round(peak_bytes() / MIB),
     }
-    store.publish(WATCH_TIME, made, watch_time_recipe(store, main, settings), facts)
+    store.publish(WATCH_TIME, made, watch_time_fingerprint(store, main, settings), facts)
     return WatchTimesFitted(fitted=1, rank=chosen.rank, **facts)

@@ -14,7 +14,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.given import ID, TIME
 from kraft.engine.sql.session import open_session
-from kraft.engine.sql.sources import Parquet, RawFile, Source, Span
+from kraft.engine.sql.sources import Chunk, Parquet, RawFile, Source
 from kraft.engine.workspace.store import Store
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of
@@ -58,7 +58,7 @@ def write_features(
         found = f"coalesce(min({columns.USER_ID}), 0), coalesce(max({columns.USER_ID}), -1)"
         least, most = connection.view("pairs").aggregate(found).fetchall()[0]
         for name in sources.keys() & set(_BY_USER):
-            sources[name] = Span(store.table(name), columns.USER_ID, least, most)
+            sources[name] = Chunk(store.table(name), columns.USER_ID, least, most)
         own = Store(folder / "pairs")
         make = builder or Builder
         return make(connection, own, sources, {}, Progress(-1), threads=settings.threads).ensure(preset.pair_table)

@@ -171,7 +171,7 @@ class _Documented(Preset):
     def load_model(self, store: Store) -> "CompletingModel":
         from kraft.models.als.factors import Factors
 
-        return Factors.load(store.trusted(self.artifact(ALS)))
+        return Factors.load(store.verified(self.artifact(ALS)))
 
     def rows(self, table: Path, model: "CompletingModel", settings: Settings) -> "FeatureTable[Any]":
         from kraft.models.als.factors import Factors
@@ -224,7 +224,7 @@ class _Kraft(Preset):
     def load_model(self, store: Store) -> "CompletingModel":
         from kraft.models.watch_time.model import WatchTimeModel
 
-        return WatchTimeModel.load(store.trusted(WATCH_TIME))
+        return WatchTimeModel.load(store.verified(WATCH_TIME))
 
     def rows(self, table: Path, model: "CompletingModel", settings: Settings) -> "FeatureTable[Any]":
         from kraft.models.features.pairs import PairRows

@@ -112,10 +112,10 @@ def make_sources(store: Store, settings: Settings, catalogue: "Catalogue") -> "d
     from kraft.models.watch_time.model import WatchTimeModel
 
     preset = preset_of(settings)
-    factors = Factors.load(store.trusted(preset.artifact(ALS)), mmap=True)
+    factors = Factors.load(store.verified(preset.artifact(ALS)), mmap=True)
     sources: dict[str, Source] = {}
     if preset.watch_time:
-        sources["watch_time"] = WatchTime(WatchTimeModel.load(store.trusted(WATCH_TIME)), catalogue)
+        sources["watch_time"] = WatchTime(WatchTimeModel.load(store.verified(WATCH_TIME)), catalogue)
     return sources | {
         "als": Als(factors, catalogue),
         "popular": popular(catalogue),

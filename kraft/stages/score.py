@@ -1,4 +1,4 @@
-"""The stages that score: the test pairs, the pairs of a user's file, and the way out to a file of the user's."""
+"""The stages that score: the test pairs, the pairs of a given file; and the export of scores."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.engine.workspace.store import Store, write_whole
 from kraft.settings import MIB, Settings
-from kraft.stages.fingerprints import scores_recipe
+from kraft.stages.fingerprints import scores_fingerprint
 from kraft.stages.preset import preset_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def score_table(settings: Settings, store: Store, features: Path, target: Path, 
     from kraft.models.ranker import training as ranker
 
     preset = preset_of(settings)
-    model = ranker.load(store.trusted(preset.artifact(RANKER)))
+    model = ranker.load(store.verified(preset.artifact(RANKER)))
     with preset.open_rows(features, store, settings) as rows:
         return scoring.score(rows, model, target, threads=settings.threads, progress=progress)
 
@@ -127,7 +127,9 @@ def score_test_pairs(arguments: ScoreTestPairs, *, score_table: ScoreTable = sco
                 columns.SCORE: "probability of a positive interaction, as the ranker sees it [0 to 1]",
             },
         }
-        store.publish(preset.artifact(SCORES), written, scores_recipe(store, settings), scored.model_dump() | meaning)
+        store.publish(
+            preset.artifact(SCORES), written, scores_fingerprint(store, settings), scored.model_dump() | meaning
+        )
     if arguments.commit:
         store.commit()
     return scored

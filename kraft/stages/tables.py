@@ -13,7 +13,7 @@ import duckdb
 from kraft.artifacts import TRAINING_SAMPLE
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
-from kraft.engine.quarantine.rejected_rows import Aside, publish
+from kraft.engine.quarantine.rejected_rows import Quarantine, publish
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import all_queries
 from kraft.engine.sql.session import Connection, open_session
@@ -34,7 +34,7 @@ LOG = "raw_interactions"
 """Logical name of the log."""
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
-INSTEAD = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
+OVERRIDES = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
 """What makes tables of the test period where that is a log of its own."""
 
 
@@ -58,17 +58,17 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     names = (*(arguments.tables or preset.tables), *arguments.more)
     stacking = None if arguments.tables else preset.stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
-    asides: list[Aside] = []
-    with open_session(budget, settings.threads, store.tmp, files) as connection, _noted(asides):
+    quarantines: list[Quarantine] = []
+    with open_session(budget, settings.threads, store.tmp, files) as connection, _noted(quarantines):
         parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
         make = partial(builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
         if observed:
-            sources["observed_interactions"] = _observed(settings, make, store, seen, asides)
+            sources["observed_interactions"] = _observed(settings, make, store, seen, quarantines)
             parameters |= {"train_fraction": 1.0}
-        main = make(store, sources, parameters, instead=INSTEAD if observed else {})
-        aside = _aside(main, sources, asides)
-        check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), aside)
+        main = make(store, sources, parameters, overrides=OVERRIDES if observed else {})
+        quarantine = _quarantine(main, sources, quarantines)
+        check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), quarantine)
         builders: list[tuple[Builder, Iterable[str]]] = [(main, names)]
         # Whose pairs the ranker learns from; nobody's where only some tables are asked for, and its history is not.
         learning = main if preset.stacking is None else None
@@ -91,8 +91,8 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
                         hold_left_out((seen or inputs)[LOG], periods[0], settings.max_left_out)
                 task.advance()
         split, (rows, raw_rows) = _first(main, "split"), _log_rows(main)
-        publish(store, aside)
-        rejected = {file: found for one in asides for file, found in one.found().items()}
+        publish(store, quarantine)
+        rejected = {file: found for one in quarantines for file, found in one.found().items()}
     split["cut_time"] = local_time(split["cut_timestamp"])
     test_rows, label_rows, *_ = *periods, None, None
     built = main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {})
@@ -151,7 +151,9 @@ def _unread(builder: Builder, names: Iterable[str], extras: Mapping[str, Source]
     readers = _readers(names)
 
     def is_read(name: str, file: RawFile) -> bool:
-        made_of = [(builder.store.entry(reader) or {}).get("recipe", {}).get("inputs", {}) for reader in readers[name]]
+        made_of = [
+            (builder.store.entry(reader) or {}).get("fingerprint", {}).get("inputs", {}) for reader in readers[name]
+        ]
         return not builder.force and all(inputs.get(name) == file.state() for inputs in made_of)
 
     return {name: file for name, file in extras.items() if isinstance(file, RawFile) and not is_read(name, file)}
@@ -172,14 +174,18 @@ def _readers(names: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _observed(
-    settings: Settings, make: Callable[..., Builder], store: Store, inputs: Mapping[str, Source], asides: list[Aside]
+    settings: Settings,
+    make: Callable[..., Builder],
+    store: Store,
+    inputs: Mapping[str, Source],
+    quarantines: list[Quarantine],
 ) -> Parquet:
     """small_matrix, typed and checked like any log, in a folder of its own, with the table of its bad rows."""
     sources: dict[str, Source] = dict(inputs)
     own = make(store.inner(OBSERVED), sources, settings.model_dump())
-    aside = _aside(own, sources, asides)
+    quarantine = _quarantine(own, sources, quarantines)
     made = Parquet(own.ensure("interactions"))
-    publish(own.store, aside)
+    publish(own.store, quarantine)
     return made
 
 
@@ -191,23 +197,23 @@ def _fit(make: Callable[..., Builder], store: Store, parameters: Mapping[str, An
     return make(history_store(store), known, {**parameters, **again})
 
 
-def _aside(builder: Builder, sources: dict[str, Source], asides: list[Aside]) -> Aside | None:
-    """What sets bad rows of ``sources`` aside, where that is asked for; ``builder`` asks it, and ``asides`` gets it."""
+def _quarantine(builder: Builder, sources: dict[str, Source], quarantines: list[Quarantine]) -> Quarantine | None:
+    """The quarantine of ``sources``, if `--on-bad-rows` asks for one: ``builder`` uses it, ``quarantines`` gets it."""
     if builder.settings["on_bad_rows"] != "quarantine":
         return None
-    aside = Aside(builder.store, builder.connection, sources, builder.settings)
-    builder.set_aside = aside.screen
-    asides.append(aside)
-    return aside
+    quarantine = Quarantine(builder.store, builder.connection, sources, builder.settings)
+    builder.quarantine = quarantine.quarantine
+    quarantines.append(quarantine)
+    return quarantine
 
 
 @contextmanager
-def _noted(asides: list[Aside]) -> Iterator[None]:
-    """Let every error say which rows were set aside before it: they may be its reason."""
+def _noted(quarantines: list[Quarantine]) -> Iterator[None]:
+    """Let every error say which rows were quarantined before it: they may be its reason."""
     try:
         yield
     except KraftError as error:
-        add_notes(error, [note for aside in asides for note in notes(aside.found(), published=False)])
+        add_notes(error, [note for quarantine in quarantines for note in notes(quarantine.found(), published=False)])
         raise
 
 
@@ -231,11 +237,11 @@ def _log_rows(builder: Builder) -> tuple[int, int]:
     return int(log[0][0]), int(log[0][1])
 
 
-def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: Aside | None) -> None:
+def check_extras(connection: Connection, files: Mapping[str, RawFile], quarantine: Quarantine | None) -> None:
     """`check_extra` of every file, side by side: one of them is parsed by Python, in one thread.
 
     Raises:
-        InputError: as `check_extra`, for the first file that is at fault and whose bad rows are not set ``aside``.
+        InputError: as `check_extra`, for the first file that is at fault and whose bad rows are not quarantined.
     """
     with ThreadPoolExecutor(max_workers=len(files) or 1) as pool:
         # A cursor is a connection of its own: one connection runs one query at a time.
@@ -244,7 +250,7 @@ def check_extras(connection: Connection, files: Mapping[str, RawFile], aside: As
             try:
                 check.result()
             except InputError:
-                if aside is None or not aside.screen(name):
+                if quarantine is None or not quarantine.quarantine(name):
                     raise
 
 

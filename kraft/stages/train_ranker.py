@@ -12,7 +12,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
-from kraft.stages.fingerprints import ranker_recipe
+from kraft.stages.fingerprints import ranker_fingerprint
 from kraft.stages.preset import preset_of, ranker_settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def publish(trained: "TrainedRanker", store: Store, settings: Settings, ranks: i
         made.mkdir()
         trained.save(made)
         facts = {"validation_auc": record.validation_auc, "peak_mib": peak}
-        store.publish(name, made, ranker_recipe(store, settings), facts)
+        store.publish(name, made, ranker_fingerprint(store, settings), facts)
     told = record.model_dump(include=set(RankerTrained.model_fields))
     return RankerTrained(**told, peak_mib=peak, ranks=ranks)
 

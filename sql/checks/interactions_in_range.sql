@@ -5,7 +5,7 @@
 -- Inputs:     interactions
 -- Guards:     interactions
 -- Rejects:    raw_interactions
-with judged as (
+with checked as (
     select
         case
             when user_id is null or user_id < 0
@@ -30,6 +30,6 @@ with judged as (
         user_id, item_id as video_id, play_duration, video_duration, timestamp, watch_ratio
     from interactions
 )
-select * from judged
+select * from checked
 where rule is not null
 order by user_id, video_id, timestamp, play_duration, video_duration, watch_ratio

@@ -1,4 +1,4 @@
--- What keeps candidates from being judged by source: of each source's list all is there that comes before its last,
+-- What keeps candidates from being evaluated by source: of each source's list all is there that comes before its last,
 -- not only what made its way among the first of the union. Else a source alone, or the union without another, would
 -- look worse than it is.
 --

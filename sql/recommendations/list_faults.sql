@@ -1,4 +1,4 @@
--- What keeps lists from being judged: a list holds known videos, each once, at the ranks 1, 2, 3 and so on.
+-- What keeps lists from being evaluated: a list holds known videos, each once, at the ranks 1, 2, 3 and so on.
 --
 -- Grain:      one row
 -- Inputs:     recommendations, catalogue

@@ -18,11 +18,11 @@ with lists as (
             / nullif(count(diversity), 0)                                     as diversity
     from user_lists
 ),
-judged as (
+evaluated as (
     select distinct user_id from recommendation_truth
 ),
 missing as (
-    select count(*) as users from judged anti join user_lists on judged.user_id = user_lists.user_id
+    select count(*) as users from evaluated anti join user_lists on evaluated.user_id = user_lists.user_id
 ),
 final as (
     select

@@ -8,7 +8,7 @@ import shutil
 from typing import NamedTuple
 
 from faults import variants
-from faults.job import Job, fresh, hashes, make_twin
+from faults.job import Job, fresh, hashes, make_synthetic
 
 ALL_ROWS = 10**9
 """To learn from: how many have room would depend on the limit."""
@@ -33,15 +33,15 @@ VARIANTS = (
 
 
 def options(parser):
-    parser.add_argument("--users", type=int, default=200, help="of the twin (%(default)s)")
-    parser.add_argument("--items", type=int, default=500, help="of the twin (%(default)s)")
+    parser.add_argument("--users", type=int, default=200, help="of the synthetic data (%(default)s)")
+    parser.add_argument("--items", type=int, default=500, help="of the synthetic data (%(default)s)")
     parser.add_argument("--preset", choices=("kraft", "seed"), default="kraft", help="of the models (%(default)s)")
 
 
 def run(arguments):
     folder = arguments.folder
     raw = folder / f"raw-{arguments.users}-{arguments.items}-{arguments.seed}"
-    make_twin(raw, arguments.users, arguments.items, arguments.seed)
+    make_synthetic(raw, arguments.users, arguments.items, arguments.seed)
     first, broken = {}, []
     for variant in VARIANTS:
         place = fresh(folder / "run")

@@ -1,9 +1,9 @@
 """Made-up and mutated files: each gives the rows that a plain reading finds, or one clear error.
 
 Hypothesis makes CSV and Parquet files that are nearly right, and harms their bytes. Every file is built twice, with bad
-rows as errors and with bad rows set aside. No exception but an InputError may escape, none may take longer than ten
-seconds of the processor, and rows in = rows out + rows set aside, line by line, value by value. Of the files that
-options name (--pairs, --users, --items, --compare) no row is ever set aside: `handed` reads each, and gives some to the
+rows as errors and with bad rows quarantined. No exception but an InputError may escape, none may take longer than ten
+seconds of the processor, and rows in = rows out + rows quarantined, line by line, value by value. Of the files that
+options name (--pairs, --users, --items, --compare) no row is quarantined: `handed` reads each, and gives some to the
 jobs as commands.
 """
 
@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from kraft.engine.process.memory import LEAST_LIMIT, Budget
 from kraft.engine.process.progress import Progress
-from kraft.engine.quarantine.rejected_rows import Aside
+from kraft.engine.quarantine.rejected_rows import Quarantine
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.session import open_session
 from kraft.engine.sql.sources import RawFile
@@ -117,9 +117,9 @@ class Bench:
         self.worst = 0.0
 
     def build(self, kind, path):
-        """What comes of a file: first with bad rows as errors, then, where that fails, with bad rows set aside.
+        """What comes of a file: first with bad rows as errors, then, where that fails, with bad rows quarantined.
 
-        Returns twice either the rows and the lines set aside, or the InputError.
+        Returns twice either the rows and the lines quarantined, or the InputError.
         """
         table, source = TABLES[kind]
         columns = INTERACTION_COLUMNS if kind == "log" else dict(CATEGORIES.columns)
@@ -132,17 +132,17 @@ class Bench:
         try:
             with limited():
                 sources[source].check_header()
-                aside = Aside(store, self.connection, sources, values)
+                rejects = Quarantine(store, self.connection, sources, values)
 
-                def set_aside(name):
+                def quarantine(name):
                     refused.append(sys.exception())
-                    return aside.screen(name)
+                    return rejects.quarantine(name)
 
-                builder = Builder(self.connection, store, sources, values, Progress(-1), set_aside=set_aside)
+                builder = Builder(self.connection, store, sources, values, Progress(-1), quarantine=quarantine)
                 made = self.connection.read_parquet(str(builder.ensure(table)))
                 rows = [dict(zip(made.columns, row, strict=True)) for row in made.fetchall()]
                 bad = []
-                if aside.publish():
+                if rejects.publish():
                     rejected = self.connection.read_parquet(str(store.table("rejected_rows")))
                     bad = sorted(line for (line,) in rejected.project("line").fetchall())
                 found = rows, bad
@@ -163,9 +163,9 @@ class Bench:
         path.write_bytes(content)
         columns = reading.LOG if kind == "log" else reading.VIDEOS
         # Whether a quoted field may hold a carriage return, RFC 4180 and DuckDB's reader leave open: either will do.
-        judges = (reading.is_interaction, reading.is_interaction)
-        judges = judges if kind == "log" else (reading.videos_once(), reading.videos_once())
-        readings = [reading.read_csv(content, columns, judge, strays=strays) for strays, judge in enumerate(judges)]
+        accepted = (reading.is_interaction, reading.is_interaction)
+        accepted = accepted if kind == "log" else (reading.videos_once(), reading.videos_once())
+        readings = [reading.read_csv(content, columns, accept, strays=strays) for strays, accept in enumerate(accepted)]
         self._hold(kind, path, *readings)
 
     def check_parquet(self, plain, harm):
@@ -185,9 +185,9 @@ class Bench:
 
     def _hold(self, kind, path, *readings):
         """Both outcomes have to be those of one of the ``readings`` each."""
-        found, aside = self.build(kind, path)
+        found, quarantined = self.build(kind, path)
         one_of(readings, lambda expected: _hold_whole(kind, found, expected))
-        self.counts[one_of(readings, lambda expected: _hold_aside(kind, aside, expected))] += 1
+        self.counts[one_of(readings, lambda expected: _hold_quarantined(kind, quarantined, expected))] += 1
 
 
 def _hold_whole(kind, found, expected):
@@ -203,18 +203,18 @@ def _hold_whole(kind, found, expected):
         assert _bag(kind, found[0]) == right
 
 
-def _hold_aside(kind, aside, expected):
+def _hold_quarantined(kind, quarantined, expected):
     if expected is None:
-        assert isinstance(aside, InputError)
+        assert isinstance(quarantined, InputError)
         return "refused as a whole"
     right = _bag(kind, [values for _, values in expected.rows])
-    if isinstance(aside, InputError):
-        assert expected.unsure or len(right) < LEAST_ROWS[kind], f"nothing was set aside: {aside}"
+    if isinstance(quarantined, InputError):
+        assert expected.unsure or len(right) < LEAST_ROWS[kind], f"nothing was quarantined: {quarantined}"
         return "refused as a whole"
-    rows, bad = aside
-    assert bad == expected.bad, f"set aside {bad}, not {expected.bad}"
+    rows, bad = quarantined
+    assert bad == expected.bad, f"quarantined {bad}, not {expected.bad}"
     assert _bag(kind, rows) == right
-    return "rows set aside" if bad else "read whole"
+    return "rows quarantined" if bad else "read whole"
 
 
 def _read_parquet(frame):

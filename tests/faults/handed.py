@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 from faults import reading
-from faults.job import environment, make_twin
+from faults.job import environment, make_synthetic
 from faults.making import NASTY, csv_bytes, harmed, harms, limited, one_of
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ VALUES = {"timestamp": [1593878903.438, 0.0, 7.0], "score": [0.25, 1.0, -3.5, 0.
 KINDS = st.sampled_from(["pairs", "pairs", "users", "items", "scores"])
 COMMANDS = st.sampled_from(["pairs", "pairs", "users", "items"])
 USERS, ITEMS = 10, 50
-"""Of the twin that the commands run over."""
+"""Of the synthetic data that the commands run over."""
 
 
 class Made(NamedTuple):
@@ -195,14 +195,14 @@ def _hold(found, right):
 
 
 class Commands:
-    """The jobs themselves, over one small twin and the models in its work folder."""
+    """The jobs themselves, over small synthetic data and the models in its work folder."""
 
     def __init__(self, folder):
         self.folder = folder
         self.counts = collections.Counter()
         self.worst = 0.0
         folder.mkdir()
-        make_twin(folder / "raw", USERS, ITEMS, 1)
+        make_synthetic(folder / "raw", USERS, ITEMS, 1)
         first = self.run("score", "--out", "all.csv")
         assert first.returncode == 0, first.stderr
 

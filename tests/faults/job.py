@@ -23,7 +23,7 @@ def environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(TESTS)))}
 
 
-def make_twin(folder, users, items, seed):
+def make_synthetic(folder, users, items, seed):
     """Raw files in ``folder``, as they would be made by hand."""
     if not folder.is_dir():
         command = [sys.executable, "-m", "jobs.synthesize", "--quiet", "--to", folder]

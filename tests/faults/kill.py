@@ -15,7 +15,7 @@ import signal
 import time
 from contextlib import suppress
 
-from faults.job import OUTPUTS, ROUNDS, Job, fresh, hashes, leftovers, make_twin
+from faults.job import OUTPUTS, ROUNDS, Job, fresh, hashes, leftovers, make_synthetic
 
 SEEDS = (1, 2)
 SIZE = (40, 60)
@@ -45,7 +45,7 @@ def run(arguments):
         fresh(folder)
     started = time.monotonic()
     expected = [undisturbed(folder, seed) for seed in SEEDS]
-    steps = named_steps(folder / f"twin-{SEEDS[0]}" / "work")
+    steps = named_steps(folder / f"synthetic-{SEEDS[0]}" / "work")
     chance = random.Random(f"{arguments.seed}-{state['turn']}")
     while state["done"] < arguments.kills and not state["broken"]:
         if arguments.minutes and time.monotonic() - started > 60 * arguments.minutes:
@@ -73,9 +73,9 @@ def run(arguments):
 
 
 def undisturbed(folder, seed):
-    """Hashes of what one run makes of the twin ``seed``."""
-    place = folder / f"twin-{seed}"
-    make_twin(place / "raw", *SIZE, seed)
+    """Hashes of what one run makes of the synthetic data ``seed``."""
+    place = folder / f"synthetic-{seed}"
+    make_synthetic(place / "raw", *SIZE, seed)
     if not (place / "out" / OUTPUTS[-1]).exists():
         code, _, err = Job(place, "--rounds", ROUNDS).end()
         assert code == 0, err
@@ -119,7 +119,7 @@ def turn(folder, number, expected, plan, chance):
     place, seed = folder / "victim", SEEDS[number % len(SEEDS)]
     place.mkdir(exist_ok=True)
     shutil.rmtree(place / "raw", ignore_errors=True)
-    shutil.copytree(folder / f"twin-{seed}" / "raw", place / "raw")
+    shutil.copytree(folder / f"synthetic-{seed}" / "raw", place / "raw")
     shutil.rmtree(place / "out", ignore_errors=True)
     broken, kills = [], []
     for step, kind in plan:

@@ -33,7 +33,7 @@ class Read(NamedTuple):
     """Whether the whole may be refused, although it can be read row by row."""
 
 
-def read_csv(content, columns, judge, *, strays=False, optional=OPTIONAL, also=None):
+def read_csv(content, columns, accept, *, strays=False, optional=OPTIONAL, also=None):
     """Rows of the bytes of a CSV file; None where it is bad as a whole.
 
     ``strays``: quoted fields may hold CR. ``also``: column -> what it is called where its own name is not there.
@@ -67,7 +67,7 @@ def read_csv(content, columns, judge, *, strays=False, optional=OPTIONAL, also=N
         if fields is not None and len(fields) == len(header):
             texts = {name: fields[place] for name, place in places.items()}
             values = typed(texts, columns)
-        if values is not BAD and judge(values):
+        if values is not BAD and accept(values):
             rows.append((at + 1, values))
         else:
             bad.append(at + 1)
@@ -185,7 +185,7 @@ def videos_once():
     """Whether a row of item_categories can be, after those before it."""
     met = set()
 
-    def judge(row):
+    def accept(row):
         listed = row["feat"] is None or re.fullmatch(
             r" *\[ *([0-9]{1,9}( *, *[0-9]{1,9})*)? *\] *", row["feat"], re.ASCII
         )
@@ -194,4 +194,4 @@ def videos_once():
         met.add(row["video_id"])
         return True
 
-    return judge
+    return accept

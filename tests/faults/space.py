@@ -29,11 +29,11 @@ def options(parser):
 def run(arguments):
     folder = arguments.folder
     expected = [undisturbed(folder, seed) for seed in SEEDS]
-    raws = [folder / f"twin-{seed}" / "raw" for seed in SEEDS]
-    files = [path.stat() for path in (folder / f"twin-{SEEDS[0]}" / "work").rglob("*") if path.is_file()]
+    raws = [folder / f"synthetic-{seed}" / "raw" for seed in SEEDS]
+    files = [path.stat() for path in (folder / f"synthetic-{SEEDS[0]}" / "work").rglob("*") if path.is_file()]
     # Each file once, whatever its names.
     needed = sum({state.st_ino: state.st_blocks * 512 for state in files}.values())
-    largest = max(path.stat().st_size for path in (folder / f"twin-{SEEDS[0]}").rglob("*") if path.is_file())
+    largest = max(path.stat().st_size for path in (folder / f"synthetic-{SEEDS[0]}").rglob("*") if path.is_file())
     bench = Bench(folder, raws, expected)
     if os.getuid() == 0:
         for size in _steps(128 * KIB, 2 * needed, arguments.sizes):

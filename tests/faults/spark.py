@@ -27,14 +27,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from faults.job import ROOT, digest, environment, fresh, make_twin
+from faults.job import ROOT, digest, environment, fresh, make_synthetic
 
 from kraft.benchmark.parity import factor_distance
 from kraft.benchmark.report import Table
 
 LOGGING = (ROOT / "kraft" / "spark" / "log4j2.properties").as_uri()
 SIZE = (200, 500)
-"""Of the twin: about 100,000 interactions."""
+"""Of the synthetic data: about 100,000 interactions."""
 CLOSE = 0.01
 ATTEMPTS = 4
 """Kills that may come too late."""
@@ -140,8 +140,8 @@ class Bench:
     def undisturbed(self, seed):
         """Run every command once, and keep what each leaves; returns what was found: seconds of each, metrics."""
         done = self.kept / "undisturbed.json"
-        make_twin(self.folder / "raw", *SIZE, seed)
-        make_twin(self.folder / "other", *SIZE, seed + 1)
+        make_synthetic(self.folder / "raw", *SIZE, seed)
+        make_synthetic(self.folder / "other", *SIZE, seed + 1)
         if not done.exists():
             fresh(self.kept)
             for place in (self.work, self.out):
@@ -189,12 +189,12 @@ class Bench:
             code, err = command.end()
             self.cluster.restore()
             if command.hit:
-                return self._judged(name, command, code, err, before)
+                return self._checked(name, command, code, err, before)
             print(f"  {name:<12} attempt {attempt + 1}: the kill came too late", flush=True)
         never = {"moment": "-", "outcome": f"too short to be met {ATTEMPTS} times", "rerun": "-", "verdict": "missed"}
         return never | {"broken": []}
 
-    def _judged(self, name, command, code, err, before):
+    def _checked(self, name, command, code, err, before):
         stage = STAGES[name]
         usual = self.expected["stages"][name]
         broken = command.left()

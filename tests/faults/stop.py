@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 
-from faults.job import Job, fresh, make_twin
+from faults.job import Job, fresh, make_synthetic
 
 from kraft.stages.build_tables import build_tables
 from kraft.stages.evaluate import evaluate_scores
@@ -46,7 +46,7 @@ def options(parser):
 
 def run(arguments):
     folder = fresh(arguments.folder / "job")
-    make_twin(folder / "raw", *SIZE, arguments.seed)
+    make_synthetic(folder / "raw", *SIZE, arguments.seed)
     chance = random.Random(arguments.seed)
     ways = [(signum, whom) for signum in CODES for whom in ("job", "group")]
     broken, took = [], []

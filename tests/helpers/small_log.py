@@ -74,7 +74,7 @@ def write_raw(folder: Path, rows: Iterable[Row], users: Iterable[int] = range(6)
 def run_build(raw: Path, work: Path, tables: Iterable[str] = (), **settings: Any) -> dict[str, Any]:
     """The stage `build_tables` in this process, silent, on one thread unless ``settings`` say otherwise.
 
-    Of so few rows any share may be set aside or left out.
+    Of so few rows any share may be quarantined or left out.
     """
     usual = {"raw": raw, "work": work, "threads": 1, "quiet": True, "preset": "seed"}
     usual |= {"max_bad_rows": 1, "max_left_out": 1}

@@ -1,4 +1,4 @@
-"""Tables for every file of `sql/`, as DuckDB makes them from a twin of 100,000 interactions that is full of what
+"""Tables for every file of `sql/`, as DuckDB makes them from 100,000 synthetic interactions that are full of what
 engines disagree about: missing values, ties, repeated rows, values that cannot be.
 """
 
@@ -25,23 +25,24 @@ OTHERWISE = {"null_timestamps": "drop", "held_out_share": 0.3, "train_fraction":
 
 # Rows that stand there twice and three times, pairs that meet again, ties in time and ratio.
 LOG = """
-select * from twin
-union all by name select * from twin where user_id % 7 = 3 and video_id % 5 = 1
-union all by name select * from twin where user_id % 14 = 3 and video_id % 5 = 1
-union all by name select * replace (timestamp + 1000 as timestamp, 1.0 as watch_ratio) from twin where video_id % 11 = 2
-union all by name select * replace (floor(timestamp / 7200) * 7200 as timestamp) from twin where video_id % 13 = 4
-union all by name select * replace (null as timestamp, null as date) from twin where video_id % 17 = 5
+select * from synthetic
+union all by name select * from synthetic where user_id % 7 = 3 and video_id % 5 = 1
+union all by name select * from synthetic where user_id % 14 = 3 and video_id % 5 = 1
+union all by name select * replace (timestamp + 1000 as timestamp, 1.0 as watch_ratio)
+    from synthetic where video_id % 11 = 2
+union all by name select * replace (floor(timestamp / 7200) * 7200 as timestamp) from synthetic where video_id % 13 = 4
+union all by name select * replace (null as timestamp, null as date) from synthetic where video_id % 17 = 5
 """
 CATEGORIES = """
 select * replace (case when video_id % 19 = 0 then null when video_id % 23 = 0 then '[]' else feat end as feat)
-from twin
+from synthetic
 """
 USER_FEATURES = """
 select * replace (
     case when user_id % 9 = 0 then null else onehot_feat3 end as onehot_feat3,
     case when user_id % 8 = 0 then null else user_active_degree end as user_active_degree,
     case when user_id % 6 = 0 then null else register_days end as register_days
-) from twin
+) from synthetic
 """
 DAILY = """
 select * replace (
@@ -49,9 +50,9 @@ select * replace (
         else play_cnt end as play_cnt,
     case when video_id % 41 = 0 then 'nan' else play_progress end as play_progress,
     case when video_id % 43 = 0 then 'some day' else upload_dt end as upload_dt
-) from twin
+) from synthetic
 """
-FRIENDS = "from twin union all select user_id, '[1, 2, 99999999999]' from twin where user_id % 2 = 0"
+FRIENDS = "from synthetic union all select user_id, '[1, 2, 99999999999]' from synthetic where user_id % 2 = 0"
 OUTER = {
     # Many pairs share a score.
     "scores": "select user_id, item_id, (user_id * 7 + item_id * 13) % 101 / 100e0 as score from interactions_test",
@@ -168,8 +169,8 @@ class World:
             "raw_social_network": FRIENDS,
         }
         for name, file in {**inputs, **extras}.items():
-            file.register(self.connection, "twin")
-            self._write(name, f"select * from ({made.get(name, 'from twin')}) order by random()")
+            file.register(self.connection, "synthetic")
+            self._write(name, f"select * from ({made.get(name, 'from synthetic')}) order by random()")
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kraft import errors
 from kraft.engine.process.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 
 
 class Asked(Record):
@@ -110,5 +110,5 @@ def publish(asked):
         with store.scratch() as folder:
             written = folder / "table.parquet"
             written.write_bytes(b"x" * 10)
-            store.publish(f"{asked.text}{number}", written, Recipe({}, {}, code="1"), {})
+            store.publish(f"{asked.text}{number}", written, Fingerprint({}, {}, code="1"), {})
     return Told()

@@ -1,4 +1,4 @@
-"""`python -m jobs.benchmark` for real, on a twin of 60 people and 150 videos."""
+"""`python -m jobs.benchmark` for real, on synthetic data of 60 people and 150 videos."""
 
 import importlib
 import json
@@ -129,7 +129,7 @@ def test_peers_go_from_raw_files_to_metrics_by_turns(raw, tmp_path):
     assert verdicts["peak of seed [MiB]"] == "met"
     assert len(report.data["parity"]) == 13
     assert {one.verdict for one in report.data["parity"]} == {"met"}
-    # On a twin this small every process of KRAFT takes longer to start than pandas to be done.
+    # On data this small every process of KRAFT takes longer to start than pandas to be done.
     assert verdicts["build + ALS: times faster"] == "NOT MET"
     assert not report.passed
 

@@ -11,7 +11,7 @@ from commands import run
 pytestmark = pytest.mark.slow
 
 ROUNDS = ("--rounds", "5")
-READ = "small_matrix.csv, user_features.csv, item_categories.csv (+ 3 optional) in {}/work/twin/"
+READ = "small_matrix.csv, user_features.csv, item_categories.csv (+ 3 optional) in {}/work/synthetic/"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def used(tmp_path_factory):
 
 def test_one_command_does_it_all_and_says_so(used):
     folder, done = used
-    assert "synthetic twin" in done.stderr
+    assert "synthetic KuaiRec data" in done.stderr
     assert "python -m jobs.fetch_data" in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("score  ")
@@ -54,9 +54,9 @@ def test_a_second_call_reuses_everything(used):
 
 def test_another_threshold_rebuilds_what_depends_on_it(used):
     folder, _ = used
-    done = run("build_features", "--work", "other", "--raw", "work/twin", cwd=folder)
+    done = run("build_features", "--work", "other", "--raw", "work/synthetic", cwd=folder)
     assert done.returncode == 0, done.stderr
-    done = run("build_features", "--work", "other", "--raw", "work/twin", "--positive-threshold", 2, cwd=folder)
+    done = run("build_features", "--work", "other", "--raw", "work/synthetic", "--positive-threshold", 2, cwd=folder)
     assert "rebuilt interactions: positive_threshold 1.0 -> 2.0" in done.stdout
     assert "reused  user_features, video_metadata, item_days, friends (unchanged)" in done.stdout
 

@@ -25,7 +25,7 @@ SETTINGS = ("--raw", "raw", "--rounds", str(ROUNDS))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin, and the page of its evaluation."""
+    """A folder with synthetic data, and the page of its evaluation."""
     folder = tmp_path_factory.mktemp("evaluation")
     made = run("synthesize", "--to", "raw", "--users", 80, "--items", 150, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr
@@ -180,23 +180,25 @@ def test_a_sample_of_the_rows_is_called_one(trained):
 # --- lists, users and runs -----------------------------------------------------------------------
 
 
-def test_candidates_and_lists_are_judged_as_jobs_recommend_judges_them(folder, parts):
-    done = run("recommend", *SETTINGS, "--out", "lists.parquet", "--evaluate", "--json-out", "judged.json", cwd=folder)
+def test_candidates_and_lists_are_evaluated_as_jobs_recommend_evaluates_them(folder, parts):
+    done = run(
+        "recommend", *SETTINGS, "--out", "lists.parquet", "--evaluate", "--json-out", "evaluated.json", cwd=folder
+    )
     assert done.returncode == 0, done.stderr
-    judged = json.loads((folder / "judged.json").read_text(encoding="utf-8"))
+    evaluated = json.loads((folder / "evaluated.json").read_text(encoding="utf-8"))
     rows = parts["candidate_recall"]["data"]
     # The page stops at the number of candidates that its lists are made of.
-    cutoffs = [cutoff for cutoff in judged["candidates"]["cutoffs"] if cutoff <= 500]
+    cutoffs = [cutoff for cutoff in evaluated["candidates"]["cutoffs"] if cutoff <= 500]
     assert [row["candidates"] for row in rows if row["series"] == "all together"] == cutoffs
     recalls = [row["recall"] for row in rows]
-    expected = [values[place] for values in judged["candidates"]["recall"].values() for place in range(len(cutoffs))]
+    expected = [values[place] for values in evaluated["candidates"]["recall"].values() for place in range(len(cutoffs))]
     assert recalls == pytest.approx(expected, abs=1e-12)
     added = [row[2:] for row in parts["candidate_added"]["rows"]]
     assert added == [
         [f"{round(value, 4) + 0.0:+.4f}" for value in values[: len(cutoffs)]]
-        for values in judged["candidates"]["added"].values()
+        for values in evaluated["candidates"]["added"].values()
     ]
-    assert parts["lists"]["rows"][0][1] == f"{judged['lists'][0]['metrics']['ndcg']['value']:.4f}"
+    assert parts["lists"]["rows"][0][1] == f"{evaluated['lists'][0]['metrics']['ndcg']['value']:.4f}"
 
 
 def test_the_three_users_stand_low_middle_and_high_in_the_order_of_activity(parts, tables):
@@ -284,7 +286,7 @@ def test_every_figure_says_something_of_these_data_and_has_a_picture(folder, par
 def test_chinese_names_stand_on_the_page(folder, parts):
     document = (folder / "report/evaluation.html").read_text(encoding="utf-8")
     user, *_ = shown_users(parts)
-    # A twin numbers its names.
+    # Synthetic data numbers its names.
     category = parts[f"history_{user}"]["rows"][0][3].split(" / ")[0].rstrip("0123456789")
     assert f'<span lang="zh-Hans">{category}' in document
 

@@ -14,7 +14,7 @@ SETTINGS = ("--raw", "raw", "--rounds", "20")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin and its trained model."""
+    """A folder with synthetic data and its trained model."""
     folder = tmp_path_factory.mktemp("explain")
     made = run("synthesize", "--to", "raw", "--users", 80, "--items", 150, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

@@ -33,7 +33,7 @@ BY_HAND = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin, and the page of it."""
+    """A folder with synthetic data, and the page of it."""
     folder = tmp_path_factory.mktemp("explore")
     made = run("synthesize", "--to", "raw", "--users", 80, "--items", 150, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

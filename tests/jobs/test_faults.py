@@ -12,7 +12,7 @@ from faults import kill, space, stop
 from faults.job import ROUNDS, Job, environment, hashes, leftovers
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.workspace.locks import hold
+from kraft.engine.workspace.locks import acquire_lock
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def expected(folder):
 
 
 def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, expected):
-    steps = {name: (base, name) for base, name in kill.named_steps(folder / "twin-1" / "work")}
+    steps = {name: (base, name) for base, name in kill.named_steps(folder / "synthetic-1" / "work")}
     plan = [
         (steps["interactions"], "half-written"),
         (steps["ranker_kraft"], "moved"),
@@ -43,7 +43,7 @@ def test_killed_anywhere_a_rerun_gives_the_bytes_of_an_undisturbed_run(folder, e
 
 
 def test_readers_see_one_data_set_while_another_is_built(folder, expected):
-    place = folder / "twin-1"
+    place = folder / "synthetic-1"
     catalog = place / "work" / "kraft.duckdb"
 
     def seen():
@@ -54,7 +54,7 @@ def test_readers_see_one_data_set_while_another_is_built(folder, expected):
 
     before = seen()
     (place / "raw").rename(place / "raw-1")
-    (place / "raw").symlink_to(folder / "twin-2" / "raw")
+    (place / "raw").symlink_to(folder / "synthetic-2" / "raw")
     job = Job(place, "--rounds", ROUNDS)
     found = [seen()]
     while job.running:
@@ -79,7 +79,7 @@ def test_a_signal_ends_the_job_within_two_seconds_in_one_line(folder, stage, sig
     place = folder / "stopped"
     if not place.exists():
         place.mkdir()
-        (place / "raw").symlink_to(folder / "twin-2" / "raw")
+        (place / "raw").symlink_to(folder / "synthetic-2" / "raw")
     assert isinstance(stop.stopped(place, stage, signum, whom, random.Random(1), latest=0.1), float)
 
 
@@ -101,7 +101,7 @@ def test_signal_while_the_command_is_still_loading():
 
 
 def test_files_that_cannot_grow_end_the_job_with_one_error(folder, expected):
-    bench = space.Bench(folder, [folder / f"twin-{seed}" / "raw" for seed in kill.SEEDS], expected)
+    bench = space.Bench(folder, [folder / f"synthetic-{seed}" / "raw" for seed in kill.SEEDS], expected)
     bench.limit(28 * space.KIB)
     assert (bench.broken, bench.errors) == ([], 1)
 
@@ -110,7 +110,7 @@ def test_second_job_does_not_wait_where_it_is_told_not_to(tmp_path):
     (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "jobs.build_features", "--work", "work", "--no-wait"]
     run = partial(subprocess.run, command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    with hold(tmp_path / "work", Progress(-1)):
+    with acquire_lock(tmp_path / "work", Progress(-1)):
         done = run()
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path / 'work'} is in use by ")
@@ -119,12 +119,12 @@ def test_second_job_does_not_wait_where_it_is_told_not_to(tmp_path):
 
 @pytest.mark.usefixtures("expected")
 def test_tampered_model_is_refused(folder):
-    model = folder / "twin-2" / "work" / "models" / "ranker_kraft" / "ranker.txt"
+    model = folder / "synthetic-2" / "work" / "models" / "ranker_kraft" / "ranker.txt"
     text = model.read_text(encoding="utf-8")
     model.write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.9"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "jobs.explain", "--user", "1", "--item", "1", "--raw", "raw", "--rounds", str(ROUNDS)],
-        cwd=folder / "twin-2",
+        cwd=folder / "synthetic-2",
         env=environment(),
         capture_output=True,
         text=True,

@@ -41,7 +41,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin in `small`, and in `huge` the same with huge ids."""
+    """A folder with synthetic data in `small`, and in `huge` the same with huge ids."""
     folder = tmp_path_factory.mktemp("ids")
     made = run("synthesize", "--to", "small", "--users", 40, "--items", 120, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

@@ -17,7 +17,7 @@ LABELS = ("positive_interaction", "timestamp")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin, scored and evaluated."""
+    """A folder with synthetic data, scored and evaluated."""
     folder = tmp_path_factory.mktemp("kraft")
     made = run("synthesize", "--to", "raw", "--users", 80, "--items", 150, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

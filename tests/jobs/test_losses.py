@@ -20,7 +20,7 @@ def change(path, change_row):
         csv.writer(file, lineterminator="\n").writerows([header, *(row.values() for row in rows)])
 
 
-def twin(folder, change_row):
+def synthetic(folder, change_row):
     made = run("synthesize", "--to", "raw", "--users", 20, "--items", 60, "--logs", "small", "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr
     change(folder / "raw" / "small_matrix.csv", change_row)
@@ -85,7 +85,7 @@ def test_every_summary_tells(folder, job):
     ids=["no time", "one time", "as a spreadsheet writes it"],
 )
 def test_a_test_period_of_strangers_stops_a_job_before_it_trains(tmp_path, moment):
-    twin(tmp_path, lambda _, row: row | {"timestamp": moment(row["timestamp"])})
+    synthetic(tmp_path, lambda _, row: row | {"timestamp": moment(row["timestamp"])})
     done = run("score", "--raw", "raw", "--out", "s.csv", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     problem, remedy = done.stderr.strip().split("\n       ")
@@ -106,7 +106,7 @@ def test_a_test_period_of_strangers_stops_a_job_before_it_trains(tmp_path, momen
     ],
 )
 def test_a_file_of_bad_rows_stops_a_job(tmp_path, preset, file, column, rule):
-    twin(tmp_path, lambda _, row: row)
+    synthetic(tmp_path, lambda _, row: row)
     change(
         tmp_path / "raw" / f"{file}.csv", lambda number, row: row | ({column: "2020-07-05 12:25:39"} if number else {})
     )
@@ -119,8 +119,8 @@ def test_a_file_of_bad_rows_stops_a_job(tmp_path, preset, file, column, rule):
     assert list((tmp_path / "work" / "tables").iterdir()) == []
 
 
-def test_an_error_after_the_build_tells_of_the_rows_set_aside(tmp_path):
-    twin(tmp_path, lambda number, row: row | ({"timestamp": row["time"]} if number % 20 else {}))
+def test_an_error_after_the_build_tells_of_the_rows_quarantined(tmp_path):
+    synthetic(tmp_path, lambda number, row: row | ({"timestamp": row["time"]} if number % 20 else {}))
     asked = ("--raw", "raw", "--on-bad-rows", "quarantine", "--max-bad-rows", "1", "--max-left-out", "1")
     done = run("train", *asked, cwd=tmp_path)
     assert done.returncode == 2, done.stdout

@@ -9,14 +9,14 @@ from commands import run
 pytestmark = pytest.mark.slow
 
 USERS, ITEMS = 40, 120
-ROUNDS = ("--rounds", "5", "--raw", "twin", "--threads", "2")
+ROUNDS = ("--rounds", "5", "--raw", "synthetic", "--threads", "2")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a small twin and the lists of every user in it."""
+    """A folder with small synthetic data and the lists of every user in it."""
     folder = tmp_path_factory.mktemp("lists")
-    done = run("synthesize", "--to", "twin", "--users", USERS, "--items", ITEMS, "--quiet", cwd=folder)
+    done = run("synthesize", "--to", "synthetic", "--users", USERS, "--items", ITEMS, "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     done = run("recommend", "--out", "lists.parquet", "--candidates", 50, *ROUNDS, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -125,7 +125,7 @@ def test_diversity_changes_the_order_not_the_first(folder):
 
 
 @pytest.mark.parametrize("preset", ["kraft", "seed"])
-def test_both_stages_are_judged(folder, preset):
+def test_both_stages_are_evaluated(folder, preset):
     arguments = ("--candidates", 50, "--evaluate", "--out", f"{preset}.csv", "--preset", preset)
     done = run("recommend", *arguments, *ROUNDS, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -143,7 +143,7 @@ def test_both_stages_are_judged(folder, preset):
         (["--users", "nowhere.csv"], "--users nowhere.csv: no such file"),
         (["--candidates", 5], "--candidates 5: fewer than the 10 videos of a list"),
         (["--exclude-seen", "--include-seen"], "--exclude-seen and --include-seen: only one of them can hold"),
-        (["--evaluate", "--users", "users.csv"], "--evaluate judges the lists of every user"),
+        (["--evaluate", "--users", "users.csv"], "--evaluate needs the lists of every user"),
         (["--json-out", "x.json"], "--json-out is for the metrics of --evaluate"),
         (["--diversity", "2"], "--diversity 2: input should be less than or equal to 1"),
     ],

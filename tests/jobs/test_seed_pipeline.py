@@ -21,7 +21,7 @@ CUTOFFS = (10, 20, 50, 100, 500, 1000)
 
 @pytest.fixture(scope="module", params=["small", "big"])
 def finished(request, tmp_path_factory):
-    """A folder in which a twin was built, trained, scored and evaluated; and what should have come out."""
+    """A folder in which synthetic data was built, trained, scored and evaluated; and what should have come out."""
     folder = tmp_path_factory.mktemp("seed")
     made = run("synthesize", "--to", "raw", "--users", 60, "--items", 120, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

@@ -26,7 +26,7 @@ def synthesize(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_twin_with_as_many_videos_as_kuairec_is_within_every_tolerance(tmp_path):
+def test_synthetic_data_with_as_many_videos_as_kuairec_is_within_every_tolerance(tmp_path):
     done = synthesize("--to", tmp_path, "--users", 160, "--check", "--format", "parquet")
     assert done.returncode == 0, done.stdout
     assert " off" not in done.stdout
@@ -35,7 +35,7 @@ def test_a_twin_with_as_many_videos_as_kuairec_is_within_every_tolerance(tmp_pat
     assert {path.stem for path in tmp_path.iterdir() if path.suffix != ".json"} == SEVEN
 
 
-def test_a_twin_that_is_off_gives_exit_code_1(tmp_path):
+def test_synthetic_data_that_is_off_gives_exit_code_1(tmp_path):
     # So few users cannot show KuaiRec's unevenness.
     done = synthesize("--to", tmp_path, "--users", 10, "--items", 50, "--seed", 1, "--check")
     assert done.returncode == 1, done.stdout
@@ -123,10 +123,10 @@ def test_asking_for_more_users_than_the_side_tables_know_is_refused(tmp_path):
     side = tmp_path / "side"
     assert synthesize("--to", side, "--users", 10, "--items", 50).returncode == 0
     (side / "small_matrix.csv").unlink()
-    done = synthesize("--to", tmp_path / "twin", "--side-tables", side, "--users", 900, "--items", 50)
+    done = synthesize("--to", tmp_path / "synthetic", "--side-tables", side, "--users", 900, "--items", 50)
     assert done.returncode == 2
     assert "--users 900" in done.stderr
-    assert not (tmp_path / "twin").exists()
+    assert not (tmp_path / "synthetic").exists()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="KuaiRec's real side tables are not on this machine")

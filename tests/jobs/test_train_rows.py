@@ -8,13 +8,13 @@ from commands import run
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = ("--rounds", "20", "--raw", "twin", "--threads", "2")
+OPTIONS = ("--rounds", "20", "--raw", "synthetic", "--threads", "2")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rows")
-    done = run("synthesize", "--to", "twin", "--users", 60, "--items", 300, "--quiet", cwd=folder)
+    done = run("synthesize", "--to", "synthetic", "--users", 60, "--items", 300, "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -36,7 +36,7 @@ TABLES = (
 )
 TIGHT = 64
 """DuckDB's share in MiB: an eighth of what it has at a limit of 1 GiB, for a sixth of the pairs that 75 million
-interactions leave to judge."""
+interactions leave to evaluate."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kraft.models.als.factors import Factors
-from kraft.models.candidates.blocks import Tables, candidates, everything
+from kraft.models.candidates.blocks import Tables, all_items, candidates
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Als, Categories, Similar, new, popular
 from kraft.models.candidates.top import best
@@ -63,7 +63,7 @@ class World:
         with TemporaryDirectory() as folder:
             tables = self._tables(Path(folder), seen=seen)
             if n is None:
-                made = list(everything(self.catalogue, tables, asked, threads=threads))
+                made = list(all_items(self.catalogue, tables, asked, threads=threads))
             else:
                 made = list(candidates(self.catalogue, self.sources, tables, asked, n, ranks=False, threads=threads))
             for table in tables:
@@ -96,8 +96,8 @@ class World:
     def allowed(self, user, *, seen=True):
         """item_ids that a user may get."""
         of_item = dict(enumerate(self.catalogue.item_id[self.catalogue.item_index >= 0].tolist()))
-        barred = {of_item[item] for own, item in self.seen if own == user} if seen else set()
-        return set(self.catalogue.item_id.tolist()) - barred
+        excluded = {of_item[item] for own, item in self.seen if own == user} if seen else set()
+        return set(self.catalogue.item_id.tolist()) - excluded
 
 
 worlds = st.builds(World, st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 40))

@@ -23,12 +23,12 @@ def handed(tmp_path):
 def test_csv_files_give_the_rows_of_a_plain_reading_or_one_clear_error(bench):
     fuzz.csv_inputs(bench, 100, 5)
     assert min(bench.counts.values()) > 0
-    assert bench.counts["rows set aside"] > 10
+    assert bench.counts["rows quarantined"] > 10
 
 
 def test_parquet_files_give_the_rows_of_a_plain_reading_or_one_clear_error(bench):
     fuzz.parquet_inputs(bench, 40, 5)
-    assert bench.counts["rows set aside"] > 0
+    assert bench.counts["rows quarantined"] > 0
 
 
 def test_files_that_options_name_give_the_rows_of_a_plain_reading_or_one_clear_error(handed):
@@ -59,5 +59,5 @@ def test_a_reading_that_loses_a_row_is_found(bench, monkeypatch):
     monkeypatch.setattr(rejects, "_parse", parse)
     header = ",".join(fuzz.HEADERS["log"])
     rows = "".join(f"{user},1,5000,10000,,,,0.5\n" for user in ("1", "2", "3", "4", "5", "abc"))
-    with pytest.raises(AssertionError, match="nothing was set aside"):
+    with pytest.raises(AssertionError, match="nothing was quarantined"):
         bench.check_csv("log", f"{header}\n{rows}".encode())

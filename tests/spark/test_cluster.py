@@ -34,7 +34,7 @@ PAIRS = 100_000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a twin, evaluated and with lists on the single machine in `alone`."""
+    """A folder with synthetic data, evaluated and with lists on the single machine in `alone`."""
     folder = tmp_path_factory.mktemp("engines")
     made = run("synthesize", "--to", "raw", "--users", USERS, "--items", ITEMS, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr

@@ -124,7 +124,7 @@ def test_output_never_takes_the_place_of_something_else(spark, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
-def test_bad_rows_are_set_aside_as_on_the_single_machine(spark, raw, tmp_path):
+def test_bad_rows_are_quarantined_as_on_the_single_machine(spark, raw, tmp_path):
     log = raw / "small_matrix.csv"
     log.write_text(log.read_text().replace(",10000,", ",0,", 1))
     found = []
@@ -136,4 +136,4 @@ def test_bad_rows_are_set_aside_as_on_the_single_machine(spark, raw, tmp_path):
         found.append((told.rejected, told.interactions, told.split))
     assert spark.sparkContext.master == "local[2]"
     assert found[0] == found[1]
-    assert {file: one["aside"] for file, one in found[0][0].items()} == {"small_matrix.csv": 1}
+    assert {file: one["quarantined"] for file, one in found[0][0].items()} == {"small_matrix.csv": 1}

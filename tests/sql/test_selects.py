@@ -8,7 +8,7 @@ from small_log import log_rows, run_build, write_raw
 from spark_world import OTHERWISE, SETTINGS, World
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.sql import chunks as spans
+from kraft.engine.sql import chunks
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import all_queries
 from kraft.engine.sql.sources import Parquet
@@ -49,8 +49,8 @@ def world(tmp_path_factory):
 @pytest.mark.parametrize("settings", [SETTINGS, SETTINGS | OTHERWISE], ids=["defaults", "otherwise"])
 @pytest.mark.parametrize("name", TABLES)
 def test_pasted_select_is_what_the_engine_writes(world, name, settings, tmp_path, monkeypatch):
-    # A table that can be made in spans is.
-    monkeypatch.setattr(spans, "SPAN_ROWS", 20_000)
+    # A table that can be made in chunks is.
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 20_000)
     query = QUERIES[name]
     sources = {part: Parquet(path) for part, path in world.inputs(query).items()}
     builder = Builder(world.connection, Store(tmp_path), sources, settings, Progress(-1), threads=2)
@@ -88,11 +88,11 @@ def test_every_published_table_is_its_select(built):
         for name, entry in store.manifest().items():
             query = QUERIES[name]
             sources = {part: inputs[part] for part in query.inputs}
-            assert published(store.table(name)) == pasted(query, sources, entry["recipe"]["settings"]), name
+            assert published(store.table(name)) == pasted(query, sources, entry["fingerprint"]["settings"]), name
             compared += 1
         for check in map(QUERIES.get, CHECKS):
             if check.guards in store.manifest() and set(check.inputs) <= set(inputs):
-                parameters = {**settings.model_dump(), **store.entry("split")["recipe"]["settings"]}
+                parameters = {**settings.model_dump(), **store.entry("split")["fingerprint"]["settings"]}
                 sources = {part: inputs[part] for part in check.inputs}
                 assert pasted(check, sources, parameters)[1] == [], check.name
     assert compared > 15

@@ -1,4 +1,4 @@
-"""Every way in which a raw file can be bad: the one message it is refused with, and the rows that can be set aside.
+"""Every way in which a raw file can be bad: the one message it is refused with, and the rows that can be quarantined.
 
 Each case harms one of the small raw files, which are whole otherwise. With --on-bad-rows fail the build is refused with
 that very message, and nothing is published. With quarantine, rows that are bad by themselves stand in `rejected_rows`
@@ -30,8 +30,8 @@ OPTIONAL = {
     CAPTIONS: "video_id,caption,topic_tag,first_level_category_id,second_level_category_id,third_level_category_id\n"
     + "".join(f"{video},text {video},[],8.0,-124.0,\n" for video in range(10, 17)),
 }
-SET_ASIDE = "or set such rows aside with --on-bad-rows quarantine. Nothing was written."
-ROW, ROWS = f"Correct the row, {SET_ASIDE}", f"Correct these rows, {SET_ASIDE}"
+OR_QUARANTINE = "or use --on-bad-rows quarantine. Nothing was written."
+ROW, ROWS = f"Correct the row, {OR_QUARANTINE}", f"Correct these rows, {OR_QUARANTINE}"
 JUST_ROW, JUST_ROWS = "Correct the row. Nothing was written.", "Correct these rows. Nothing was written."
 COLUMNS, UTF8 = "Give a file with KuaiRec's columns.", "Save the file as UTF-8."
 AGAIN = "Write or fetch it again."
@@ -51,7 +51,7 @@ class Case(NamedTuple):
     """What is said behind the path of the file."""
     remedy: str
     rows: object = WHOLE
-    """[(line, column, value, reason)] that can be set aside."""
+    """[(line, column, value, reason)] that can be quarantined."""
 
 
 def put(column, value, *lines):
@@ -357,9 +357,9 @@ def harmed(raw, case):
     return path
 
 
-def aside_of(made):
-    """Rows set aside by file."""
-    return {file: found["aside"] for file, found in made["rejected"].items()}
+def quarantined_of(made):
+    """Quarantined rows by file."""
+    return {file: found["quarantined"] for file, found in made["rejected"].items()}
 
 
 def refused(raw, work, path, case, **settings):
@@ -382,7 +382,7 @@ def test_bad_file(folder, tmp_path, case):
         return
     read = sum(1 for row in path.read_bytes().split(b"\n") if row.strip()) - 1
     made = run_build(folder, work, tables=TABLES, on_bad_rows="quarantine")
-    assert aside_of(made) == ({path.name: len(case.rows)} if case.rows else {})
+    assert quarantined_of(made) == ({path.name: len(case.rows)} if case.rows else {})
     if case.rows:
         found = duckdb.sql(f"from '{work}/tables/rejected_rows.parquet'").fetchall()
         expected = [(path.name, *row) for row in case.rows]
@@ -423,7 +423,7 @@ GOOD = {
 
 @pytest.mark.parametrize("form", GOOD.values(), ids=GOOD)
 def test_good_file_in_another_form_beside_a_bad_row(folder, tmp_path, form):
-    """DuckDB's reading of good rows and the one that sets bad rows aside are the same."""
+    """DuckDB's reading of good rows and the one that quarantines bad rows are the same."""
     log = folder / "small_matrix.csv"
     whole = form(log.read_text(encoding="utf-8"))
     log.write_text(whole, encoding="utf-8", newline="")
@@ -431,14 +431,16 @@ def test_good_file_in_another_form_beside_a_bad_row(folder, tmp_path, form):
     end = "\r\n" if "\r\n" in whole else whole[-1] if whole[-1] in "\r\n" else "\n"
     bad = whole.removesuffix(end) + end + "x" + end
     log.write_text(bad, encoding="utf-8", newline="")
-    made = run_build(folder, tmp_path / "aside", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert aside_of(made) == {"small_matrix.csv": 1}
-    left, right = (pl.read_parquet(tmp_path / name / "tables" / "interactions.parquet") for name in ("good", "aside"))
+    made = run_build(folder, tmp_path / "quarantined", tables=["interactions", "split"], on_bad_rows="quarantine")
+    assert quarantined_of(made) == {"small_matrix.csv": 1}
+    left, right = (
+        pl.read_parquet(tmp_path / name / "tables" / "interactions.parquet") for name in ("good", "quarantined")
+    )
     assert left.equals(right)
     assert left.schema == right.schema
 
 
-def test_parquet_rows_are_set_aside_by_their_number(folder, tmp_path):
+def test_parquet_rows_are_quarantined_by_their_number(folder, tmp_path):
     rows = [{**row._asdict(), "user_id": str(row.user_id)} for row in log_rows()]
     rows[7]["user_id"], rows[9]["watch_ratio"] = "abc", float("nan")
     (folder / "small_matrix.csv").unlink()
@@ -446,7 +448,7 @@ def test_parquet_rows_are_set_aside_by_their_number(folder, tmp_path):
     with pytest.raises(InputError, match=r"small_matrix\.parquet, row 8, column user_id: 'abc' is not an integer"):
         run_build(folder, tmp_path / "work", tables=["interactions", "split"])
     made = run_build(folder, tmp_path / "work", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert (made["interactions"], aside_of(made)) == (58, {"small_matrix.parquet": 2})
+    assert (made["interactions"], quarantined_of(made)) == (58, {"small_matrix.parquet": 2})
     found = duckdb.sql(f"from '{tmp_path}/work/tables/rejected_rows.parquet'").fetchall()
     assert found == [
         ("small_matrix.parquet", 8, "user_id", "abc", f"user_id must be {INTEGER}"),
@@ -487,7 +489,7 @@ def test_field_over_two_lines_that_is_not_utf8(folder, tmp_path):
     with pytest.raises(InputError, match=shown):
         run_build(folder, tmp_path / "work", tables=["interactions", "split"])
     made = run_build(folder, tmp_path / "work", tables=["interactions", "split"], on_bad_rows="quarantine")
-    assert (made["interactions"], aside_of(made)) == (59, {"small_matrix.csv": 1})
+    assert (made["interactions"], quarantined_of(made)) == (59, {"small_matrix.csv": 1})
     found = duckdb.sql(f"select line, reason from '{tmp_path}/work/tables/rejected_rows.parquet'").fetchall()
     assert found == [(4, "not UTF-8 text")]
 
@@ -500,7 +502,7 @@ def test_corrected_file_takes_the_table_of_bad_rows_away(folder, tmp_path):
     assert (tmp_path / "work" / "tables" / "rejected_rows.parquet").exists()
     log.write_text(whole, encoding="utf-8")
     made = run_build(folder, tmp_path / "work", tables=TABLES, on_bad_rows="quarantine")
-    assert (made["interactions"], aside_of(made)) == (60, {})
+    assert (made["interactions"], quarantined_of(made)) == (60, {})
     assert not (tmp_path / "work" / "tables" / "rejected_rows.parquet").exists()
 
 

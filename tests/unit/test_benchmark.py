@@ -185,7 +185,7 @@ def test_fresh_folders_are_empty(tmp_path):
 
 def test_raw_data_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="user_features"):
-        raw_folder(tmp_path, tmp_path / "twin", Progress(QUIET))
+        raw_folder(tmp_path, tmp_path / "synthetic", Progress(QUIET))
 
 
 def test_raw_data_is_found_as_the_archive_unpacks(tmp_path):
@@ -193,7 +193,7 @@ def test_raw_data_is_found_as_the_archive_unpacks(tmp_path):
     nested.mkdir(parents=True)
     (nested / "user_features.csv").write_text("user_id\n")
 
-    assert raw_folder(tmp_path, tmp_path / "twin", Progress(QUIET)) == nested
+    assert raw_folder(tmp_path, tmp_path / "synthetic", Progress(QUIET)) == nested
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra [bench]")

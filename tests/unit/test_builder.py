@@ -121,8 +121,8 @@ def test_changed_check_rebuilds_the_table_it_guards(raw, work, monkeypatch):
 
 def test_new_version_rebuilds_everything(raw, work, monkeypatch):
     first = run_build(raw, work)
-    recipe = store_module.Recipe
-    monkeypatch.setattr(builder_module, "Recipe", lambda **parts: recipe(**parts, version="99"))
+    fingerprint = store_module.Fingerprint
+    monkeypatch.setattr(builder_module, "Fingerprint", lambda **parts: fingerprint(**parts, version="99"))
     again = run_build(raw, work)["built"]
     assert set(again) == set(first["built"])
     assert again["interactions"]["reason"].endswith("-> 99")
@@ -134,8 +134,8 @@ def test_manifest_says_what_was_made(raw, work):
     assert entry["rows"] == 60
     assert entry["seconds"] >= 0
     assert entry["peak_mib"] > 10
-    assert entry["recipe"]["settings"] == {"positive_threshold": 1.0}
-    assert "small_matrix.csv" in entry["recipe"]["inputs"]["raw_interactions"]
+    assert entry["fingerprint"]["settings"] == {"positive_threshold": 1.0}
+    assert "small_matrix.csv" in entry["fingerprint"]["inputs"]["raw_interactions"]
 
 
 # --- what is not published --------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_broken_log_publishes_nothing_and_keeps_the_old_tables(raw, work):
         f"{log}: video_duration must be more than 0 ms (first: user_id 0, video_id 10, play_duration 12000, "
         "video_duration 0, timestamp 1593878903.5, watch_ratio 1.2; user_id 1, video_id 11, play_duration 5000, "
         "video_duration 0, timestamp 1593879503.5, watch_ratio 0.5)\n"
-        "       Correct these rows, or set such rows aside with --on-bad-rows quarantine. "
+        "       Correct these rows, or use --on-bad-rows quarantine. "
         "Nothing was written."
     )
     with pytest.raises(InputError, match=exactly(message)):

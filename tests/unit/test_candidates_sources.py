@@ -37,8 +37,8 @@ def rows_of(users, *values):
     return Rows(ints(users), tuple(map(np.array, values)))
 
 
-def a_block(users, barred=((), ()), recent=((), (), ()), tastes=((), (), ())):
-    places = rows_of(barred[0], ints(barred[1]))
+def a_block(users, excluded=((), ()), recent=((), (), ()), tastes=((), (), ())):
+    places = rows_of(excluded[0], ints(excluded[1]))
     recent = rows_of(recent[0], ints(recent[1]), ints(recent[2]))
     return Block(ints(users), 16, places, recent, rows_of(tastes[0], ints(tastes[1]), np.array(tastes[2], dtype=float)))
 
@@ -65,7 +65,7 @@ def test_als_orders_the_videos_of_train_by_the_product():
 
 
 def test_als_leaves_out_what_is_barred_and_ends_at_the_depth():
-    block = a_block([0, 1], barred=([0, 0, 1, 1], [0, 1, 3, 5]))
+    block = a_block([0, 1], excluded=([0, 0, 1, 1], [0, 1, 3, 5]))
     assert offered(Als(FACTORS, a_catalogue()), block, depth=1) == [[3], [2]]
     assert offered(Als(FACTORS, a_catalogue()), block) == [[3, 2, 5], [2, 0]]
 
@@ -128,7 +128,7 @@ def test_a_catalogue_without_categories_offers_none():
 
 
 def test_popular_is_by_rate_then_interactions_and_new_by_what_is_expected():
-    block = a_block([-1, 0], barred=([1, 1], [2, 4]))
+    block = a_block([-1, 0], excluded=([1, 1], [2, 4]))
     assert offered(popular(a_catalogue()), block) == [[3, 2, 5, 0], [3, 5, 0]]
     # 20 and 50 are expected alike; 50 is newer, the upload of 20 is unknown.
     assert offered(new(a_catalogue()), block) == [[4, 1], [1]]
@@ -148,7 +148,7 @@ def test_a_ranked_source_looks_further_for_who_has_seen_the_first(depth):
     order = random.permutation(1_000)[:900]
     seen = [order[:n] for n in (0, 1, 5, 300, 899, 900)] + [random.permutation(1_000)[:500]]
     users = np.repeat(np.arange(len(seen)), [len(positions) for positions in seen])
-    block = a_block(range(len(seen)), barred=(users, np.concatenate(seen)))
+    block = a_block(range(len(seen)), excluded=(users, np.concatenate(seen)))
     expected = [[place for place in order.tolist() if place not in set(own.tolist())][:depth] for own in seen]
     assert offered(Ranked(order, 1_000), block, depth) == expected
 

@@ -40,8 +40,8 @@ def test_of_equal_scores_the_lower_column_is_first(columns, n):
 def test_what_may_not_be_taken_is_not(columns, n):
     scores = some_scores(8, columns)
     for row, left in enumerate([0, 1, 2, 29, 30, 31, columns // 2, columns]):
-        barred = np.random.default_rng(row).permutation(columns)[left:]
-        scores[row, barred] = -np.inf
+        excluded = np.random.default_rng(row).permutation(columns)[left:]
+        scores[row, excluded] = -np.inf
     found = best(scores, n)
     assert found.tolist() == plainly(scores, n)
     assert [int((row >= 0).sum()) for row in found] == [min(n, left) for left in (0, 1, 2, 29, 30, 31)] + [

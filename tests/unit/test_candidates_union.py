@@ -3,10 +3,10 @@ import pytest
 
 from kraft.formatting import plain_names
 from kraft.models.candidates import BITS, SHARES, names_of
-from kraft.models.candidates.union import steps, unite
+from kraft.models.candidates.union import merge, steps
 
 
-def united(lists, n, videos=100):
+def merged(lists, n, videos=100):
     """The union for users whose lists are given by source: positions, sources' names, ranks."""
     depth = max(len(own) for lists_of in lists.values() for own in lists_of)
     users = len(next(iter(lists.values())))
@@ -16,7 +16,7 @@ def united(lists, n, videos=100):
         )
         for name, lists_of in lists.items()
     }
-    found = unite(padded, n, videos, np.empty(users * videos, dtype=np.float32))
+    found = merge(padded, n, videos, np.empty(users * videos, dtype=np.float32))
     assert found.positions.shape == found.sources.shape == (users, n)
     return found
 
@@ -41,7 +41,7 @@ def test_steps_are_whole_and_as_one_to_the_share():
 def test_shares_are_quotas():
     # Disjoint lists: of 20 candidates, 6, 4, 3, 2, 2 and 3.
     lists = {name: [range(40 * number, 40 * number + 40)] for number, name in enumerate(SHARES)}
-    found = united(lists, 20, videos=240)
+    found = merged(lists, 20, videos=240)
     of_source = np.bincount(found.positions[0] // 40)
     assert of_source.tolist() == [6, 4, 3, 2, 2, 3]
     assert [names_of(mask) for mask in found.sources[0]] == [list(SHARES)[place] for place in found.positions[0] // 40]
@@ -49,14 +49,14 @@ def test_shares_are_quotas():
 
 def test_the_others_fill_up_what_a_source_lacks():
     lists = {"als": [range(10), []], "popular": [[50], range(20, 60)], "new": [range(60, 90), [3, 99]]}
-    found = united(lists, 15)
+    found = merged(lists, 15)
     assert np.count_nonzero(found.positions[0] == 50) == 1
     assert [((found.positions[0] < 10).sum(), (found.positions[0] >= 60).sum())] == [(8, 6)]
     assert set(found.positions[1]) == {3, 99, *range(20, 33)}
 
 
 def test_where_all_end_early_the_list_does():
-    found = united({"als": [[5, 4], []], "new": [[4], []]}, 4)
+    found = merged({"als": [[5, 4], []], "new": [[4], []]}, 4)
     assert found.positions.tolist() == [[5, 4, -1, -1], [-1] * 4]
     assert found.sources.tolist() == [[BITS["als"], BITS["new"], 0, 0], [0] * 4]
     assert found.ranks["als"].tolist() == [[1, 2, 0, 0], [0] * 4]
@@ -66,7 +66,7 @@ def test_where_all_end_early_the_list_does():
 def test_the_order_is_by_the_best_rank_and_of_equal_ones_by_position():
     # Priorities (rank / share x 60): als 3, 6, 9; new 4, 8; similar 6, 12.
     lists = {"als": [[30, 20, 10]], "new": [[10, 5]], "similar": [[7, 30]]}
-    found = united(lists, 6)
+    found = merged(lists, 6)
     # 30 has 3, 10 has 4; 7 and 20 both have 6.
     assert found.positions[0].tolist() == [30, 10, 7, 20, 5, -1]
     assert found.ranks["similar"][0].tolist() == [2, 0, 1, 0, 0, 0]
@@ -76,12 +76,12 @@ def test_the_order_is_by_the_best_rank_and_of_equal_ones_by_position():
 def test_a_source_counts_where_its_own_rank_reaches_the_quota():
     # 10 is also third of als (9), but the last candidate has 6.
     lists = {"als": [[30, 20, 10]], "new": [[10, 5]], "similar": [[7, 30]]}
-    found = united(lists, 4)
+    found = merged(lists, 4)
     assert [names_of(mask) for mask in found.sources[0]] == ["als", "new", "similar", "als"]
-    assert [names_of(mask) for mask in united(lists, 5).sources[0]] == ["als", "new", "similar", "als", "new"]
+    assert [names_of(mask) for mask in merged(lists, 5).sources[0]] == ["als", "new", "similar", "als", "new"]
     longer = {"als": [[30, 20, 10]], "new": [[10, 5, 6]], "similar": [[7, 30]]}
     # Now the last has 12: all ranks count.
-    assert [names_of(mask) for mask in united(longer, 6).sources[0]] == [
+    assert [names_of(mask) for mask in merged(longer, 6).sources[0]] == [
         "als+similar",
         "als+new",
         "similar",
@@ -96,7 +96,7 @@ def test_a_union_is_that_of_a_plain_sort(seed):
     random = np.random.default_rng(seed)
     users, videos, depth, n = 7, 60, 12, 12
     lists = {name: [random.permutation(videos)[: random.integers(depth + 1)] for _ in range(users)] for name in SHARES}
-    found = united(lists, n, videos)
+    found = merged(lists, n, videos)
     for user in range(users):
         priority = {}
         for name, own in lists.items():

@@ -1,4 +1,4 @@
-"""`kraft.engine.sql.chunks`: a table that is made a span of users at a time is the table that is made at once."""
+"""`kraft.engine.sql.chunks`: a table that is made a chunk of users at a time is the table that is made at once."""
 
 import threading
 from dataclasses import replace
@@ -11,8 +11,7 @@ from matching import exactly
 from small_log import run_build
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.sql import chunks as spans
-from kraft.engine.sql import queries
+from kraft.engine.sql import chunks, queries
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import Query
 from kraft.engine.sql.sources import Parquet
@@ -23,25 +22,25 @@ IDS = st.none() | st.integers(-3, 12)
 
 
 @given(drawn=st.lists(IDS, min_size=1, max_size=60), others=st.lists(IDS, max_size=20), most=st.integers(1, 30))
-def test_every_row_is_in_one_span_and_the_spans_ascend(drawn, others, most):
+def test_every_row_is_in_one_chunk_and_the_chunks_ascend(drawn, others, most):
     with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
-        patch.setattr(spans, "SPAN_ROWS", most)
+        patch.setattr(chunks, "CHUNK_ROWS", most)
         tables = {"first": drawn, "other": others}
         for table, values in tables.items():
             connection.execute(f"create table {table} (id integer)")
             connection.executemany(f"insert into {table} values (?)", [[value] for value in (*values, 0)])
             connection.execute(f"delete from {table} where rowid = {len(values)}")
-        found = spans.cuts(connection, ("first", "other"), "id") or ["true"]
+        found = chunks.cuts(connection, ("first", "other"), "id") or ["true"]
         for table, values in tables.items():
-            parts = [connection.execute(f"select id from {table} where {span}").fetchall() for span in found]
+            parts = [connection.execute(f"select id from {table} where {chunk}").fetchall() for chunk in found]
             rows = [value for part in parts for (value,) in sorted(part, key=lambda row: (row[0] is None, row))]
             assert rows == sorted(values, key=lambda value: (value is None, value or 0))
         # No longer than asked for and the rows of one user more, of both together.
         both = drawn + others
         known = [value for value in both if value is not None]
         sizes = [
-            sum(connection.execute(f"select count(*) from {table} where {span}").fetchone()[0] for table in tables)
-            for span in found
+            sum(connection.execute(f"select count(*) from {table} where {chunk}").fetchone()[0] for table in tables)
+            for chunk in found
         ]
         users = max((known.count(value) for value in set(known)), default=0)
         assert max(sizes[:-1], default=0) < most + users
@@ -49,13 +48,13 @@ def test_every_row_is_in_one_span_and_the_spans_ascend(drawn, others, most):
 
 
 @pytest.mark.parametrize("length", [1, 7, 40])
-def test_spanned_tables_are_the_same_in_spans(raw, tmp_path, monkeypatch, length):
-    assert set(spans.SPANNED) <= set(queries.all_queries())
+def test_chunked_tables_are_the_same_in_chunks(raw, tmp_path, monkeypatch, length):
+    assert set(chunks.CHUNKED) <= set(queries.all_queries())
     made = run_build(raw, tmp_path / "once", preset="kraft")
-    monkeypatch.setattr(spans, "SPAN_ROWS", length)
-    run_build(raw, tmp_path / "spans", preset="kraft", threads=2)
-    for name in spans.SPANNED.keys() & made["built"].keys():
-        once, again = (duckdb.sql(f"from '{Store(tmp_path / work).table(name)}'") for work in ("once", "spans"))
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", length)
+    run_build(raw, tmp_path / "chunks", preset="kraft", threads=2)
+    for name in chunks.CHUNKED.keys() & made["built"].keys():
+        once, again = (duckdb.sql(f"from '{Store(tmp_path / work).table(name)}'") for work in ("once", "chunks"))
         assert once.description == again.description
         assert again.fetchall() == once.fetchall()
 
@@ -66,9 +65,9 @@ def a_query(select):
 
 @pytest.fixture
 def bench(connection, store, tmp_path, monkeypatch):
-    """A builder that makes the table `twice` of 1,000 pairs in spans of 100, as a function of its SELECT."""
-    monkeypatch.setattr(spans, "SPAN_ROWS", 100)
-    monkeypatch.setattr(spans, "SPANNED", {"twice": ("id", "pairs")})
+    """A builder that makes the table `twice` of 1,000 pairs in chunks of 100, as a function of its SELECT."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(chunks, "CHUNKED", {"twice": ("id", "pairs")})
     duckdb.sql("select cast(range // 7 as integer) as id, range as n from range(1000)").write_parquet(
         str(tmp_path / "work" / "pairs.parquet")
     )
@@ -82,15 +81,15 @@ def bench(connection, store, tmp_path, monkeypatch):
     return make
 
 
-def test_each_span_is_sorted(bench):
+def test_each_chunk_is_sorted(bench):
     found = bench("select id, n from pairs order by id, n desc")
     assert found == sorted(((number // 7, number) for number in range(1000)), key=lambda row: (row[0], -row[1]))
 
 
-def test_a_span_has_room_for_the_rows_that_are_joined(connection, store, tmp_path, monkeypatch):
-    """Few pairs, many rows to join with them: the spans are as long as both together allow."""
-    monkeypatch.setattr(spans, "SPAN_ROWS", 20_000)
-    monkeypatch.setattr(spans, "SPANNED", {"twice": ("id", "pairs", "tastes")})
+def test_a_chunk_has_room_for_the_rows_that_are_joined(connection, store, tmp_path, monkeypatch):
+    """Few pairs, many rows to join with them: the chunks are as long as both together allow."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 20_000)
+    monkeypatch.setattr(chunks, "CHUNKED", {"twice": ("id", "pairs", "tastes")})
     work = tmp_path / "work"
     duckdb.sql("select cast(range as integer) as id, range as n from range(9_000)").write_parquet(
         f"{work}/pairs.parquet"
@@ -120,7 +119,7 @@ def started_threads():
     return {each for each in threading.enumerate() if type(each) is threading.Thread}
 
 
-def test_an_error_of_a_span_is_told_and_leaves_no_thread(bench):
+def test_an_error_of_a_chunk_is_told_and_leaves_no_thread(bench):
     before = started_threads()
     with pytest.raises(QueryError, match=exactly("sql/counts/twice.sql: Invalid Input Error: not this one")):
         bench("select id, case when id = 100 then error('not this one') else n end as n from pairs order by id, n")

@@ -143,7 +143,7 @@ def feats(raw, kind, values):
 def test_lists_of_whole_numbers_are_read_whatever_their_type(raw, tmp_path, kind, on_bad_rows):
     feats(raw, kind, [[9, 19], [19, 9], None, [7, 7]])
     if on_bad_rows == "quarantine":
-        # Another file is screened, too, by the same texts.
+        # Another file is read row by row, too, by the same texts.
         log = raw / "small_matrix.csv"
         log.write_text(log_text(log_rows()) + "x\n", encoding="utf-8")
     run_build(raw, tmp_path / "work", tables=TABLES, on_bad_rows=on_bad_rows)
@@ -158,26 +158,29 @@ def test_list_of_other_numbers_is_told_with_the_rule(raw, tmp_path, category):
     rule = "feat must be a list of category ids, integers of at most 9 digits, for example [27, 9]"
     with pytest.raises(InputError, match=exactly(f"{path}: {rule} (first: video_id 11, feat [9")[:-1]):
         run_build(raw, tmp_path / "work", tables=TABLES)
-    made = run_build(raw, tmp_path / "aside", tables=TABLES, on_bad_rows="quarantine")
+    made = run_build(raw, tmp_path / "quarantined", tables=TABLES, on_bad_rows="quarantine")
     found = made["rejected"]["item_categories.parquet"]
-    assert (found["aside"], found["read"], found["often"], found["reason"]) == (1, 2, 1, rule)
-    assert pl.read_parquet(tmp_path / "aside" / "tables" / "video_metadata.parquet")["feat"].to_list() == [[9, 19]]
+    assert (found["quarantined"], found["read"], found["often"], found["reason"]) == (1, 2, 1, rule)
+    features = pl.read_parquet(tmp_path / "quarantined" / "tables" / "video_metadata.parquet")["feat"]
+    assert features.to_list() == [[9, 19]]
+        [9, 19]
+    ]
 
 
-def test_truth_values_are_numbers_also_beside_a_row_that_is_set_aside(raw, tmp_path):
-    """As texts, true and false were no numbers: every row would have been set aside."""
+def test_truth_values_are_numbers_also_beside_a_row_that_is_quarantined(raw, tmp_path):
+    """As texts, true and false were no numbers: every row would have been quarantined."""
     users = pl.read_csv(raw / "user_features.csv").with_columns(pl.col("is_video_author").cast(pl.Boolean))
     (raw / "user_features.csv").unlink()
     users.write_parquet(raw / "user_features.parquet")
     run_build(raw, tmp_path / "work", tables=TABLES)
     twice = pl.concat([users, users[:1]])
     twice.write_parquet(raw / "user_features.parquet")
-    made = run_build(raw, tmp_path / "aside", tables=TABLES, on_bad_rows="quarantine")
+    made = run_build(raw, tmp_path / "quarantined", tables=TABLES, on_bad_rows="quarantine")
     (found,) = made["rejected"].values()
-    assert (found["aside"], found["read"], found["often"]) == (1, users.height + 1, 1)
+    assert (found["quarantined"], found["read"], found["often"]) == (1, users.height + 1, 1)
     assert list(made["rejected"]) == ["user_features.parquet"]
     first, second = (
-        pl.read_parquet(tmp_path / name / "tables" / "user_features.parquet") for name in ("work", "aside")
+        pl.read_parquet(tmp_path / name / "tables" / "user_features.parquet") for name in ("work", "quarantined")
     )
     assert first.equals(second)
 

@@ -1,4 +1,4 @@
-"""The stage that judges recommendations, over a small work folder."""
+"""The stage that evaluates recommendations, over a small work folder."""
 
 import json
 
@@ -256,7 +256,7 @@ def test_a_file_without_ranks_is_refused(work):
         evaluated(work, {"mine": str(work.parent / "pairs.parquet")})
 
 
-def test_nothing_cannot_be_judged(work):
+def test_nothing_to_evaluate_is_an_error(work):
     with pytest.raises(InputError, match="no lists and no candidates are given"):
         evaluated(work, {})
 

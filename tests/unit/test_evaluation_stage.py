@@ -1,4 +1,4 @@
-"""The stages that judge and compare score sets, over a small work folder."""
+"""The stages that evaluate and compare score sets, over a small work folder."""
 
 import json
 
@@ -63,7 +63,7 @@ def compared(work, scores):
     return compare_scores(CompareScores(settings=Settings(work=work, threads=2), scores=scores)).model_dump()
 
 
-def test_judge_reports_the_first_set_and_every_set_beside_it(work):
+def test_evaluation_reports_the_first_set_and_every_set_beside_it(work):
     scores = {"mine": str(work / "draft" / "scores.parquet"), "constant": scored(work, "constant", "7.0")}
     found = evaluated(work, scores, cutoffs=CUTOFFS, baselines=True)
     report = found["report"]
@@ -92,7 +92,7 @@ def test_judge_reports_the_first_set_and_every_set_beside_it(work):
     assert len(mine["calibration"]["bins"]) == 10
 
 
-def test_the_least_active_are_judged_by_their_own_lists(work):
+def test_the_least_active_are_evaluated_by_their_own_lists(work):
     with duckdb.connect() as connection:
         pairs = connection.execute(
             f"select score, p.item_id is not null as positive from '{work}/draft/scores.parquet' s "
@@ -101,9 +101,9 @@ def test_the_least_active_are_judged_by_their_own_lists(work):
         ).fetchnumpy()
     shape = (USERS // 4, ITEMS)
     truth, scores = pairs["positive"].reshape(shape), pairs["score"].reshape(shape)
-    judged = truth.any(axis=1)
+    evaluated = truth.any(axis=1)
     found = evaluated(work, {"mine": scored(work, "mine", "score")})["report"]["score_sets"][0]
-    expected = ndcg_score(truth[judged], scores[judged], k=10)
+    expected = ndcg_score(truth[evaluated], scores[evaluated], k=10)
     assert found["estimates"]["ndcg@10 low-activity users"]["value"] == pytest.approx(expected, abs=1e-9)
     expected = roc_auc_score(truth.ravel(), scores.ravel())
     assert found["estimates"]["auc low-activity users"]["value"] == pytest.approx(expected, abs=1e-9)
@@ -122,7 +122,7 @@ def test_baselines_know_what_they_should(work):
 
 
 @pytest.mark.parametrize("name", ["als", "other"])
-def test_factors_alone_are_judged_where_they_are(work, name):
+def test_factors_alone_are_evaluated_where_they_are(work, name):
     folder = work / "models" / name
     folder.mkdir(parents=True)
     random = np.random.default_rng(1)
@@ -212,7 +212,7 @@ def test_a_score_set_may_have_the_name_of_a_baseline(work):
     assert [one["baseline"] for one in found][:2] == [False, True]
 
 
-def test_nothing_cannot_be_judged(work):
+def test_nothing_to_evaluate_is_an_error(work):
     with pytest.raises(InputError, match="no scores are given"):
         evaluated(work, {})
 
@@ -287,4 +287,4 @@ def test_the_text_shows_every_set_the_detail_and_the_calibration(work):
     assert text[7:9] == ["mine", ""]
     assert text[-1].startswith("log loss ")
     far = evaluated(work, {"far": scores["far"]})["table"].splitlines()
-    assert far[-1].startswith("calibration   not shown: scores from -2.833 to -2.167 are no probabilities")
+    assert far[-1].startswith("calibration   none: scores from -2.833 to -2.167 are no probabilities")

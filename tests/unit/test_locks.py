@@ -12,14 +12,14 @@ import pytest
 from matching import exactly
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.workspace.locks import held_draft, held_folder, hold, sweep
+from kraft.engine.workspace.locks import acquire_lock, held_draft, held_folder, sweep
 from kraft.errors import MachineError
 
 HOLDER = (
     "import sys, time; from pathlib import Path\n"
-    "from kraft.engine.workspace.locks import hold\n"
+    "from kraft.engine.workspace.locks import acquire_lock\n"
     "from kraft.engine.process.progress import Progress\n"
-    "with hold(Path(sys.argv[1]), Progress(-1)):\n"
+    "with acquire_lock(Path(sys.argv[1]), Progress(-1)):\n"
     "    print('held', flush=True); sys.stdin.read()"
 )
 
@@ -43,7 +43,7 @@ def test_second_job_is_told_who_holds_the_folder(tmp_path, holder):
         rf"^{tmp_path} is in use by `-c .*` \(process {holder.pid}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\)"
         r"\n       Wait for its end, leave out --no-wait, or give another --work\.$"
     )
-    with pytest.raises(MachineError, match=message), hold(tmp_path, Progress(-1), wait=False):
+    with pytest.raises(MachineError, match=message), acquire_lock(tmp_path, Progress(-1), wait=False):
         pass
 
 
@@ -53,7 +53,7 @@ def test_second_job_waits_and_says_so(tmp_path, holder, capsys):
     assert f"waiting: {tmp_path} is in use by" in capsys.readouterr().err
     holder.stdin.close()
     holder.wait()
-    with hold(tmp_path, Progress(0), wait=False):
+    with acquire_lock(tmp_path, Progress(0), wait=False):
         pass
 
 
@@ -64,7 +64,7 @@ def _within(seconds, folder):
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        with hold(folder, Progress(0)):
+        with acquire_lock(folder, Progress(0)):
             pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -74,7 +74,7 @@ def _within(seconds, folder):
 def test_dead_process_does_not_keep_it(tmp_path, holder):
     holder.kill()
     holder.wait()
-    with hold(tmp_path, Progress(-1), wait=False):
+    with acquire_lock(tmp_path, Progress(-1), wait=False):
         pass
 
 
@@ -84,9 +84,9 @@ def test_stage_that_outlives_its_job_keeps_it_until_its_end(tmp_path, monkeypatc
     started = tmp_path / "started"
     job = (
         "from pathlib import Path; from stages import Asked, wait\n"
-        "from kraft.engine.process.worker import run; from kraft.engine.workspace.locks import hold\n"
+        "from kraft.engine.process.worker import run; from kraft.engine.workspace.locks import acquire_lock\n"
         "from kraft.engine.process.progress import Progress\n"
-        f"with hold(Path({str(tmp_path)!r}), Progress(-1)) as lock:\n"
+        f"with acquire_lock(Path({str(tmp_path)!r}), Progress(-1)) as lock:\n"
         f"    run(wait, Asked(path={str(started)!r}), lock=lock)"
     )
     with subprocess.Popen([sys.executable, "-c", job]) as process:
@@ -95,18 +95,18 @@ def test_stage_that_outlives_its_job_keeps_it_until_its_end(tmp_path, monkeypatc
         # Stopped, the stage cannot see that its job has ended.
         os.kill(stage, signal.SIGSTOP)
         process.kill()
-    with pytest.raises(MachineError, match="is in use by"), hold(tmp_path, Progress(-1), wait=False):
+    with pytest.raises(MachineError, match="is in use by"), acquire_lock(tmp_path, Progress(-1), wait=False):
         pass
     os.kill(stage, signal.SIGKILL)
     _until(lambda: not Path(f"/proc/{stage}").exists())
-    with hold(tmp_path, Progress(-1), wait=False):
+    with acquire_lock(tmp_path, Progress(-1), wait=False):
         pass
 
 
 def test_folder_that_may_not_be_written_to():
     with (
         pytest.raises(MachineError, match=r"^/proc/lock: .*\n       Choose a --work folder you may write to\.$"),
-        hold(Path("/proc"), Progress(-1)),
+        acquire_lock(Path("/proc"), Progress(-1)),
     ):
         pass
 
@@ -164,6 +164,6 @@ def test_message_is_exact_where_the_holder_cannot_be_read(tmp_path, holder):
     message = (
         f"{tmp_path} is in use by another job\n       Wait for its end, leave out --no-wait, or give another --work."
     )
-    with pytest.raises(MachineError, match=exactly(message)), hold(tmp_path, Progress(-1), wait=False):
+    with pytest.raises(MachineError, match=exactly(message)), acquire_lock(tmp_path, Progress(-1), wait=False):
         pass
     assert holder.poll() is None

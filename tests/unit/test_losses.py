@@ -205,10 +205,10 @@ def test_the_most_frequent_reason_is_told(raw, tmp_path):
     spoil(raw / "small_matrix.csv", "user_id", "-1", 1)
     made = run_build(raw, tmp_path / "work", on_bad_rows="quarantine")
     found = made["rejected"]["small_matrix.csv"]
-    assert (found["aside"], found["read"], found["often"]) == (3, 60, 3)
+    assert (found["quarantined"], found["read"], found["often"]) == (3, 60, 3)
     spoil(raw / "small_matrix.csv", "timestamp", "1593878903.5", 1)
     found = run_build(raw, tmp_path / "work", on_bad_rows="quarantine")["rejected"]["small_matrix.csv"]
-    assert (found["aside"], found["often"]) == (3, 2)
+    assert (found["quarantined"], found["often"]) == (3, 2)
     assert found["reason"] == "timestamp must be a number"
 
 
@@ -230,11 +230,11 @@ def test_bad_rows_of_parquet_and_of_the_other_log(raw, tmp_path):
 
 
 def test_the_share_is_of_all_rows_and_advised_so_that_it_is_enough(tmp_path):
-    found = {"aside": 2, "read": 3, "reason": "x must be", "often": 2, "example": "line 2"}
+    found = {"quarantined": 2, "read": 3, "reason": "x must be", "often": 2, "example": "line 2"}
     with pytest.raises(InputError, match=r"--max-bad-rows 0\.67\. Nothing"):
         hold_share(tmp_path, found, 0.66)
     hold_share(tmp_path, found, 0.67)
-    hold_share(tmp_path, found | {"aside": 1, "read": 20}, 0.05)
+    hold_share(tmp_path, found | {"quarantined": 1, "read": 20}, 0.05)
 
 
 # --- errors that come after it ----------------------------------------------------------------------------

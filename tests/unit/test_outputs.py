@@ -90,7 +90,7 @@ class TestEveryOutput:
             "fit/manifest.json",
             "observed/x.csv",
             "tmp/x.csv",
-            "twin/small_matrix.csv",
+            "synthetic/small_matrix.csv",
             "raw/x.csv",
             "../work/LOCK",
         ],

@@ -11,7 +11,7 @@ from kraft.engine import frames
 from kraft.engine.process.memory import LEAST_LIMIT, Budget
 from kraft.engine.sql.ids import read_ids
 from kraft.engine.sql.session import open_session
-from kraft.engine.sql.sources import Parquet, RawFile, Span
+from kraft.engine.sql.sources import Chunk, Parquet, RawFile
 from kraft.stages.score import export
 
 ODD = {
@@ -73,7 +73,7 @@ def test_tables(odd, tmp_path):
     """In a work folder of that name."""
     table = with_ending(tmp_path / odd, ".parquet")
     with open_session(Budget(LEAST_LIMIT), 1, table.parent / "tmp") as connection:
-        for source in (Parquet(table), Span(table, "item_id", 10, 99)):
+        for source in (Parquet(table), Chunk(table, "item_id", 10, 99)):
             source.register(connection, "table")
             assert connection.view("table").fetchall() == [(1, 10), (1, 11)]
         connection.execute("copy (select 5 as x) to $target (format parquet)", {"target": str(table)})

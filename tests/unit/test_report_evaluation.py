@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from kraft import columns
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.report.evaluation import model, runs, users
 from kraft.settings import Settings
 
@@ -95,13 +95,13 @@ def test_every_feature_has_a_group():
 
 def test_steps_without_seconds_or_rows_are_shown_as_unknown(settings):
     store = Store(settings.work)
-    recipe = Recipe({}, {}, code="1")
+    fingerprint = Fingerprint({}, {}, code="1")
     with store.scratch() as folder:
         table, model_folder = folder / "table.parquet", folder / "model"
         table.touch()
         model_folder.mkdir()
-        store.publish("item_counts", table, recipe, {"rows": 5, "seconds": 1.5, "peak_mib": 100})
-        store.publish("something", model_folder, recipe, {"peak_mib": 200})
+        store.publish("item_counts", table, fingerprint, {"rows": 5, "seconds": 1.5, "peak_mib": 100})
+        store.publish("something", model_folder, fingerprint, {"peak_mib": 200})
     stages, slowest, steps = runs.section(store, settings).parts
     assert stages.rows == [["counts", "1", "5", "1.5", "100"], ["models", "1", "0", "0.0", "200"]]
     assert stages.sentence == (

@@ -38,7 +38,7 @@ def test_leads_are_shared_out_among_those_who_lead():
 
 def test_a_score_set_alone_is_held_against_nothing():
     alone = evaluation_report(score_set("kraft", 0.75))
-    assert "nothing else was judged" in scores.headline(alone)
+    assert "nothing else was evaluated" in scores.headline(alone)
     parts = parts_of(scores.worth(alone))
     assert list(parts) == ["score_sets", "ndcg_10"]
     assert not any(word in part.sentence for part in parts.values() for word in ("leads", "number 1"))

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import InputError
 from kraft.models.als.factors import Factors
 from kraft.models.candidates import BITS, SHARES, retrieval
@@ -100,7 +100,7 @@ def work(tmp_path_factory):
         (drafts / "watch_time").mkdir()
         model.save(drafts / "watch_time")
         for made_folder in sorted(drafts.iterdir()):
-            store.publish(made_folder.name, made_folder, Recipe({}, {}, code="1"), {})
+            store.publish(made_folder.name, made_folder, Fingerprint({}, {}, code="1"), {})
     return folder
 
 

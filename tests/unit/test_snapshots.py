@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from small_log import log_rows, log_text, run_build
 
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 
 READER = (
     "import duckdb, sys; connection = duckdb.connect(sys.argv[1], read_only=True)\n"
@@ -20,11 +20,11 @@ READER = (
 def put(store, name, value, inputs=()):
     """A table of one row, made of the tables ``inputs`` as they are now."""
     digests = {one: store.manifest()[one]["digest"] for one in inputs}
-    recipe = Recipe(digests, {"value": value}, code="1")
+    fingerprint = Fingerprint(digests, {"value": value}, code="1")
     with store.scratch() as folder:
         written = folder / f"{name}.parquet"
         pl.DataFrame({"value": [value]}).write_parquet(written)
-        store.publish(name, written, recipe, {"rows": 1, "purpose": "p", "columns": {"value": "v"}})
+        store.publish(name, written, fingerprint, {"rows": 1, "purpose": "p", "columns": {"value": "v"}})
 
 
 def shown(store):
@@ -65,7 +65,7 @@ def test_nothing_is_shown_before_the_job_ends(store):
     assert not (store.folder / "kraft.duckdb").exists()
     store.commit()
     assert [path.name for path in (store.folder / "tables").iterdir()] == ["a.parquet"]
-    assert store.shown("a").samefile(store.table("a"))
+    assert store.published_path("a").samefile(store.table("a"))
 
 
 def test_old_state_as_a_whole_until_the_new_one_is(store):
@@ -74,12 +74,12 @@ def test_old_state_as_a_whole_until_the_new_one_is(store):
     store.commit()
     put(store, "a", 2)
     assert shown(store) == {"a": 1, "b": 1}
-    assert pl.read_parquet(store.shown("a"))["value"].to_list() == [1]
+    assert pl.read_parquet(store.published_path("a"))["value"].to_list() == [1]
     put(store, "b", 2, ["a"])
     assert shown(store) == {"a": 1, "b": 1}
     store.commit()
     assert shown(store) == {"a": 2, "b": 2}
-    assert pl.read_parquet(store.shown("a"))["value"].to_list() == [2]
+    assert pl.read_parquet(store.published_path("a"))["value"].to_list() == [2]
 
 
 def test_open_reader_keeps_its_state_whatever_jobs_do(store, reader):
@@ -89,11 +89,11 @@ def test_open_reader_keeps_its_state_whatever_jobs_do(store, reader):
     ask = reader()
     assert ask("a") == "1"
     for value in (2, 3):
-        store.tidy()
+        store.cleanup()
         put(store, "a", value)
         put(store, "b", value, ["a"])
         store.commit()
-    store.tidy()
+    store.cleanup()
     # A table that it asks for now is of the state that it opened, too.
     assert (ask("b"), ask("a")) == ("1", "1")
     assert reader()("b") == "3"
@@ -106,7 +106,7 @@ def test_state_that_nobody_reads_is_removed_by_the_next_job(store):
         put(store, "a", value)
         store.commit()
     assert len(list((store.folder / "states").iterdir())) == 3
-    store.tidy()
+    store.cleanup()
     assert [path.name for path in (store.folder / "states").iterdir()] == ["000002"]
     assert shown(store) == {"a": 2}
 
@@ -130,7 +130,7 @@ def test_scores_of_an_old_model_are_left_out(store):
     with store.scratch() as folder:
         (folder / "m").mkdir()
         (folder / "m" / "model.txt").write_text("m", encoding="utf-8")
-        store.publish("m", folder / "m", Recipe({"a": store.manifest()["a"]["digest"]}, {}, "1"), {})
+        store.publish("m", folder / "m", Fingerprint({"a": store.manifest()["a"]["digest"]}, {}, "1"), {})
     put(store, "scores", 1, ["m"])
     store.commit()
     assert set(shown(store)) == {"a", "scores"}
@@ -153,7 +153,7 @@ def test_inner_store_is_part_of_the_state(store):
     put(fit, "a", 7)
     store.commit()
     assert shown(store)["a"] in {1, 7}
-    assert pl.read_parquet(fit.shown("a"))["value"].to_list() == [7]
+    assert pl.read_parquet(fit.published_path("a"))["value"].to_list() == [7]
     put(fit, "a", 8)
     assert pl.read_parquet(store.folder / "fit" / "tables" / "a.parquet")["value"].to_list() == [7]
     store.commit()
@@ -169,7 +169,7 @@ def test_file_system_without_hard_links(store, monkeypatch):
     put(store, "a", 1)
     store.commit()
     assert shown(store) == {"a": 1}
-    assert not store.shown("a").samefile(store.table("a"))
+    assert not store.published_path("a").samefile(store.table("a"))
 
 
 def test_death_before_the_step_shows_the_old_state(store, monkeypatch):
@@ -185,7 +185,7 @@ def test_death_before_the_step_shows_the_old_state(store, monkeypatch):
         store.commit()
     monkeypatch.undo()
     assert shown(store) == {"a": 1}
-    store.tidy()
+    store.cleanup()
     store.commit()
     assert shown(store) == {"a": 2}
 

@@ -50,7 +50,7 @@ def lines(*rows):
         lines(GOOD.replace("1,2,", '"1","2",')),
         lines(GOOD.replace("20200705.0", "20200705")),
         lines(GOOD.replace("1,2,3,", "1.0,2.0,3.0,")),
-        # More columns than the contract's, nameless ones and twins among them, are passed over.
+        # More columns than the contract's, nameless and repeated ones among them, are passed over.
         lines(GOOD + ",x,y,z").replace("watch_ratio", "watch_ratio,,like,like"),
     ],
     ids=["plain", "bom", "crlf", "no last line end", "quoted", "big_matrix's date", "whole floats", "more columns"],

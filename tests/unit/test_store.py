@@ -15,34 +15,34 @@ from matching import exactly
 from stages import Asked, publish
 
 from kraft.engine.process.worker import run
-from kraft.engine.workspace.store import Recipe, Store, difference, write_whole
+from kraft.engine.workspace.store import Fingerprint, Store, difference, write_whole
 from kraft.errors import InputError, MachineError
 
-RECIPE = Recipe({"raw": "a:1:2"}, {"train_fraction": 0.8}, code="c0de")
+FINGERPRINT = Fingerprint({"raw": "a:1:2"}, {"train_fraction": 0.8}, code="c0de")
 FACTS = {"rows": 3, "purpose": "It's what it's for.", "columns": {"user_id": "the user's id; 1 at least"}}
 
 
-def publish_table(store, name="things", recipe=RECIPE, rows=3):
+def publish_table(store, name="things", fingerprint=FINGERPRINT, rows=3):
     with store.scratch() as folder:
         written = folder / f"{name}.parquet"
         pl.DataFrame({"user_id": range(rows)}).write_parquet(written)
-        store.publish(name, written, recipe, FACTS)
+        store.publish(name, written, fingerprint, FACTS)
 
 
-def publish_model(store, text, recipe=RECIPE):
+def publish_model(store, text, fingerprint=FINGERPRINT):
     with store.scratch() as folder:
         made = folder / "als"
         made.mkdir()
         (made / "factors.txt").write_text(text, encoding="utf-8")
-        store.publish("als", made, recipe, {})
+        store.publish("als", made, fingerprint, {})
 
 
 def test_published_table_is_up_to_date(store):
-    assert store.stale("things", RECIPE) == "new"
+    assert store.stale("things", FINGERPRINT) == "new"
     publish_table(store)
-    assert store.stale("things", RECIPE) == ""
+    assert store.stale("things", FINGERPRINT) == ""
     entry = store.entry("things")
-    assert entry["digest"] == RECIPE.digest
+    assert entry["digest"] == FINGERPRINT.digest
     assert entry["rows"] == 3
     assert pl.read_parquet(store.table("things")).height == 3
     assert list(store.tmp.iterdir()) == []
@@ -51,24 +51,27 @@ def test_published_table_is_up_to_date(store):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        (Recipe({"raw": "a:1:3"}, {"train_fraction": 0.8}, "c0de"), "raw changed"),
-        (Recipe({"raw": "a:1:2"}, {"train_fraction": 0.7}, "c0de"), "train_fraction 0.8 -> 0.7"),
-        (Recipe({"raw": "a:1:2"}, {"train_fraction": 0.8}, "c0d3"), "its code changed"),
-        (Recipe({"raw": "a:1:2"}, {"train_fraction": 0.8}, "c0de", version="9"), f"version {RECIPE.version} -> 9"),
-        (Recipe({}, {"train_fraction": 0.8}, "c0de"), "its inputs changed"),
-        (Recipe({"raw": "a:1:2", "more": "b"}, {"train_fraction": 0.8}, "c0de"), "more changed"),
+        (Fingerprint({"raw": "a:1:3"}, {"train_fraction": 0.8}, "c0de"), "raw changed"),
+        (Fingerprint({"raw": "a:1:2"}, {"train_fraction": 0.7}, "c0de"), "train_fraction 0.8 -> 0.7"),
+        (Fingerprint({"raw": "a:1:2"}, {"train_fraction": 0.8}, "c0d3"), "its code changed"),
+        (
+            Fingerprint({"raw": "a:1:2"}, {"train_fraction": 0.8}, "c0de", version="9"),
+            f"version {FINGERPRINT.version} -> 9",
+        ),
+        (Fingerprint({}, {"train_fraction": 0.8}, "c0de"), "its inputs changed"),
+        (Fingerprint({"raw": "a:1:2", "more": "b"}, {"train_fraction": 0.8}, "c0de"), "more changed"),
     ],
 )
 def test_why_a_table_is_stale(store, changed, reason):
     publish_table(store)
     assert store.stale("things", changed) == reason
-    assert changed.digest != RECIPE.digest
+    assert changed.digest != FINGERPRINT.digest
 
 
-def test_equal_recipes_have_one_digest():
-    again = Recipe({"raw": "a:1:2"}, {"train_fraction": 0.8}, code="c0de")
-    assert again.digest == RECIPE.digest
-    assert difference(RECIPE.as_json(), again.as_json()) == ""
+def test_equal_fingerprints_have_one_digest():
+    again = Fingerprint({"raw": "a:1:2"}, {"train_fraction": 0.8}, code="c0de")
+    assert again.digest == FINGERPRINT.digest
+    assert difference(FINGERPRINT.as_json(), again.as_json()) == ""
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"PAR1")])
@@ -76,16 +79,16 @@ def test_file_of_another_size_is_made_again(store, damage):
     publish_table(store)
     damage(store.table("things"))
     assert store.entry("things") is None
-    assert store.stale("things", RECIPE) == "its file is missing or changed"
+    assert store.stale("things", FINGERPRINT) == "its file is missing or changed"
 
 
 def test_model_folder_is_replaced_as_a_whole(store):
     publish_model(store, "first")
     publish_model(store, "the second")
     assert (store.model("als") / "factors.txt").read_text(encoding="utf-8") == "the second"
-    assert store.stale("als", RECIPE) == ""
+    assert store.stale("als", FINGERPRINT) == ""
     (store.model("als") / "factors.txt").unlink()
-    assert store.stale("als", RECIPE) == "its file is missing or changed"
+    assert store.stale("als", FINGERPRINT) == "its file is missing or changed"
 
 
 def test_death_before_the_manifest_leaves_a_table_that_is_made_again(store, monkeypatch):
@@ -97,7 +100,7 @@ def test_death_before_the_manifest_leaves_a_table_that_is_made_again(store, monk
     monkeypatch.setattr(Store, "_enter", die)
     with pytest.raises(KeyboardInterrupt, match="stopped"):
         publish_table(store, rows=9)
-    assert store.stale("things", RECIPE) == "its file is missing or changed"
+    assert store.stale("things", FINGERPRINT) == "its file is missing or changed"
     assert list(store.tmp.iterdir()) == []
 
 
@@ -106,7 +109,7 @@ def test_death_while_the_manifest_is_written_keeps_the_old_one(store, monkeypatc
     before = (store.folder / "manifest.json").read_bytes()
     monkeypatch.setattr(json, "dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError, match="division by zero"):
-        store._enter("other", store.table("things"), RECIPE, {})  # noqa: SLF001 - the step that dies
+        store._enter("other", store.table("things"), FINGERPRINT, {})  # noqa: SLF001 - the step that dies
     assert (store.folder / "manifest.json").read_bytes() == before
 
 
@@ -116,9 +119,9 @@ def test_death_while_the_manifest_is_written_keeps_the_old_one(store, monkeypatc
         ("{", "not valid JSON"),
         ("\x00\x00", "not valid JSON"),
         ("[]", "not a manifest of KRAFT's"),
-        ('{"format": 2}', "not a manifest of KRAFT's"),
-        ('{"format": 2, "entries": {"things": {}}}', "not a manifest of KRAFT's"),
-        ('{"format": 2, "entries": {"things": 5}}', "not a manifest of KRAFT's"),
+        ('{"format": 3}', "not a manifest of KRAFT's"),
+        ('{"format": 3, "entries": {"things": {}}}', "not a manifest of KRAFT's"),
+        ('{"format": 3, "entries": {"things": 5}}', "not a manifest of KRAFT's"),
     ],
 )
 def test_damaged_manifest(store, content, problem):
@@ -126,20 +129,22 @@ def test_damaged_manifest(store, content, problem):
     path.write_text(content, encoding="utf-8")
     message = f"{path}: {problem}\n       Delete it; the next job rebuilds what it needs."
     with pytest.raises(InputError, match=exactly(message)):
-        store.stale("things", RECIPE)
+        store.stale("things", FINGERPRINT)
 
 
 def test_manifest_of_another_format_counts_as_none(store):
-    (store.folder / "manifest.json").write_text('{"format": 0, "old": true}', encoding="utf-8")
+    (store.folder / "manifest.json").write_text(
+        '{"format": 2, "sha256": "", "entries": {"things": {"recipe": {}}}}', encoding="utf-8"
+    )
     assert store.manifest() == {}
     publish_table(store)
-    assert store.stale("things", RECIPE) == ""
+    assert store.stale("things", FINGERPRINT) == ""
 
 
 def test_work_folder_can_be_moved(store, tmp_path):
     publish_table(store)
     shutil.move(store.folder, tmp_path / "moved")
-    assert Store(tmp_path / "moved").stale("things", RECIPE) == ""
+    assert Store(tmp_path / "moved").stale("things", FINGERPRINT) == ""
 
 
 def test_work_is_a_file(tmp_path):
@@ -260,7 +265,7 @@ def test_two_processes_may_publish_at_once(store, monkeypatch):
 
 def test_model_is_used_while_its_bytes_are_those_that_were_published(store):
     publish_model(store, "first")
-    assert store.trusted("als") == store.model("als")
+    assert store.verified("als") == store.model("als")
 
 
 @pytest.mark.parametrize(
@@ -276,29 +281,29 @@ def test_model_that_somebody_changed_is_refused(store, tamper):
     publish_model(store, "first")
     tamper(store.model("als"))
     # The size is the same: the next job would take it for its own.
-    assert store.stale("als", RECIPE) == ""
+    assert store.stale("als", FINGERPRINT) == ""
     message = (
         f"{store.model('als')}: its hash is not the one in the manifest: KRAFT did not write these files\n"
         "       Delete the folder; the next job makes it again."
     )
     with pytest.raises(InputError, match=exactly(message)):
-        store.trusted("als")
+        store.verified("als")
     shutil.rmtree(store.model("als"))
-    assert store.stale("als", RECIPE) == "its file is missing or changed"
+    assert store.stale("als", FINGERPRINT) == "its file is missing or changed"
 
 
 def test_model_that_is_not_in_the_manifest_is_refused(store):
     publish_model(store, "first")
     shutil.copytree(store.model("als"), store.model("foreign"))
     with pytest.raises(InputError, match=r"foreign: there is no such model\n       Train first"):
-        store.trusted("foreign")
+        store.verified("foreign")
 
 
 def test_table_that_was_written_over_with_as_many_bytes_is_made_again(store):
     publish_table(store)
     file = store.table("things")
     file.write_bytes(file.read_bytes()[::-1])
-    assert store.stale("things", RECIPE) == "its file is missing or changed"
+    assert store.stale("things", FINGERPRINT) == "its file is missing or changed"
 
 
 def test_manifest_that_was_edited_is_refused(store):

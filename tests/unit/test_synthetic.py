@@ -1,4 +1,4 @@
-"""The made-up world behind a twin."""
+"""The made-up world behind synthetic data."""
 
 import numpy as np
 import pytest
@@ -137,7 +137,7 @@ def test_a_statistic_is_off_beyond_its_tolerance():
     assert Statistic("days", 45, 48, exact=1).line().split() == ["days", "45", "48", "+-1", "off"]
 
 
-def test_tolerances_grow_only_where_a_twin_is_smaller():
+def test_tolerances_grow_only_where_the_data_is_smaller():
     assert Scale(1_411, 3_327).few_users == 1
     assert Scale(5_644, 3_327).few_users == 1
     assert Scale(1_411, 3_327 // 4).few_items == pytest.approx(2, rel=0.001)

@@ -1,4 +1,4 @@
-"""The calibration finds what is wrong with a twin."""
+"""The calibration finds what is wrong with synthetic data."""
 
 import polars as pl
 import pytest
@@ -11,28 +11,28 @@ from kraft.settings import MIB
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
-    to = tmp_path_factory.mktemp("twin")
+def synthetic(tmp_path_factory):
+    to = tmp_path_factory.mktemp("synthetic")
     synthesize(to, users=200, items=500, seed=3, file_format="parquet", progress=Progress(-1))
     return to
 
 
-def off(twin, scratch):
-    statistics = calibrate(twin, scratch, Budget(512 * MIB), 2)
+def off(synthetic, scratch):
+    statistics = calibrate(synthetic, scratch, Budget(512 * MIB), 2)
     return {statistic.name for statistic in statistics if not statistic.ok}
 
 
-def spoil(twin, to, stem, spoiled):
+def spoil(synthetic, to, stem, spoiled):
     to.mkdir()
-    for path in twin.iterdir():
+    for path in synthetic.iterdir():
         (to / path.name).symlink_to(path)
     (to / f"{stem}.parquet").unlink()
-    spoiled(pl.read_parquet(twin / f"{stem}.parquet")).write_parquet(to / f"{stem}.parquet")
+    spoiled(pl.read_parquet(synthetic / f"{stem}.parquet")).write_parquet(to / f"{stem}.parquet")
     return to
 
 
-def test_a_twin_of_moderate_size_is_within_every_tolerance(twin, tmp_path):
-    assert off(twin, tmp_path) == set()
+def test_synthetic_data_of_moderate_size_is_within_every_tolerance(synthetic, tmp_path):
+    assert off(synthetic, tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_a_twin_of_moderate_size_is_within_every_tolerance(twin, tmp_path):
     ],
     ids=["ratios", "order", "copies", "keys"],
 )
-def test_a_spoiled_twin_is_off(twin, tmp_path, stem, spoiled, names):
-    assert names <= off(spoil(twin, tmp_path / "twin", stem, spoiled), tmp_path / "scratch")
+def test_spoiled_synthetic_data_is_off(synthetic, tmp_path, stem, spoiled, names):
+    assert names <= off(spoil(synthetic, tmp_path / "synthetic", stem, spoiled), tmp_path / "scratch")
 
 
-def test_a_pair_of_small_matrix_in_big_matrix_is_found(twin, tmp_path):
-    pair = pl.read_parquet(twin / "small_matrix.parquet").head(1).with_columns(pl.col("date").cast(pl.Int32))
-    spoiled = spoil(twin, tmp_path / "twin", "big_matrix", lambda log: pl.concat([log, pair]))
+def test_a_pair_of_small_matrix_in_big_matrix_is_found(synthetic, tmp_path):
+    pair = pl.read_parquet(synthetic / "small_matrix.parquet").head(1).with_columns(pl.col("date").cast(pl.Int32))
+    spoiled = spoil(synthetic, tmp_path / "synthetic", "big_matrix", lambda log: pl.concat([log, pair]))
     assert off(spoiled, tmp_path / "scratch") == {"big_matrix: pairs of small_matrix"}

@@ -20,25 +20,25 @@ def read(path, stem):
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
-    to = tmp_path_factory.mktemp("twin")
+def synthetic(tmp_path_factory):
+    to = tmp_path_factory.mktemp("synthetic")
     summary = synthesize(to, users=60, items=150, progress=QUIET)
     assert summary.taken == ()
     assert {stem: len(read(to, stem)) for stem in summary.rows} == summary.rows
     return to
 
 
-def test_small_matrix_has_nearly_every_pair_once(twin):
-    log = read(twin, "small_matrix")
+def test_small_matrix_has_nearly_every_pair_once(synthetic):
+    log = read(synthetic, "small_matrix")
     assert log["user_id"].n_unique() == 60
     assert log["video_id"].n_unique() == 150
     assert not log.select("user_id", "video_id").is_duplicated().any()
     assert 0.98 < len(log) / (60 * 150) <= 1
 
 
-def test_ratios_are_the_full_precision_quotients_and_times_the_same_moment(twin):
+def test_ratios_are_the_full_precision_quotients_and_times_the_same_moment(synthetic):
     for stem in ("small_matrix", "big_matrix"):
-        log = read(twin, stem)
+        log = read(synthetic, stem)
         assert (log["watch_ratio"] == log["play_duration"] / log["video_duration"]).all()
         timed = log.drop_nulls("timestamp")
         assert timed["time"].str.contains(r"^2020-0[789]-\d\d \d\d:\d\d:\d\d\.\d{3}$").all()
@@ -49,8 +49,8 @@ def test_ratios_are_the_full_precision_quotients_and_times_the_same_moment(twin)
         assert log["time"].is_null().equals(log["timestamp"].is_null())
 
 
-def test_big_matrix_repeats_rows_and_pairs_and_knows_no_pair_of_small_matrix(twin):
-    small, big = read(twin, "small_matrix"), read(twin, "big_matrix")
+def test_big_matrix_repeats_rows_and_pairs_and_knows_no_pair_of_small_matrix(synthetic):
+    small, big = read(synthetic, "small_matrix"), read(synthetic, "big_matrix")
     pairs = big.select("user_id", "video_id")
     assert big.is_duplicated().any()
     assert big.unique().select("user_id", "video_id").is_duplicated().any(), "re-watches"
@@ -59,19 +59,19 @@ def test_big_matrix_repeats_rows_and_pairs_and_knows_no_pair_of_small_matrix(twi
     assert set(small["user_id"]) < set(big["user_id"])
 
 
-def test_nothing_is_watched_or_counted_before_its_upload(twin):
-    daily = read(twin, "item_daily_features")
+def test_nothing_is_watched_or_counted_before_its_upload(synthetic):
+    daily = read(synthetic, "item_daily_features")
     uploaded = pl.col("upload_dt").str.replace_all("-", "").cast(pl.Int64)
     assert daily.select((uploaded <= pl.col("date")).all()).item()
     uploads = daily.select("video_id", uploaded=uploaded).unique()
     assert not uploads["video_id"].is_duplicated().any()
     for stem in ("small_matrix", "big_matrix"):
-        met = read(twin, stem).drop_nulls("date").join(uploads, on="video_id")
+        met = read(synthetic, stem).drop_nulls("date").join(uploads, on="video_id")
         assert (met["uploaded"] <= met["date"]).all()
 
 
-def test_daily_rows_that_share_a_key_differ_in_their_tag_alone(twin):
-    daily = read(twin, "item_daily_features")
+def test_daily_rows_that_share_a_key_differ_in_their_tag_alone(synthetic):
+    daily = read(synthetic, "item_daily_features")
     assert daily.width == 58
     keys = ["video_id", "date"]
     assert daily.select(keys).is_duplicated().mean() == pytest.approx(0.66, abs=0.1)
@@ -81,53 +81,53 @@ def test_daily_rows_that_share_a_key_differ_in_their_tag_alone(twin):
     assert set(daily["video_type"]) <= {"NORMAL", "AD"}
 
 
-def test_a_days_statistics_tell_which_videos_are_watched_to_their_end(twin):
-    rate = read(twin, "small_matrix").group_by("video_id").agg(rate=(pl.col("watch_ratio") >= 1).mean())
+def test_a_days_statistics_tell_which_videos_are_watched_to_their_end(synthetic):
+    rate = read(synthetic, "small_matrix").group_by("video_id").agg(rate=(pl.col("watch_ratio") >= 1).mean())
     daily = (
-        read(twin, "item_daily_features")
+        read(synthetic, "item_daily_features")
         .group_by("video_id")
         .agg(told=pl.col("complete_play_cnt").sum() / pl.col("play_cnt").sum())
     )
     assert rate.join(daily, on="video_id").select(pl.corr("rate", "told")).item() > 0.8
 
 
-def test_friends_know_of_each_other_and_think_alike(twin):
-    friends = read(twin, "social_network")
+def test_friends_know_of_each_other_and_think_alike(synthetic):
+    friends = read(synthetic, "social_network")
     lists = friends["friend_list"].str.json_decode(pl.List(pl.Int64))
     assert friends["friend_list"].str.contains(r"^\[\d+(, \d+)*\]$").all()
-    users = set(read(twin, "user_features")["user_id"])
+    users = set(read(synthetic, "user_features")["user_id"])
     assert set(lists.explode()) <= users
     assert not any(user in known for user, known in zip(friends["user_id"], lists, strict=True))
 
 
-def test_captions_and_categories_are_written_as_kuairec_does(twin):
-    assert re.search(rb'\n\d+,"\[\d+, \d+\]"', (twin / "item_categories.csv").read_bytes())
-    assert re.search(rb"\n\d+,\[\d+\]\n", (twin / "item_categories.csv").read_bytes())
-    captions = read(twin, "kuairec_caption_category")
+def test_captions_and_categories_are_written_as_kuairec_does(synthetic):
+    assert re.search(rb'\n\d+,"\[\d+, \d+\]"', (synthetic / "item_categories.csv").read_bytes())
+    assert re.search(rb"\n\d+,\[\d+\]\n", (synthetic / "item_categories.csv").read_bytes())
+    captions = read(synthetic, "kuairec_caption_category")
     assert captions["caption"].str.contains("\r").sum() == 4
     assert captions["caption"].null_count() > 0
     assert (captions["third_level_category_id"] == -124).any()
     assert ((captions["third_level_category_id"] == -124) == (captions["third_level_category_name"] == "UNKNOWN")).all()
 
 
-def test_ranges_hold_their_numbers(twin):
-    users = read(twin, "user_features")
+def test_ranges_hold_their_numbers(synthetic):
+    users = read(synthetic, "user_features")
     for name, zero, some in (("fans_user_num", "0", "[1,10)"), ("follow_user_num", "0", "(0,10]")):
         assert (users.filter(pl.col(f"{name}_range") == zero)[name] == 0).all()
         assert users.filter(pl.col(f"{name}_range") == some)[name].is_between(1, 10).all()
     assert users["onehot_feat12"].is_null().equals(users["onehot_feat17"].is_null())
 
 
-def test_the_rest_of_a_twin_does_not_depend_on_a_given_table(twin, tmp_path):
+def test_the_rest_of_synthetic_data_does_not_depend_on_a_given_table(synthetic, tmp_path):
     side = tmp_path / "side"
     side.mkdir()
     for stem in ("user_features", "item_categories", "kuairec_caption_category"):
-        (side / f"{stem}.csv").write_bytes((twin / f"{stem}.csv").read_bytes())
+        (side / f"{stem}.csv").write_bytes((synthetic / f"{stem}.csv").read_bytes())
     summary = synthesize(tmp_path / "b", users=60, items=150, side_tables_from=side, progress=QUIET)
     assert set(summary.taken) == {"user_features", "item_categories", "kuairec_caption_category"}
     for stem in summary.taken:
-        assert (tmp_path / "b" / f"{stem}.csv").read_bytes() == (twin / f"{stem}.csv").read_bytes()
-    assert {path.name for path in (tmp_path / "b").iterdir()} == {path.name for path in twin.iterdir()}
+        assert (tmp_path / "b" / f"{stem}.csv").read_bytes() == (synthetic / f"{stem}.csv").read_bytes()
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {path.name for path in synthetic.iterdir()}
 
 
 def test_given_users_and_videos_need_not_be_numbered_from_zero(tmp_path):
@@ -140,14 +140,14 @@ def test_given_users_and_videos_need_not_be_numbered_from_zero(tmp_path):
         {"video_id": list(lengths), "date": 20_200_705, "video_duration": list(lengths.values())}
     ).write_parquet(side / "item_daily_features.parquet")
     # All of them: no video is left for big_matrix to show to a user of small_matrix.
-    synthesize(tmp_path / "twin", users=10, items=60, side_tables_from=side, file_format="parquet", progress=QUIET)
-    small, big = (pl.read_parquet(tmp_path / "twin" / f"{stem}_matrix.parquet") for stem in ("small", "big"))
+    synthesize(tmp_path / "synthetic", users=10, items=60, side_tables_from=side, file_format="parquet", progress=QUIET)
+    small, big = (pl.read_parquet(tmp_path / "synthetic" / f"{stem}_matrix.parquet") for stem in ("small", "big"))
     assert set(small["user_id"]) < set(users["user_id"])
     assert set(big["user_id"]) == set(users["user_id"]) - set(small["user_id"])
     assert dict(small.select("video_id", "video_duration").unique().iter_rows()) == lengths
-    feats = pl.read_parquet(tmp_path / "twin" / "item_categories.parquet")
+    feats = pl.read_parquet(tmp_path / "synthetic" / "item_categories.parquet")
     assert feats["video_id"].to_list() == sorted(lengths)
-    assert pl.read_parquet(tmp_path / "twin" / "user_features.parquet").equals(users)
+    assert pl.read_parquet(tmp_path / "synthetic" / "user_features.parquet").equals(users)
 
 
 def test_given_categories_decide_what_is_liked(tmp_path):
@@ -156,8 +156,8 @@ def test_given_categories_decide_what_is_liked(tmp_path):
     pl.DataFrame({"video_id": range(200), "feat": ["[3]"] * 100 + ["[4]"] * 100}).write_csv(
         side / "item_categories.csv"
     )
-    synthesize(tmp_path / "twin", users=80, items=200, side_tables_from=side, progress=QUIET)
-    log = read(tmp_path / "twin", "small_matrix").with_columns(first=pl.col("video_id") < 100)
+    synthesize(tmp_path / "synthetic", users=80, items=200, side_tables_from=side, progress=QUIET)
+    log = read(tmp_path / "synthetic", "small_matrix").with_columns(first=pl.col("video_id") < 100)
     seconds = pl.col("play_duration").clip(1).log()
     gap = log.group_by("user_id").agg(
         gap=seconds.filter("first").mean() - seconds.filter(~pl.col("first")).mean(),
@@ -184,13 +184,13 @@ def test_side_tables_that_cannot_be_used_are_refused(tmp_path, name, text, probl
     side.mkdir()
     (side / name).write_text(text)
     with pytest.raises(InputError, match=re.escape(problem)):
-        synthesize(tmp_path / "twin", users=10, items=50, scale=2, side_tables_from=side, progress=QUIET)
-    assert not (tmp_path / "twin").exists()
+        synthesize(tmp_path / "synthetic", users=10, items=50, scale=2, side_tables_from=side, progress=QUIET)
+    assert not (tmp_path / "synthetic").exists()
 
 
 def test_a_missing_folder_of_side_tables_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        synthesize(tmp_path / "twin", users=10, items=50, side_tables_from=tmp_path / "none", progress=QUIET)
+        synthesize(tmp_path / "synthetic", users=10, items=50, side_tables_from=tmp_path / "none", progress=QUIET)
 
 
 def test_two_formats_in_one_folder_are_refused(tmp_path):
@@ -207,12 +207,12 @@ def test_a_file_that_is_not_finished_is_not_there(tmp_path, file_format):
         yield pl.DataFrame({"a": [1]})
         raise OSError("disk full")
 
-    with QUIET.task("twin") as task, pytest.raises(OSError, match="disk full"):
+    with QUIET.task("synthetic") as task, pytest.raises(OSError, match="disk full"):
         write_blocks(broken(), tmp_path, "small_matrix", file_format, task)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="KuaiRec's real side tables are not on this machine")
-def test_made_up_tables_have_the_columns_of_the_real_ones(twin):
+def test_made_up_tables_have_the_columns_of_the_real_ones(synthetic):
     for stem in ("user_features", "item_categories", "kuairec_caption_category"):
-        assert read(twin, stem).columns == read(REAL, stem).columns
+        assert read(synthetic, stem).columns == read(REAL, stem).columns

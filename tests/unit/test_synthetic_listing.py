@@ -1,4 +1,4 @@
-"""`jobs.synthesize --to`: only files of an older twin are replaced."""
+"""`jobs.synthesize --to`: only older synthetic files are replaced."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def refused(name, to, **options):
     assert files(to) == before
 
 
-def test_a_twin_replaces_a_twin(tmp_path):
+def test_synthetic_data_replaces_synthetic_data(tmp_path):
     make(tmp_path, seed=1)
     first = files(tmp_path)
     make(tmp_path, seed=2)
@@ -46,7 +46,7 @@ def test_an_oracle_of_somebody_else_stays(tmp_path):
     refused("oracle.parquet", tmp_path, with_oracle=True)
 
 
-def test_a_file_that_took_the_place_of_a_twins_stays(tmp_path):
+def test_a_file_that_took_the_place_of_a_synthetic_one_stays(tmp_path):
     make(tmp_path)
     (tmp_path / "small_matrix.csv").write_text("mine", encoding="utf-8")
     refused("small_matrix.csv", tmp_path)
@@ -86,7 +86,7 @@ def test_given_side_tables_in_the_very_folder_stay_and_are_nobodys(tmp_path):
     given = {name: (to / name).stat().st_mtime_ns for name in files(to)}
     make(to, side_tables_from=to)
     assert {name: (to / name).stat().st_mtime_ns for name in given} == given
-    # A later twin does not take them for its own.
+    # Later synthetic data does not take them for its own.
     refused("user_features.csv", to)
 
 

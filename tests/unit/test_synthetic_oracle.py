@@ -1,4 +1,4 @@
-"""oracle.parquet: the true probabilities beside a twin."""
+"""oracle.parquet: the true probabilities beside synthetic data."""
 
 import numpy as np
 import polars as pl
@@ -32,7 +32,7 @@ def oracle_of(folder):
 
 
 def synthesize_and_tell(to, **options):
-    """The summary, and the world that was drawn for the twin."""
+    """The summary, and the world that was drawn for the synthetic data."""
     worlds = []
 
     def make_world(*arguments, **more):
@@ -61,15 +61,15 @@ def assert_true_of(folder, world):
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
-    to = tmp_path_factory.mktemp("twin")
+def synthetic(tmp_path_factory):
+    to = tmp_path_factory.mktemp("synthetic")
     summary, world = synthesize_and_tell(to, **SIZE)
     assert summary.rows["oracle"] == summary.rows["small_matrix"]
     return to, world
 
 
-def test_each_row_of_small_matrix_has_its_own_probability(twin):
-    to, world = twin
+def test_each_row_of_small_matrix_has_its_own_probability(synthetic):
+    to, world = synthetic
     assert 0.98 * 150 * 200 < len(oracle_of(to)) < 150 * 200, "some pairs were never observed"
     assert_true_of(to, world)
 
@@ -83,7 +83,7 @@ def test_any_format_scale_and_side_tables(tmp_path, file_format):
     pl.DataFrame({"video_id": [50 + 3 * number for number in range(90)], "date": 20_200_705}).with_columns(
         video_duration=3_000.0 + 10 * pl.col("video_id")
     ).write_parquet(side / "item_daily_features.parquet")
-    to = tmp_path / "twin"
+    to = tmp_path / "synthetic"
     summary, world = synthesize_and_tell(
         to, users=70, items=80, scale=2, seed=3, file_format=file_format, side_tables_from=side
     )
@@ -129,7 +129,7 @@ def test_it_is_written_in_the_blocks_of_small_matrix(tmp_path):
     assert groups["oracle"] == groups["small_matrix"]
 
 
-def test_an_oracle_of_another_twin_is_refused_and_nothing_written(tmp_path):
+def test_an_oracle_of_other_synthetic_data_is_refused_and_nothing_written(tmp_path):
     synthesize(tmp_path, **SIZE, with_oracle=True, progress=QUIET)
     before = contents(tmp_path)
     with pytest.raises(InputError, match=r"oracle\.parquet is there") as refused:

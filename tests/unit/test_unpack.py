@@ -52,7 +52,7 @@ def patch_central(archive, offset, layout, value, *, name=FIRST, local_offset=No
 def refused(archive, folder, match):
     with pytest.raises(DownloadError, match=match):
         unpack(archive, folder, Progress(-1))
-    assert not folder.exists(), "something was written before the archive was judged"
+    assert not folder.exists(), "something was written before the archive was checked"
 
 
 @pytest.mark.parametrize("root", ["KuaiRec 2.0/data", "KuaiRec/data", "KuaiRec 2.0/data/more"])

@@ -60,7 +60,7 @@ def run(stage: Stage[A, P, R], arguments: A, *, lock: int | None = None) -> Meas
     Args:
         stage: the stage.
         arguments: its arguments.
-        lock: an open file, locked by this process (`locks.hold`), that stays locked until the stage ends
+        lock: an open file, locked by this process (`locks.acquire_lock`), that stays locked until the stage ends
             too.
 
     Returns:

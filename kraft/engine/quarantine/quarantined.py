@@ -1,13 +1,13 @@
-"""What was set aside of a raw file, as a job tells of it; `kraft.engine.quarantine.screening` sets it aside."""
+"""What a job reports of the rows that `kraft.engine.quarantine.screening` quarantined."""
 
 # Pydantic reads these fields, and Python 3.11's own TypedDict does not tell it of them all.
 from typing_extensions import TypedDict
 
 
 class Quarantined(TypedDict):
-    """What was set aside of one raw file."""
+    """What was quarantined of one raw file."""
 
-    aside: int
+    quarantined: int
     """Rows that were."""
     read: int
     """Rows of the file."""

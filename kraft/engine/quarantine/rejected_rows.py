@@ -5,24 +5,26 @@ from typing import Any, Final
 
 from kraft.engine.paths import literal, quoted
 from kraft.engine.quarantine.quarantined import Quarantined
-from kraft.engine.quarantine.screening import CODE, COLUMNS, Screened, checks_of_rows, hold_share
+from kraft.engine.quarantine.screening import CODE, COLUMNS, QuarantinedFile, checks_of_rows, hold_share
 from kraft.engine.sql.session import Connection
 from kraft.engine.sql.sources import RawFile, Source
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 
 REJECTED_ROWS: Final = "rejected_rows"
 _FACTS: Final = "quarantined"
 """What the manifest says of the table: a `Quarantined` a file."""
-_PURPOSE: Final = "Rows of the raw files that were set aside, and why. Grain: one row a row set aside, its first fault."
+_PURPOSE: Final = (
+    "Rows of the raw files that were quarantined, and why. Grain: one row a row quarantined, its first fault."
+)
 
 
-class Aside:
+class Quarantine:
     """The raw files of one build, some of them without their bad rows.
 
     Args:
         store: gets the table.
         connection: reads the files.
-        raw: the sources of the build, by logical name. A file that an earlier job had to set rows aside of, and that
+        raw: the sources of the build, by logical name. A file that an earlier job had to quarantine rows of, and that
             has not changed, is replaced by what was left of it at once.
         settings: for the parameters of the files of `sql/`.
     """
@@ -32,49 +34,52 @@ class Aside:
     ) -> None:
         self._store, self._connection, self._raw, self._settings = store, connection, raw, settings
         known = store.entry(REJECTED_ROWS)
-        for name in known["recipe"]["inputs"] if known else ():
+        for name in known["fingerprint"]["inputs"] if known else ():
             file = raw.get(name)
             if isinstance(file, RawFile) and file.key:
-                raw[name] = Screened(file, name, settings)
-        if known and known["recipe"] != self._recipe().as_json():
+                raw[name] = QuarantinedFile(file, name, settings)
+        if known and known["fingerprint"] != self._fingerprint().as_json():
             # Other bytes, or other rules: each file has to show again whether it has bad rows.
-            raw |= {name: source.file for name, source in self._screened().items()}
-        for source in self._screened().values():
+            raw |= {name: source.file for name, source in self._quarantined_files().items()}
+        for source in self._quarantined_files().values():
             # What an earlier job was allowed, this one may not be.
             hold_share(source.path, self._known()[source.path.name], settings["max_bad_rows"])
 
-    def screen(self, name: str) -> bool:
+    def quarantine(self, name: str) -> bool:
         """Put what is left of the raw file ``name`` in its place; False where none of its rows is bad."""
         file = self._raw[name]
         if not isinstance(file, RawFile) or not file.key:
             return False
-        screened = Screened(file, name, self._settings)
-        screened.screen(self._connection)
-        bad = screened.found is not None and screened.found["aside"] > 0
+        left = QuarantinedFile(file, name, self._settings)
+        left.read(self._connection)
+        bad = left.found is not None and left.found["quarantined"] > 0
         if bad:
-            self._raw[name] = screened
+            self._raw[name] = left
         return bad
 
     def found(self) -> dict[str, Quarantined]:
-        """What was set aside by file, of the files that have such rows, as far as it is known by now."""
+        """What was quarantined by file, of the files that have such rows, as far as it is known by now."""
         known = self._known()
-        told = {source.path.name: source.found or known.get(source.path.name) for source in self._screened().values()}
+        told = {
+            source.path.name: source.found or known.get(source.path.name)
+            for source in self._quarantined_files().values()
+        }
         return {file: found for file, found in told.items() if found}
 
     def publish(self) -> dict[str, Quarantined]:
-        """Bring the table up to date; returns what was set aside by file, of the files that have such rows."""
-        screened = self._screened()
-        if not screened:
+        """Bring the table up to date; returns what was quarantined by file, of the files that have such rows."""
+        files = self._quarantined_files()
+        if not files:
             self._store.discard(REJECTED_ROWS)
             return {}
-        if not self._store.stale(REJECTED_ROWS, self._recipe()):
+        if not self._store.stale(REJECTED_ROWS, self._fingerprint()):
             return self._known()
-        for source in screened.values():
+        for source in files.values():
             if source.found is None:
-                source.screen(self._connection)
+                source.read(self._connection)
         rows = " union all ".join(
             f"select {literal(source.path.name)} as file, * from {quoted(source.bad)}"  # noqa: S608 - quoted names
-            for source in screened.values()
+            for source in files.values()
         )
         by_file = self.found()
         with self._store.scratch() as folder:
@@ -82,9 +87,9 @@ class Aside:
             self._connection.execute(
                 f"copy ({rows} order by file, line) to $target (format parquet)", {"target": str(written)}
             )
-            rows_aside = sum(found["aside"] for found in by_file.values())
-            facts = {"rows": rows_aside, _FACTS: by_file, "purpose": _PURPOSE, "columns": COLUMNS}
-            self._store.publish(REJECTED_ROWS, written, self._recipe(), facts)
+            quarantined_rows = sum(found["quarantined"] for found in by_file.values())
+            facts = {"rows": quarantined_rows, _FACTS: by_file, "purpose": _PURPOSE, "columns": COLUMNS}
+            self._store.publish(REJECTED_ROWS, written, self._fingerprint(), facts)
         return by_file
 
     def _known(self) -> dict[str, Quarantined]:
@@ -92,18 +97,18 @@ class Aside:
         entry = self._store.entry(REJECTED_ROWS)
         return dict(entry.get(_FACTS, {})) if entry else {}
 
-    def _screened(self) -> dict[str, Screened]:
-        return {name: source for name, source in self._raw.items() if isinstance(source, Screened)}
+    def _quarantined_files(self) -> dict[str, QuarantinedFile]:
+        return {name: source for name, source in self._raw.items() if isinstance(source, QuarantinedFile)}
 
-    def _recipe(self) -> Recipe:
-        inputs = {name: source.state() for name, source in self._screened().items()}
+    def _fingerprint(self) -> Fingerprint:
+        inputs = {name: source.state() for name, source in self._quarantined_files().items()}
         rules = [check.digest for name in inputs for check in checks_of_rows(name)]
-        return Recipe(inputs, {}, "-".join([CODE, _FACTS, *rules]))
+        return Fingerprint(inputs, {}, "-".join([CODE, _FACTS, *rules]))
 
 
-def publish(store: Store, aside: Aside | None) -> dict[str, Quarantined]:
-    """`Aside.publish`; without one, bad rows are errors, and a table of such rows would be of other tables."""
-    if aside is None:
+def publish(store: Store, quarantine: Quarantine | None) -> dict[str, Quarantined]:
+    """`Quarantine.publish`; without one, bad rows are errors, and a table of such rows would be of other tables."""
+    if quarantine is None:
         store.discard(REJECTED_ROWS)
         return {}
-    return aside.publish()
+    return quarantine.publish()

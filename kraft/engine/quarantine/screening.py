@@ -1,9 +1,9 @@
-"""A raw file without its bad rows: each is set aside with its line, the column, the value and the rule it breaks.
+"""A raw file without its bad rows: each is quarantined with its line, the column, the value and the rule it breaks.
 
 Only a file that is known to be bad is read this way. A file without bad rows is read once, by DuckDB alone, whatever
 --on-bad-rows says: the option costs nothing until it is needed. Then Python finds the records, because a reader that
-skips what it cannot parse does not say what it skipped; and DuckDB judges their values, a batch at a time, by the very
-casts and checks that the file was refused with. Rows read = rows accepted + rows set aside, or it is an error.
+skips what it cannot parse does not say what it skipped; and DuckDB checks their values, a batch at a time, by the very
+casts and checks that the file was refused with. Rows read = rows accepted + rows quarantined, or it is an error.
 """
 
 import csv
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CODE: Final = "1"
-"""Raised by one whenever other rows are set aside of the same file."""
+"""Raised by one whenever other rows are quarantined of the same file."""
 BATCH_ROWS: Final = 65_536
 SHOWN: Final = 200
 """Characters of a value, or of a row that is no row, that are kept."""
@@ -55,7 +55,7 @@ class Record(NamedTuple):
 
 
 @dataclass
-class Screened:
+class QuarantinedFile:
     """A raw file that was found to have bad rows, as the source of those that are left."""
 
     file: RawFile
@@ -64,7 +64,7 @@ class Screened:
     settings: Mapping[str, Any]
     """Values for the parameters of the files of `sql/`."""
     found: Quarantined | None = field(default=None, compare=False)
-    """What was set aside; None before the file was read."""
+    """What was quarantined; None before the file was read."""
 
     @property
     def path(self) -> Path:
@@ -72,11 +72,11 @@ class Screened:
 
     def state(self) -> str:
         """Another one than that of the file itself: a table made of all rows is not one made of some."""
-        return f"screened {CODE}:{self.file.state()}"
+        return f"quarantined {CODE}:{self.file.state()}"
 
     def register(self, connection: Connection, name: str) -> None:
         if self.found is None:
-            self.screen(connection)
+            self.read(connection)
         connection.table(self._good).project(_listed(self.file.columns)).create_view(name, replace=True)
 
     @property
@@ -85,10 +85,10 @@ class Screened:
 
     @property
     def bad(self) -> str:
-        """Name of the table of the connection that has the rows set aside: line, column, value, reason."""
+        """Name of the table of the connection that has the rows quarantined: line, column, value, reason."""
         return f"bad rows of {self.name}"
 
-    def screen(self, connection: Connection) -> None:
+    def read(self, connection: Connection) -> None:
         """Read the file, and keep its good rows and what is wrong with the others as tables of ``connection``.
 
         Raises:
@@ -107,26 +107,26 @@ class Screened:
             self._check(connection, check)
         self._check_keys(connection)
         counts = f"select (select count(*) from {good}), (select count(*) from {bad})"  # noqa: S608 - quoted names
-        kept, aside = connection.execute(counts).fetchall()[0]
-        if kept + aside != read:
-            raise QueryError(f"{self.path}: {read:,} rows read, but {kept:,} kept and {aside:,} set aside")
-        found = self._quarantined(connection, aside, read)
+        kept, bad_rows = connection.execute(counts).fetchall()[0]
+        if kept + bad_rows != read:
+            raise QueryError(f"{self.path}: {read:,} rows read, but {kept:,} kept and {bad_rows:,} quarantined")
+        found = self._quarantined(connection, bad_rows, read)
         hold_share(self.path, found, self.settings["max_bad_rows"])
         self.found = found
 
-    def _quarantined(self, connection: Connection, aside: int, read: int) -> Quarantined:
+    def _quarantined(self, connection: Connection, bad_rows: int, read: int) -> Quarantined:
         """What the table of the bad rows says of them."""
         often = connection.execute(
             f'select reason, count(*), min(line), arg_min("column", line), arg_min(value, line) '  # noqa: S608 - quoted name
             f"from {quoted(self.bad)} group by reason order by count(*) desc, min(line) limit 1"
         ).fetchall()
         if not often:
-            return {"aside": 0, "read": read, "reason": "", "often": 0, "example": ""}
+            return {"quarantined": 0, "read": read, "reason": "", "often": 0, "example": ""}
         reason, count, line, column, value = often[0]
         place = f"{'row' if self.file.is_parquet else 'line'} {line:,}"
         # A whole row would take the line of the message for itself.
         example = place if column is None else f"{place}, {column} {value!r}"
-        return {"aside": aside, "read": read, "reason": reason, "often": count, "example": example}
+        return {"quarantined": bad_rows, "read": read, "reason": reason, "often": count, "example": example}
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -143,7 +143,9 @@ class Screened:
             rows = [(record.line, record.fields) for record in batch if record.fields is not None]
             lines = pa.array([line for line, _ in rows], pa.int64())
             texts = {name: pa.array([fields[place] or None for _, fields in rows]) for name, place in places.items()}
-            self._judge(connection, {"line": lines} | {name: one.cast(pa.string()) for name, one in texts.items()})
+            self._check_types(
+                connection, {"line": lines} | {name: one.cast(pa.string()) for name, one in texts.items()}
+            )
             self._refuse(connection, [record for record in batch if record.fields is None])
         return read
 
@@ -153,48 +155,48 @@ class Screened:
         if broken:
             names = ("line", "text", "reason")
             columns = {name: pa.array([getattr(one, name) for one in broken]) for name in names}
-            connection.register("screened_texts", pa.table(columns))
-            connection.execute(f"insert into {quoted(self.bad)} select line, null, text, reason from screened_texts")  # noqa: S608 - quoted names
-            connection.unregister("screened_texts")
+            connection.register("quarantine_texts", pa.table(columns))
+            connection.execute(f"insert into {quoted(self.bad)} select line, null, text, reason from quarantine_texts")  # noqa: S608 - quoted names
+            connection.unregister("quarantine_texts")
 
     def _read_parquet(self, connection: Connection) -> int:
         present = set(self.file.header())
         names = [column for column in self.file.columns if column in present]
         read = 0
-        # A connection runs one query at a time: this one reads while the other one judges.
+        # A connection runs one query at a time: this one reads while the other one checks.
         with connection.cursor() as reading:
             relation = read_parquet(reading, self.path, row_numbers=True)
             listed = zip(self.file.texts(relation, names), names, strict=True)
             texts = ", ".join(f"{text} as {quoted(name)}" for text, name in listed)
             for batch in relation.project(f"file_row_number + 1 as line, {texts}").to_arrow_reader(BATCH_ROWS):
                 read += len(batch)
-                self._judge(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
+                self._check_types(connection, dict(zip(batch.schema.names, batch.columns, strict=True)))
         return read
 
-    def _judge(self, connection: Connection, texts: "dict[str, pa.Array]") -> None:
+    def _check_types(self, connection: Connection, texts: "dict[str, pa.Array]") -> None:
         """Sort rows of texts into those whose values are of their columns' types, and others."""
         import pyarrow as pa  # noqa: PLC0415 - as in _read_csv
 
-        connection.register("screened_texts", pa.table(texts))
+        connection.register("quarantine_texts", pa.table(texts))
         kinds = self.file.columns
-        judged = {name: kind for name, kind in kinds.items() if name in texts and kind in TYPE_WORDS}
-        faults = " ".join(f"when {_misfits(name, kind)} then {literal(name)}" for name, kind in judged.items())
+        checked = {name: kind for name, kind in kinds.items() if name in texts and kind in TYPE_WORDS}
+        faults = " ".join(f"when {_misfits(name, kind)} then {literal(name)}" for name, kind in checked.items())
         connection.execute(
-            f"create or replace temp table screened_rows as select case {faults} when false then '' end as fault, * "  # noqa: S608 - quoted names
-            "from screened_texts"
+            f"create or replace temp table quarantine_rows as select case {faults} when false then '' end as fault, * "  # noqa: S608 - quoted names
+            "from quarantine_texts"
         )
         typed = ", ".join(cast(name, TEXT if name in texts else None, kind) for name, kind in kinds.items())
         connection.execute(
-            f"insert into {quoted(self._good)} select line, {typed} from screened_rows where fault is null"  # noqa: S608 - quoted names
+            f"insert into {quoted(self._good)} select line, {typed} from quarantine_rows where fault is null"  # noqa: S608 - quoted names
         )
-        for name, kind in judged.items():
+        for name, kind in checked.items():
             connection.execute(
                 f"insert into {quoted(self.bad)} select line, fault, left({quoted(name)}, {SHOWN}), $reason "  # noqa: S608 - quoted names
-                "from screened_rows where fault = $name",
+                "from quarantine_rows where fault = $name",
                 {"name": name, "reason": f"{name} must be {TYPE_WORDS[kind]}"},
             )
-        connection.execute("drop table screened_rows")
-        connection.unregister("screened_texts")
+        connection.execute("drop table quarantine_rows")
+        connection.unregister("quarantine_texts")
 
     # --- rules over the values --------------------------------------------------------------------
 
@@ -220,7 +222,7 @@ class Screened:
         connection.execute(f"delete from {good} where line in (select line from {bad})")  # noqa: S608 - quoted names
 
     def _check(self, connection: Connection, check: Query) -> None:
-        """Set aside the rows that ``check`` finds. It speaks of the file, or of a table that is made of it alone."""
+        """Quarantine the rows that ``check`` finds. It speaks of the file, or of a table that is made of it alone."""
         connection.table(self._good).project(_listed(self.file.columns)).create_view(self.name, replace=True)
         made = [name for name in check.inputs if name != self.name]
         for name in made:
@@ -245,18 +247,18 @@ class Screened:
 
 
 def hold_share(path: Path, found: Quarantined, most: float) -> None:
-    """Hold the rows that were set aside of a file to the share ``most`` of all its rows.
+    """Hold the rows that were quarantined of a file to the share ``most`` of all its rows.
 
     Raises:
         InputError: there are more.
     """
-    aside, read = found["aside"], found["read"]
-    if aside <= most * read:
+    bad_rows, read = found["quarantined"], found["read"]
+    if bad_rows <= most * read:
         return
     # Rounded up, so that what is advised is enough.
-    enough = min(1.0, math.ceil(100 * aside / read) / 100)
+    enough = min(1.0, math.ceil(100 * bad_rows / read) / 100)
     raise InputError(
-        f"{path}: {aside:,} of {read:,} rows ({aside / read:.1%}) would be quarantined, more than --max-bad-rows "
+        f"{path}: {bad_rows:,} of {read:,} rows ({bad_rows / read:.1%}) would be quarantined, more than --max-bad-rows "
         f"{most:g} allows; most often ({found['often']:,} rows, first {found['example']}): {found['reason']}",
         f"Correct the file, or let more rows be left out: --max-bad-rows {enough:g}. Nothing was published.",
     )

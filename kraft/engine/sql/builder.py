@@ -11,12 +11,12 @@ import duckdb
 from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.os_errors import of_duckdb
 from kraft.engine.process.progress import Progress
-from kraft.engine.quarantine.screening import Screened
-from kraft.engine.sql.chunks import rows_of, spans_of
+from kraft.engine.quarantine.screening import QuarantinedFile
+from kraft.engine.sql.chunks import chunks_of, rows_of
 from kraft.engine.sql.queries import Query, all_queries, checks_of
 from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.sql.sources import Parquet, RawFile, Source
-from kraft.engine.workspace.store import Recipe, Store
+from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import InputError, QueryError
 from kraft.settings import MIB
 
@@ -49,9 +49,9 @@ class Builder:
     progress: Progress
     threads: int = 1
     force: bool = False
-    instead: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
-    set_aside: Callable[[str], bool] | None = None
+    quarantine: Callable[[str], bool] | None = None
     """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
     into `raw`; False where that changes nothing. None: bad rows are an error."""
     built: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -65,38 +65,38 @@ class Builder:
         return self.store.table(name)
 
     def _ensure(self, name: str) -> str:
-        """Bring ``name`` and its inputs up to date; returns the digest of its recipe."""
+        """Bring ``name`` and its inputs up to date; returns the digest of its fingerprint."""
         if name in self._digests:
             return self._digests[name]
         if name in self.raw:
             digest = self.raw[name].state()
         else:
-            query = _find(self.instead.get(name, name))
+            query = _find(self.overrides.get(name, name))
             checks = checks_of(query.name)
             # From here on it goes by the name of what it makes.
             query = replace(query, name=name)
-            recipe = Recipe(
+            fingerprint = Fingerprint(
                 inputs={part: self._ensure(part) for part in query.inputs},
                 settings=self._parameters(query),
                 code="-".join([query.digest, *(check.digest for check in checks)]),
             )
-            reason = "--force" if self.force else self.store.stale(name, recipe)
+            reason = "--force" if self.force else self.store.stale(name, fingerprint)
             if reason:
                 try:
-                    self._build(query, checks, recipe, reason)
+                    self._build(query, checks, fingerprint, reason)
                 except InputError:
                     if not self._without_bad_rows(query):
                         raise
                     return self._ensure(name)
             else:
                 self.reused.append(name)
-            digest = recipe.digest
+            digest = fingerprint.digest
         self._digests[name] = digest
         return digest
 
     def _without_bad_rows(self, query: Query) -> bool:
         files = [part for part in query.inputs if isinstance(self.raw.get(part), RawFile)]
-        changed = [part for part in files if self.set_aside and self.set_aside(part)]
+        changed = [part for part in files if self.quarantine and self.quarantine(part)]
         for part in changed:
             self._digests.pop(part, None)
         return bool(changed)
@@ -115,24 +115,24 @@ class Builder:
         self.source(name).register(self.connection, name)
         return int(self.connection.view(name).aggregate("count(*)").fetchall()[0][0])
 
-    def _build(self, query: Query, checks: list[Query], recipe: Recipe, reason: str) -> None:
+    def _build(self, query: Query, checks: list[Query], fingerprint: Fingerprint, reason: str) -> None:
         started = time.monotonic()
         with self.store.scratch() as folder:
             written = folder / f"{query.name}.parquet"
             try:
                 self._register(query, folder)
-                rows = self._copy(query, dict(recipe.settings), written)
+                rows = self._copy(query, dict(fingerprint.settings), written)
                 self._check(query, checks, written)
             finally:
                 # Whatever came of it: of a file that changed meanwhile, nothing is true.
-                self._verify_unchanged(recipe)
+                self._verify_unchanged(fingerprint)
             facts = {
                 "rows": rows,
                 "seconds": round(time.monotonic() - started, 3),
                 "peak_mib": round(peak_bytes() / MIB),
             }
             meaning = {"purpose": f"{query.purpose} Grain: {query.grain}.", "columns": query.columns}
-            self.store.publish(query.name, written, recipe, {**facts, **meaning})
+            self.store.publish(query.name, written, fingerprint, {**facts, **meaning})
         self.built[query.name] = {**facts, "reason": reason}
         self.progress.detail(f"  {query.name:<20} {rows:>12,} rows  {facts['seconds']:6.2f} s  ({reason})")
 
@@ -147,8 +147,8 @@ class Builder:
         """Make ``source`` selectable as ``name`` until the table is made; ``folder`` is there as long."""
         source.register(self.connection, name)
 
-    def _verify_unchanged(self, recipe: Recipe) -> None:
-        for name, state in recipe.inputs.items():
+    def _verify_unchanged(self, fingerprint: Fingerprint) -> None:
+        for name, state in fingerprint.inputs.items():
             source = self.raw.get(name)
             if source is None:
                 continue
@@ -177,18 +177,18 @@ class Builder:
             raise self._explain(query, error) from error
 
     def _copy_on(self, threads: int, query: Query, parameters: dict[str, Any], target: Path) -> int:
-        """Write the rows of a query, at once or span by span."""
-        raw = any(isinstance(self.raw.get(part), RawFile | Screened) for part in query.inputs)
+        """Write the rows of a query, at once or chunk by chunk."""
+        raw = any(isinstance(self.raw.get(part), RawFile | QuarantinedFile) for part in query.inputs)
         prepare(self.connection, threads, kept=False, raw=raw)
-        spans = spans_of(self.connection, query, {part: self.source(part) for part in query.inputs})
-        if not spans:
+        chunks = chunks_of(self.connection, query, {part: self.source(part) for part in query.inputs})
+        if not chunks:
             return self._write(query.text, parameters, target)
         # A cursor is a connection of its own: one connection runs one query at a time.
         with self.connection.cursor() as beside:
             prepare(beside, threads, kept=False, raw=raw)
-            # The SELECT sorts the rows of each span, and the spans follow one another.
+            # The SELECT sorts the rows of each chunk, and the chunks follow one another.
             prepare(self.connection, threads, kept=True, raw=raw)
-            with rows_of(beside, query, parameters, spans) as rows:
+            with rows_of(beside, query, parameters, chunks) as rows:
                 self.connection.register(ROWS, rows)
                 try:
                     return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608
@@ -220,11 +220,11 @@ class Builder:
 
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         sources = [self.raw[part] for part in query.inputs if part in self.raw]
-        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | Screened)]
+        files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | QuarantinedFile)]
         place = files[0] if files else f"table {query.name}"
         rule = rows[0].get("rule", check.purpose)
-        aside = ", or set such rows aside with --on-bad-rows quarantine" if check.rejects else ""
-        remedy = rows[0].get("remedy") or f"Correct these rows{aside}. Nothing was written."
+        also = ", or use --on-bad-rows quarantine" if check.rejects else ""
+        remedy = rows[0].get("remedy") or f"Correct these rows{also}. Nothing was written."
         shown = "; ".join(
             ", ".join(f"{name} {value}" for name, value in row.items() if name not in {"rule", "remedy"})
             for row in rows

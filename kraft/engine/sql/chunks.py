@@ -1,7 +1,7 @@
-"""Tables that are made a span of users at a time, so that what has to be in memory does not grow with the log.
+"""Makes large tables a chunk of users at a time, so that memory does not grow with the log.
 
-A join or a sort of a whole log spills, and reads and writes everything once or twice more; a span is joined and sorted
-in memory. One thread asks DuckDB for the rows of the spans, as Arrow batches, while another writes those before them.
+A join or a sort of a whole log spills: it reads and writes all rows once or twice more. A chunk is joined and sorted in
+memory. One thread asks DuckDB for the rows of a chunk, as Arrow batches, while another writes the chunk before it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,33 +22,32 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-SPANNED: Mapping[str, tuple[str, ...]] = {"pair_features": ("user_id", "interactions_test", "taste_rates")}
+CHUNKED: Mapping[str, tuple[str, ...]] = {"pair_features": ("user_id", "interactions_test", "taste_rates")}
 """Table -> the column that its rows are sorted by first, then the inputs of which a row needs those of its own value
 only. Of the other inputs it may need any row."""
-SPAN_ROWS = 1_048_576
-"""Rows of all inputs of a span together; or those of one user, where that has more. What a span joins has to fit in the
-least memory limit there is. A constant: where row groups of the table end depends on it, and the bytes of a table do
-not depend on the memory limit."""
+CHUNK_ROWS = 1_048_576
+"""Rows of a chunk, over all its inputs; a user with more rows is a chunk alone. What a chunk joins must fit in the
+least memory limit. A constant: row groups end with chunks, and bytes of a table must not depend on the limit."""
 EVERY = "memory.main"
 """Where the inputs are selectable as a whole."""
 BATCH_ROWS = 65_536
 """Rows that cross at a time: 5 MiB of a table of 40 columns."""
 
 
-def spans_of(connection: Connection, query: Query, sources: Mapping[str, Source]) -> list[str]:
-    """The spans to make ``query`` in, as `cuts` gives them; none where it is made at once."""
-    column, *inputs = SPANNED.get(query.name, ("",))
-    # A CSV file would be read from its start for each span.
+def chunks_of(connection: Connection, query: Query, sources: Mapping[str, Source]) -> list[str]:
+    """The chunks to make ``query`` in, as `cuts` gives them; none where it is made at once."""
+    column, *inputs = CHUNKED.get(query.name, ("",))
+    # A CSV file would be read from its start for each chunk.
     read_anew = any(isinstance(source, RawFile) and not source.is_parquet for source in map(sources.get, inputs))
     return cuts(connection, inputs, column) if inputs and not read_anew else []
 
 
 def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str]:
-    """Conditions on ``column``, whole numbers, that share all rows out to spans of it, ascending: one for each span of
-    all ``tables`` together. None where these have no more than `SPAN_ROWS` rows.
+    """Conditions on ``column`` (whole numbers) that divide all rows into chunks, ascending: one a chunk of all
+    ``tables`` together. Empty if these have no more than `CHUNK_ROWS` rows.
     """
     rows = sum(connection.view(table).aggregate("count(*)").fetchall()[0][0] for table in tables)
-    if rows <= SPAN_ROWS:
+    if rows <= CHUNK_ROWS:
         return []
     name = quoted(column)
     counts = " union all ".join(
@@ -58,8 +57,8 @@ def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str
     ends = connection.execute(
         f"""
         with counted as (select value, sum(n) as n from ({counts}) as listed group by 1),
-        placed as (select value, (sum(n) over (order by value) - 1) // {SPAN_ROWS} as span from counted)
-        select max(value) from placed group by span order by span
+        placed as (select value, (sum(n) over (order by value) - 1) // {CHUNK_ROWS} as chunk from counted)
+        select max(value) from placed group by chunk order by chunk
         """  # noqa: S608 - names of a file of sql/
     ).fetchall()
     # The first and the last have no bound on the outside: other inputs may have values that this one has not.
@@ -76,18 +75,18 @@ def _within(name: str, after: int | None, end: int | None) -> str:
 
 @contextmanager
 def rows_of(
-    connection: Connection, query: Query, parameters: dict[str, Any], spans: list[str]
+    connection: Connection, query: Query, parameters: dict[str, Any], chunks: list[str]
 ) -> "Iterator[pa.RecordBatchReader]":
-    """The rows of ``query``, span after span; each batch is made by another thread while the one before it is used.
+    """The rows of ``query``, chunk after chunk; each batch is made by another thread while the one before it is used.
 
     Args:
         connection: of its own, in which all inputs are selectable.
-        query: one of `SPANNED`.
+        query: one of `CHUNKED`.
         parameters: of the query.
-        spans: as of `cuts`.
+        chunks: as of `cuts`.
 
     Raises:
-        duckdb.Error: at the end of the block, what a span came to, not what the reader of the batches made of it.
+        duckdb.Error: at the end of the block, what a chunk came to, not what the reader of the batches made of it.
     """
     # Imported here: small tables need no Arrow.
     import pyarrow as pa  # noqa: PLC0415
@@ -96,7 +95,7 @@ def rows_of(
 
     def made() -> "Generator[pa.RecordBatch]":
         try:
-            yield from _ahead(_batches(connection, query, parameters, spans))
+            yield from _ahead(_batches(connection, query, parameters, chunks))
         except duckdb.Error as error:
             failed.append(error)
             raise
@@ -110,16 +109,16 @@ def rows_of(
 
 
 def _batches(
-    connection: Connection, query: Query, parameters: dict[str, Any], spans: list[str]
+    connection: Connection, query: Query, parameters: dict[str, Any], chunks: list[str]
 ) -> "Iterator[pa.RecordBatch]":
     """The first has no rows, but the columns."""
     import pyarrow as pa  # noqa: PLC0415 - as in rows_of
 
-    _, *inputs = SPANNED[query.name]
-    for number, span in enumerate(spans):
+    _, *inputs = CHUNKED[query.name]
+    for number, chunk in enumerate(chunks):
         for name in inputs:
             # A temporary view is this connection's alone, and comes before the one of the same name.
-            connection.execute(f"create or replace temp view {name} as select * from {EVERY}.{name} where {span}")  # noqa: S608
+            connection.execute(f"create or replace temp view {name} as select * from {EVERY}.{name} where {chunk}")  # noqa: S608
         rows = connection.sql(query.text, params=parameters).to_arrow_reader(BATCH_ROWS)
         if not number:
             yield pa.RecordBatch.from_pylist([], schema=rows.schema)

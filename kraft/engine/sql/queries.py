@@ -15,7 +15,7 @@ documentation and the contract:
     -- Rejects:    raw_interactions           (checks only: see below)
 
 A check that Rejects a raw table finds rows that are wrong by themselves: the rows of the raw table with the values
-that it shows, under the raw table's names of columns. They can be set aside (`engine.quarantine`). Its rule begins
+that it shows, under the raw table's names of columns. They can be quarantined (`engine.quarantine`). Its rule begins
 with the name of the column that it is about.
 """
 

@@ -1,4 +1,4 @@
-"""Where a logical table comes from: a Parquet file of the work folder, or a raw file of the user's.
+"""Where a logical table comes from: a Parquet file of the work folder, or a raw file.
 
 A source registers itself as a view, so that the files of `sql/` never know a path.
 """
@@ -53,17 +53,17 @@ class Parquet:
 
 
 @dataclass(frozen=True)
-class Span:
+class Chunk:
     """Those rows of a table of the work folder that have a whole number within bounds in one column.
 
-    Row groups that hold none are not read: of a table that is sorted by the column it takes as long as the span is.
+    Row groups that hold none are not read: of a table that is sorted by the column it takes as long as the chunk is.
     """
 
     path: Path
     column: str
     least: int
     most: int
-    """Both bounds belong to the span; it is empty where this one is less."""
+    """Both bounds belong to the chunk; it is empty where this one is less."""
 
     def state(self) -> str:
         return f"{file_state(self.path)}:{self.column}:{self.least}:{self.most}"
@@ -254,7 +254,7 @@ class RawFile:
             place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
             shown, form = one_line(value[:60]), self.forms.get(column)
             if form and form.from_time and looks_like_time(value):
-                # Where the first row has one, most likely all have, and setting them aside would leave nothing.
+                # Where the first row has one, most likely all have, and quarantining them would leave nothing.
                 remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
                 return InputError(f"{place}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
@@ -283,7 +283,7 @@ class RawFile:
 
     @property
     def _correct(self) -> str:
-        return f"Correct the row{_OR_ASIDE if self.key else ''}. Nothing was written."
+        return f"Correct the row{_OR_QUARANTINE if self.key else ''}. Nothing was written."
 
     def _misfit(self) -> "Misfit | None":
         """The first value that is not of its column's type."""
@@ -354,7 +354,7 @@ TYPE_WORDS = {
     "DOUBLE": "a number",
 }
 _BEHIND_THE_END = "Could not read enough bytes"
-_OR_ASIDE = ", or set such rows aside with --on-bad-rows quarantine"
+_OR_QUARANTINE = ", or use --on-bad-rows quarantine"
 GIVE_COLUMNS = "Give a file with KuaiRec's columns."
 _SAVE_AS_UTF8 = "Save the file as UTF-8."
 

@@ -24,7 +24,7 @@ LOCK = "lock"
 
 
 @contextmanager
-def hold(folder: Path, progress: Progress, *, wait: bool = True) -> Iterator[int]:
+def acquire_lock(folder: Path, progress: Progress, *, wait: bool = True) -> Iterator[int]:
     """The lock of the work folder ``folder``, as the number of an open file that stages may inherit.
 
     Args:

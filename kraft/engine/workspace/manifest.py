@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from kraft.errors import InputError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 FILE: Final = "manifest.json"
 Entry = dict[str, Any]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 """Names of tables and models: they become names of files and of views."""
-_NEEDED: Final = {"path", "size", "stamp", "digest", "recipe"}
+_NEEDED: Final = {"path", "size", "stamp", "digest", "fingerprint"}
 _DELETE: Final = "Delete it; the next job rebuilds what it needs."
 
 

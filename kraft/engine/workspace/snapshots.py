@@ -144,7 +144,7 @@ def _consistent(store: "Store", inner: Mapping[str, "Store"]) -> Iterator[tuple[
         if (part, name) not in verdicts:
             entry = entries[part][name]
             verdicts[part, name] = stores[part].entry(name) is not None and all(
-                fits(part, *recorded) for recorded in entry["recipe"]["inputs"].items()
+                fits(part, *recorded) for recorded in entry["fingerprint"]["inputs"].items()
             )
         return verdicts[part, name]
 

@@ -34,11 +34,11 @@ features come from while it learns."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All that a result depends on; two equal recipes give equal bytes."""
+class Fingerprint:
+    """All that a result depends on; two equal fingerprints give equal bytes."""
 
     inputs: Mapping[str, str]
-    """Name -> digest of a table's own recipe, or the state of a raw file."""
+    """Name -> digest of a table's own fingerprint, or the state of a raw file."""
     settings: Mapping[str, Any]
     """The settings that matter to it, by name."""
     code: str
@@ -59,7 +59,7 @@ class Recipe:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Why ``new`` differs from ``old``, both `Recipe.as_json`; empty where it does not."""
+    """Why ``new`` differs from ``old``, both `Fingerprint.as_json`; empty where it does not."""
     if old["version"] != new["version"]:
         return f"version {old['version']} -> {new['version']}"
     if old["code"] != new["code"]:
@@ -107,7 +107,7 @@ class Store:
         """The table's file as this job made or found it."""
         return self.drafts / f"{name}.parquet"
 
-    def shown(self, name: str) -> Path:
+    def published_path(self, name: str) -> Path:
         """Where people find the table once the job has ended."""
         return self.folder / snapshots.TABLES / f"{name}.parquet"
 
@@ -127,10 +127,10 @@ class Store:
 
     def _is_published(self, entry: Entry) -> bool:
         path = self.folder / entry["path"]
-        # The hash of a model is compared when it is used (`trusted`).
+        # The hash of a model is compared when it is used (`verified`).
         return bool(entry["size"] == size(path)) and (path.is_dir() or entry["stamp"] == stamp(path))
 
-    def trusted(self, name: str) -> Path:
+    def verified(self, name: str) -> Path:
         """The folder of a model, once its bytes are those that were published.
 
         Raises:
@@ -146,20 +146,20 @@ class Store:
             )
         return path
 
-    def stale(self, name: str, recipe: Recipe) -> str:
+    def stale(self, name: str, fingerprint: Fingerprint) -> str:
         """Why ``name`` has to be made again; empty where it is up to date."""
         entry = self.entry(name)
         if entry is None:
             return "new" if name not in self.manifest() else "its file is missing or changed"
-        return difference(entry["recipe"], recipe.as_json())
+        return difference(entry["fingerprint"], fingerprint.as_json())
 
-    def _enter(self, name: str, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    def _enter(self, name: str, path: Path, fingerprint: Fingerprint, facts: Mapping[str, Any]) -> None:
         entry = {
             "path": str(path.relative_to(self.folder)),
             "size": size(path),
             "stamp": stamp(path),
-            "digest": recipe.digest,
-            "recipe": recipe.as_json(),
+            "digest": fingerprint.digest,
+            "fingerprint": fingerprint.as_json(),
             **facts,
         }
         self._manifest.change(lambda entries: entries.update({name: entry}), self._replace)
@@ -172,13 +172,13 @@ class Store:
         with held_folder(self.tmp, "job-") as folder:
             yield folder
 
-    def publish(self, name: str, written: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    def publish(self, name: str, written: Path, fingerprint: Fingerprint, facts: Mapping[str, Any]) -> None:
         """Move a whole file (a table) or folder (a model) to its place and enter it in the manifest.
 
         Args:
             name: of the table or model.
             written: the file or folder, in a `scratch` folder.
-            recipe: what it was made of.
+            fingerprint: what it was made of.
             facts: what else the manifest is to say; of a table at least `rows`, and `purpose` and `columns`
                 (name -> meaning), which become the catalog's comments.
         """
@@ -191,7 +191,7 @@ class Store:
                 written.rename(place)
         else:
             written.replace(place)
-        self._enter(name, place, recipe, facts)
+        self._enter(name, place, fingerprint, facts)
 
     def discard(self, name: str) -> None:
         """Take a table back that is no longer wanted; nothing happens where there is none."""
@@ -211,7 +211,7 @@ class Store:
         """Show readers the tables as they are now, those of the stores within too; returns the catalog."""
         return snapshots.commit(self, self._inner())
 
-    def tidy(self) -> None:
+    def cleanup(self) -> None:
         """Remove what dead jobs left, and old states that nobody reads. Only for who holds the folder's lock."""
         for store in (self, *self._inner().values()):
             sweep(store.tmp)

@@ -1,6 +1,6 @@
 """The tables out of KuaiRec.zip, and nothing else that an archive might try.
 
-An archive is input from the network. Its list of members is judged as a whole before a byte is written; then
+An archive is input from the network. Its list of members is checked as a whole before a byte is written; then
 each wanted member is streamed to a temporary file, counted and checked, and only then gets its name. Names on
 disk come from `NAMES`, never from the archive, so that no entry can choose where it is written.
 """
@@ -40,7 +40,7 @@ LARGEST_SUM = 8 * 1024**3
 LARGEST_RATIO = 100
 """Times a table may be larger than its compressed form. KuaiRec's reach 3 to 6; deflate goes to 1,032."""
 RATIO_FREE = 1024 * 1024
-"""Bytes below which the ratio is not judged: a tiny table of one repeated value harms nobody."""
+"""Bytes below which the ratio is not checked: a tiny table of one repeated value harms nobody."""
 MOST_MEMBERS = 10_000
 """Entries of an archive; KuaiRec.zip has a few dozen."""
 BLOCK = 1024 * 1024
@@ -103,7 +103,7 @@ def _unpack(opened: zipfile.ZipFile, folder: Path, progress: Progress, keep: Col
 
 
 def select(members: list[zipfile.ZipInfo], place: str) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
-    """Judge an archive by its list of members, before anything is written.
+    """Check an archive by its list of members, before anything is written.
 
     Args:
         members: every entry of the archive, in its order.

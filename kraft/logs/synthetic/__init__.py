@@ -12,6 +12,6 @@ writing.py       files, whole or not at all
 calibration.py   the finished files against KuaiRec's own statistics (statistic.py: one of them)
 """
 
-from kraft.logs.synthetic.generator import TwinSummary, synthesize
+from kraft.logs.synthetic.generator import SyntheticSummary, synthesize
 
-__all__ = ["TwinSummary", "synthesize"]
+__all__ = ["SyntheticSummary", "synthesize"]

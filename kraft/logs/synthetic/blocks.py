@@ -1,4 +1,4 @@
-"""Blocks: what a twin is made of, each with a source of chance of its own."""
+"""Blocks: what synthetic data is made of, each with a source of chance of its own."""
 
 from collections.abc import Iterator
 

@@ -1,10 +1,10 @@
-"""Holds a finished twin against KuaiRec's own statistics.
+"""Compares synthetic data with KuaiRec's own statistics.
 
 The files are read back the way a user's are: through their contracts and the files of `sql/`. Targets are the
 figures of KuaiRec's documentation and of published runs on the real files; what depends on the size of the
-twin (rows, counts a user or a video) is scaled to it.
+data (rows, counts a user or a video) is scaled to it.
 
-Tolerances are for the full size, some two to three times what differs from seed to seed there. A smaller twin has fewer
+Tolerances are for the full size, some two to three times what differs from seed to seed there. Smaller data has fewer
 users and videos to average over, so its tolerances grow with the square root of what it lacks.
 """
 
@@ -47,12 +47,12 @@ BIG_USERS, BIG_ITEMS, BIG_ROWS = 7_176, 10_728, 12_530_806
 
 
 def calibrate(folder: Path, scratch: Path, budget: Budget, threads: int) -> list[Statistic]:
-    """Every calibrated statistic of the twin in ``folder``; tables are built below ``scratch``."""
+    """Every calibrated statistic of the synthetic data in ``folder``; tables are built below ``scratch``."""
     small = _tables(folder, "small", scratch / "small", budget, threads, TABLES)
     big = _tables(folder, "big", scratch / "big", budget, threads, ("interactions",))
     inputs, extras = resolve(folder, "small")
     daily = extras["raw_item_daily_features"]
-    assert isinstance(daily, RawFile)  # noqa: S101 - a twin has all files
+    assert isinstance(daily, RawFile)  # noqa: S101 - synthetic data has all files
     log = frames.scan_parquet(small["interactions"])
     scale = Scale(*(log.select(pl.col(key).n_unique()).collect().item() for key in ("user_id", "item_id")))
     return [

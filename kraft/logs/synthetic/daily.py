@@ -1,4 +1,4 @@
-"""item_daily_features of a twin: what the platform counted for each video and day.
+"""item_daily_features of synthetic data: what the platform counted for each video and day.
 
 The counts follow the world: a video that is watched to its end in small_matrix is so here too, from the day of its
 upload on. A video with several tags has a row for each of them every day: most (video_id, date) keys are shared.

@@ -1,4 +1,4 @@
-"""Makes the seven files of a twin from one seed, and on request the true probabilities beside them."""
+"""Makes the seven files of synthetic data from one seed, and on request the true probabilities beside them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ ORACLE = "oracle"
 
 
 @dataclass(frozen=True)
-class TwinSummary:
+class SyntheticSummary:
     """What `synthesize` wrote."""
 
     folder: Path
@@ -77,11 +77,11 @@ def synthesize(
     with_oracle: bool = False,
     with_big: bool = True,
     progress: Progress,
-) -> TwinSummary:
-    """Write a twin of KuaiRec into the folder ``to``, each file under its name only once it is whole.
+) -> SyntheticSummary:
+    """Write synthetic KuaiRec data into the folder ``to``, each file under its name only once it is whole.
 
     Args:
-        to: made if it is not there; files of an older twin in it are replaced.
+        to: made if it is not there; synthetic files in it are replaced.
         users: users of small_matrix, before ``scale``.
         items: videos of small_matrix.
         scale: multiplies the users, and so the rows.
@@ -155,7 +155,7 @@ def synthesize(
             else:
                 rows[stem] = write_blocks(made(), to, stem, formats[stem], task)
     end(to, names)
-    return TwinSummary(to, rows, tuple(sources.files), time.monotonic() - started)
+    return SyntheticSummary(to, rows, tuple(sources.files), time.monotonic() - started)
 
 
 def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: np.random.Generator) -> _Cast:

@@ -123,10 +123,10 @@ def big_matrix(
         who = np.repeat(block, rows)
         draw = generator.random(len(who))
         what = np.minimum(np.searchsorted(everything, draw * everything[-1], side="right"), n_items - 1)
-        barred = in_small[who]
-        if barred.any():
-            place = np.searchsorted(outside, draw[barred] * outside[-1], side="right")
-            what[barred] = others[np.minimum(place, len(others) - 1)]
+        excluded = in_small[who]
+        if excluded.any():
+            place = np.searchsorted(outside, draw[excluded] * outside[-1], side="right")
+            what[excluded] = others[np.minimum(place, len(others) - 1)]
         when = calendar.moments(opens[what] + (1 - opens[what]) * generator.random(len(who)))
         order = np.lexsort((when, who))
         frame = log_rows(world, who[order], what[order].astype(np.int32), when[order], generator, whole_dates=True)

@@ -1,4 +1,4 @@
-"""Which files of a folder a twin is made of: only those are replaced by another one."""
+"""Which files of a folder are synthetic: only those may be replaced."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from kraft.errors import InputError
 
-LISTING: Final = "twin.json"
+LISTING: Final = "synthetic.json"
 """Lies beside the files. Size [bytes] and time of change [ns] of each; null while it is being made."""
 Stamp = tuple[int, int]
 _LISTED: Final = TypeAdapter(dict[str, Stamp | None])
 
 
 def refuse_others(folder: Path, names: Iterable[str], given: Collection[Path]) -> None:
-    """Refuse to replace a file that is not of a twin, such as one of KuaiRec's own.
+    """Refuse to replace a file that is not synthetic, such as one of KuaiRec's own.
 
     Args:
         folder: that files are to be written to.
@@ -26,7 +26,7 @@ def refuse_others(folder: Path, names: Iterable[str], given: Collection[Path]) -
         given: side tables, which may lie in the very folder: what is taken as it is, is not replaced.
 
     Raises:
-        InputError: one of the names is that of another file; also of a twin's that was changed since.
+        InputError: one of the names is that of another file; also a synthetic one that was changed since.
     """
     listed = _read(folder)
     for name in names:

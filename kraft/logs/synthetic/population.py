@@ -1,4 +1,4 @@
-"""The made-up world behind a twin: who watches, what there is to watch, and how long they stay.
+"""The made-up world behind synthetic data: who watches, what there is to watch, and how long they stay.
 
 How long user u stays with video i, in log seconds, is
 

@@ -1,4 +1,4 @@
-"""Real side tables as the frame of a twin: their users, videos, categories and lengths.
+"""Real side tables as the frame of synthetic data: their users, videos, categories and lengths.
 
 A table that is there is taken as it is; `synthesize` makes up only the others.
 """
@@ -85,7 +85,7 @@ def read_sources(folder: Path | None) -> Sources:
 
 
 def take(source: Path, to: Path, stem: str, file_format: FileFormat) -> None:
-    """Copy a given side table, byte for byte; converted where the twin is in the other format."""
+    """Copy a given side table, byte for byte; converted where the synthetic data is in the other format."""
     target = to / f"{stem}.{file_format}"
     draft = to / f".{target.name}.part"
     try:

@@ -1,4 +1,4 @@
-"""Users, categories, captions and friends of a twin, in KuaiRec's columns and with its quirks.
+"""Users, categories, captions and friends of synthetic data, in KuaiRec's columns and with its quirks.
 
 Marginals follow KuaiRec's own tables: how many users are of which class, how often a value is missing, how
 many categories a video has. Texts are made up.
@@ -127,7 +127,7 @@ def _onehot_values(index: int, shares: tuple[float, ...]) -> npt.NDArray[np.floa
     if shares[0] < 1:
         return np.array(shares)
     count, exponent = int(shares[0]), shares[1]
-    # Which of the values are frequent is the same in every block and every twin.
+    # Which of the values are frequent is the same in every block, whatever the seed.
     ranks = np.random.default_rng(index).permutation(count)
     return np.asarray(1.0 / (ranks + 1.0) ** exponent, dtype=np.float64)
 

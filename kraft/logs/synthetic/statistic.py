@@ -1,4 +1,4 @@
-"""One calibrated figure of a twin: its target, what was found, and how far the two may differ."""
+"""One calibrated figure of synthetic data: its target, what was found, and how far the two may differ."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -10,7 +10,7 @@ HEADER = f"{'statistic':<48} {'target':>12} {'actual':>12} {'tolerance':>10} {'v
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a twin is, in users and videos of its small_matrix."""
+    """The size of synthetic data, in users and videos of its small_matrix."""
 
     n_users: int
     n_items: int

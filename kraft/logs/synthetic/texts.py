@@ -1,4 +1,4 @@
-"""Made-up Chinese texts for a twin: names of categories and tags, captions, hashtags."""
+"""Made-up Chinese texts for synthetic data: names of categories and tags, captions, hashtags."""
 
 import numpy as np
 

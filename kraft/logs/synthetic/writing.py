@@ -1,4 +1,4 @@
-"""Writes one file of a twin, block after block, under its name only once it is whole."""
+"""Writes one synthetic file, block after block, under its name only once it is whole."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.3f"
 
 
 def refuse_mixture(folder: Path, stems: Iterable[str], file_format: FileFormat) -> None:
-    """Readers take Parquet before CSV: a file of an older twin in the other format would pass for the new one.
+    """Readers take Parquet before CSV: an older synthetic file in the other format would pass for the new one.
 
     Raises:
         InputError: ``folder`` holds one of ``stems`` in the other format.

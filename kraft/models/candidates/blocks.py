@@ -14,7 +14,7 @@ from kraft.models.candidates import SHARES
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Block, Source
 from kraft.models.candidates.top import BLOCK_BYTES, NOBODY, block_rows
-from kraft.models.candidates.union import Union, unite
+from kraft.models.candidates.union import Union, merge
 from kraft.models.candidates.user_rows import Index, Rows, UserRows
 from kraft.settings import MIB
 
@@ -22,7 +22,7 @@ ROOM_OF_A_BLOCK: Final = 8 * BLOCK_BYTES
 """Memory of a block at work, with the videos that it must not offer and its results [bytes]."""
 ROOM_OF_LIBRARIES: Final = 192 * MIB
 UNITED_PAIRS: Final = 1 << 18
-"""Candidates of users that are united at once."""
+"""Candidates of users that are merged at once."""
 
 Cells = NDArray[np.int64]
 
@@ -98,9 +98,9 @@ def candidates(
         step = max(UNITED_PAIRS // taken, 1)
         for first in range(0, len(block), step):
             part = slice(first, first + step)
-            united = unite({name: each[part] for name, each in lists.items()}, taken, len(catalogue), buffer)
-            short += int((np.count_nonzero(united.positions != NOBODY, axis=1) < n).sum())
-            tables.append(_table(ids[cut][part], catalogue, united, ranks=ranks))
+            merged = merge({name: each[part] for name, each in lists.items()}, taken, len(catalogue), buffer)
+            short += int((np.count_nonzero(merged.positions != NOBODY, axis=1) < n).sum())
+            tables.append(_table(ids[cut][part], catalogue, merged, ranks=ranks))
         return Made(pa.concat_tables(tables), len(block), short)
 
     position = catalogue.position_of_item()
@@ -108,14 +108,14 @@ def candidates(
     yield from _in_order(make, blocks, threads)
 
 
-def everything(catalogue: Catalogue, tables: Tables, users: tuple[Index, Index], *, threads: int) -> Iterator[Made]:
+def all_items(catalogue: Catalogue, tables: Tables, users: tuple[Index, Index], *, threads: int) -> Iterator[Made]:
     """Every video that a user may get; `place` is by the id, `sources` 0. Arguments as of `candidates`."""
     ids, index = users
     height = max(block_rows(len(catalogue)) // 4, 1)
 
     def make(cut: slice, block: Block) -> Made:
         allowed = np.ones((len(block), len(catalogue)), dtype=np.bool_)
-        allowed[block.barred.users, block.barred.values[0]] = False
+        allowed[block.excluded.users, block.excluded.values[0]] = False
         rows, positions = np.nonzero(allowed)
         starts = np.searchsorted(rows, np.arange(len(block)))
         values = [ids[cut][rows], catalogue.item_id[positions], np.arange(len(rows)) - starts[rows] + 1]
@@ -143,15 +143,15 @@ def _cuts(index: Index, height: int) -> Iterator[slice]:
 
 
 def _block(users: Index, height: int, tables: Tables, position: NDArray[np.int32]) -> Block:
-    barred = _NO_ROWS
+    excluded = _NO_ROWS
     if tables.seen:
         rows, (item,) = tables.seen.read(users)
         # Videos of train beyond the last that is in the catalogue have no position either.
         places = np.append(position, NOBODY)[np.minimum(item, len(position))]
-        barred = Rows(rows[places >= 0], (places[places >= 0],))
+        excluded = Rows(rows[places >= 0], (places[places >= 0],))
     recent = tables.recent.read(users) if tables.recent else _NO_ROWS
     tastes = tables.tastes.read(users) if tables.tastes else _NO_ROWS
-    return Block(users, height, barred, recent, tastes)
+    return Block(users, height, excluded, recent, tastes)
 
 
 def _in_order(
@@ -168,16 +168,16 @@ def _in_order(
             yield waiting.popleft().result()
 
 
-def _table(ids: Index, catalogue: Catalogue, united: Union, *, ranks: bool) -> pa.Table:
-    rows, places = np.nonzero(united.positions != NOBODY)
-    positions = united.positions[rows, places]
+def _table(ids: Index, catalogue: Catalogue, merged: Union, *, ranks: bool) -> pa.Table:
+    rows, places = np.nonzero(merged.positions != NOBODY)
+    positions = merged.positions[rows, places]
     # One integer each: user, then video.
     order = np.argsort(rows * len(catalogue) + positions)
     rows, places, positions = rows[order], places[order], positions[order]
     values: list[Any] = [ids[rows], catalogue.item_id[positions], places.astype(np.int32) + np.int32(1)]
-    values.append(united.sources[rows, places])
+    values.append(merged.sources[rows, places])
     if ranks:
-        values += [_ranks(united.ranks.get(name), rows, places) for name in SHARES]
+        values += [_ranks(merged.ranks.get(name), rows, places) for name in SHARES]
     return pa.table(values, schema=schema(ranks=ranks))
 
 

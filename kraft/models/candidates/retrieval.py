@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from kraft import columns
 from kraft.engine.process.progress import Progress
 from kraft.engine.workspace.store import Store
-from kraft.models.candidates.blocks import Made, Tables, candidates, everything, schema, workers
+from kraft.models.candidates.blocks import Made, Tables, all_items, candidates, schema, workers
 from kraft.models.candidates.catalogue import Catalogue
 from kraft.models.candidates.sources import Source
 from kraft.models.candidates.user_rows import Index, UserRows
@@ -80,7 +80,7 @@ def chosen(stack: ExitStack, store: Store, choice: Choice, users: Users, threads
     seen = rows("user_item_counts", columns.ITEM_INDEX) if choice.exclude_seen else None
     known = (users.ids, users.rows)
     if choice.candidates is None:
-        return everything(choice.catalogue, Tables(seen), known, threads=threads)
+        return all_items(choice.catalogue, Tables(seen), known, threads=threads)
     recent, tastes = (
         rows("recent_positives", "place", columns.ITEM_INDEX),
         rows("user_categories", "category", "weight"),

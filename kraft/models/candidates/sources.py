@@ -36,7 +36,7 @@ class Block:
     """user_index of each, ascending but for -1: a user without a history."""
     height: int
     """Rows of the block's products: `top.block_rows` of the catalogue."""
-    barred: Rows
+    excluded: Rows
     """Positions that a user must not get; one value column."""
     recent: Rows
     """`recent_positives`: place, item_index."""
@@ -92,9 +92,9 @@ class _Matrix:
         if self.above > -np.inf:
             scores[scores <= self.above] = -np.inf
         row = np.where(known, np.cumsum(known) - 1, -1)
-        rows, places = row[block.barred.users], self._column[block.barred.values[0]]
-        barred = (rows >= 0) & (places >= 0)
-        scores[rows[barred], places[barred]] = -np.inf
+        rows, places = row[block.excluded.users], self._column[block.excluded.values[0]]
+        excluded = (rows >= 0) & (places >= 0)
+        scores[rows[excluded], places[excluded]] = -np.inf
         offered[known] = self._positions[best(scores, depth)]
         return offered
 
@@ -201,16 +201,16 @@ class Ranked:
         Only a prefix of the order is looked at, and a longer one for the users that it leaves short.
         """
         offered = np.full((len(block), depth), NOBODY, dtype=np.int32)
-        rows, barred = block.barred.users, self._place[block.barred.values[0]]
+        rows, excluded = block.excluded.users, self._place[block.excluded.values[0]]
         asked = np.arange(len(block))
         prefix = 0
         while len(asked) and prefix < len(self._order):
             prefix = min(max(2 * depth, 4 * prefix), len(self._order))
             row = np.full(len(block), -1)
             row[asked] = np.arange(len(asked))
-            within = (barred < prefix) & (row[rows] >= 0)
+            within = (excluded < prefix) & (row[rows] >= 0)
             allowed = np.ones((len(asked), prefix), dtype=np.bool_)
-            allowed[row[rows[within]], barred[within]] = False
+            allowed[row[rows[within]], excluded[within]] = False
             users, places = np.nonzero(allowed)
             ranks = np.arange(len(users)) - np.searchsorted(users, np.arange(len(asked)))[users]
             kept = ranks < depth

@@ -37,7 +37,7 @@ def steps(shares: Mapping[str, int]) -> dict[str, int]:
     return {name: whole // share for name, share in shares.items()}
 
 
-def unite(lists: Mapping[str, Positions], n: int, n_videos: int, buffer: NDArray[np.float32]) -> Union:
+def merge(lists: Mapping[str, Positions], n: int, n_videos: int, buffer: NDArray[np.float32]) -> Union:
     """The n videos of each user with the least priority.
 
     Args:

@@ -1,27 +1,27 @@
-"""The section on recommendations, from the report of `kraft.evaluation.lists.judge_recommendations`."""
+"""The section on recommendations, from the report of `kraft.evaluation.lists.evaluate`."""
 
 from typing import Any
 
 from kraft.evaluation.list_texts import METRICS, SOURCES
-from kraft.formatting import Found, counted, figure, interval, listed, percent, told
+from kraft.formatting import Found, figure, interval, listed, percent, pluralize, told
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, lines, rows_of
 
 TITLE = "Recommendations from the whole catalogue"
 UNION = "union"
 ABSENT = Text(
-    "No user liked a video in the test period that was new to them, so candidates and lists cannot be judged."
+    "No user liked a video in the test period that was new to them, so candidates and lists cannot be evaluated."
 )
 
 
 def section(report: Found | None) -> Section:
-    """Candidates and lists; a sentence where nothing can be judged."""
+    """Candidates and lists; a sentence where nothing can be evaluated."""
     if report is None:
         return Section(TITLE, "", [ABSENT])
     seen = ", seen videos left out" if report["exclude_seen"] else ""
     lead = (
-        f"Lists of {report['top']:,} videos for {counted(report['users'], 'user')}, held against their "
-        f"{counted(report['positives'], 'positive test pair')}{seen}. First, sources offer candidates out of "
+        f"Lists of {report['top']:,} videos for {pluralize(report['users'], 'user')}, held against their "
+        f"{pluralize(report['positives'], 'positive test pair')}{seen}. First, sources offer candidates out of "
         "all videos; then the ranker orders them. Recall is the share of a user's positive test pairs among the "
         "candidates, a mean over the users."
     )
@@ -124,8 +124,8 @@ def _catalogue_table(report: Found) -> Table:
     ]
     first = lists[0]
     sentence = (
-        f"Lists {first['name']} show {first['shown']:,} of {counted(first['videos'], 'video')} to anyone; exposure has "
-        f"a Gini index of {figure(first['gini'], digits=3)} (0: all videos alike, 1: all on one)."
+        f"Lists {first['name']} show {first['shown']:,} of {pluralize(first['videos'], 'video')} to anyone; "
+        f"exposure has a Gini index of {figure(first['gini'], digits=3)} (0: all videos alike, 1: all on one)."
     )
     columns = ["lists", "videos shown", "coverage", "Gini", "novelty [bit]", "diversity", "short", "users without"]
     return Table("list_variety", "What the lists make of the catalogue", sentence, columns, rows)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kraft import columns
-from kraft.formatting import counted, figure, listed, percent
+from kraft.formatting import figure, listed, percent, pluralize
 from kraft.models.features.feature_table import FeatureTable
 from kraft.models.ranker.explain import meaning
 from kraft.models.ranker.training import RankerRecord, TrainedRanker
@@ -78,9 +78,9 @@ def sections(trained: TrainedRanker, sample: Contributions) -> list[Section]:
     chosen = record.settings
     goes_by = Section(
         "What the ranker goes by",
-        f"{counted(record.best_iteration, 'tree')} over {counted(len(record.feature_names), 'feature')}. Gain is what "
-        "the splits on a feature took off the loss, on the rows that the trees were grown on. A contribution is what a "
-        f"feature adds to the raw score of one pair ({_unit(record)}), by TreeSHAP.",
+        f"{pluralize(record.best_iteration, 'tree')} over {pluralize(len(record.feature_names), 'feature')}. "
+        "Gain is what the splits on a feature took off the loss, on the rows that the trees were grown on. "
+        f"A contribution is what a feature adds to the raw score of one pair ({_unit(record)}), by TreeSHAP.",
         [_gain_figure(trained), _contribution_figure(record, sample), _group_table(trained, sample)],
     )
     rows = f"{record.train_rows:,} rows to grow trees on, {record.validation_rows:,} to choose the round by"
@@ -161,7 +161,7 @@ def _contribution_figure(record: RankerRecord, sample: Contributions) -> Figure:
     found = groups(record, sample)
     first, *others = found
     sentence = (
-        f"In {counted(len(sample.values), 'test pair')} drawn from {sample.of:,}, {first['group']} moves the score "
+        f"In {pluralize(len(sample.values), 'test pair')} drawn from {sample.of:,}, {first['group']} moves the score "
         f"most: by {figure(first['mean_absolute'], digits=3)} on average"
     )
     if others and others[0]["mean_absolute"] > 0:
@@ -213,7 +213,7 @@ def _curve(record: RankerRecord, metric: str) -> Figure:
         f"{figure(values[best - 1])} in round {best:,}, the chosen one"
     )
     if decides:
-        stopped = f"the {counted(after, 'round')} after it brought nothing better"
+        stopped = f"the {pluralize(after, 'round')} after it brought nothing better"
         sentence += f"; {stopped}" if after else "; it is the last that was allowed, so more rounds might still help"
     else:
         own = int(np.argmin(values) if metric in LOWER_IS_BETTER else np.argmax(values))

@@ -1,4 +1,4 @@
-"""The section on scores as probabilities, from the report of `kraft.evaluation.score_sets.judge`."""
+"""The section on scores as probabilities, from the report of `kraft.evaluation.score_sets.evaluate`."""
 
 from kraft.formatting import Found, figure, pairs, percent
 from kraft.report.page import Figure, Section, Table, Text

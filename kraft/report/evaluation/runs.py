@@ -10,7 +10,7 @@ from kraft import __version__
 from kraft.artifacts import ALS, RANKER, SCORES
 from kraft.engine.sql.queries import all_queries
 from kraft.engine.workspace.store import FIT, Store
-from kraft.formatting import Found, counted, listed, percent
+from kraft.formatting import Found, listed, percent, pluralize
 from kraft.models.ranker.training import RECORD_FILE, RankerRecord
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import named_bars
@@ -57,7 +57,7 @@ def facts(settings: Settings, record: RankerRecord) -> dict[str, str]:
         "ALS": _settings_text(als_settings(settings).model_dump()),
         "ranker": _settings_text(record.settings.model_dump()),
         "memory limit": f"{settings.memory_limit / MIB:,.0f} MiB",
-        "threads": f"{settings.threads} of {counted(usable_cores(), 'core')}",
+        "threads": f"{settings.threads} of {pluralize(usable_cores(), 'core')}",
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in TOLD_VERSIONS},
@@ -153,7 +153,7 @@ def _step_table(steps: list[Step]) -> Table:
         ]
         for step in steps
     ]
-    sentence = f"The largest is {largest['step']} with {counted(largest['rows'] or 0, 'row')}."
+    sentence = f"The largest is {largest['step']} with {pluralize(largest['rows'] or 0, 'row')}."
     return Table("steps", "Every table and model", sentence, ["step", "stage", "rows", "seconds", "peak [MiB]"], rows)
 
 

@@ -1,13 +1,13 @@
 """Sections on the scores: what they are worth, and place by place.
 
-Everything is read from the report of `kraft.evaluation.score_sets.judge`; nothing is computed here but differences.
+Everything is read from the report of `kraft.evaluation.score_sets.evaluate`; nothing is computed here but differences.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kraft.evaluation.ranking import METRICS
-from kraft.formatting import Found, counted, figure, interval, listed, pairs, percent, told
+from kraft.formatting import Found, figure, interval, listed, pairs, percent, pluralize, told
 from kraft.report.evaluation.sets import MAIN, Sets, least_of, named_values, range_of, told_of, value_of
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import Line, Range, lines, ranges, rows_of
@@ -26,11 +26,11 @@ PAIRED = {"NDCG@10": MAIN, "AUC": "auc", "AUC warm": "auc warm items", "AUC cold
 
 
 def headline(report: Found) -> str:
-    """The judged scores against the best of the others."""
+    """The evaluated scores against the best of the others."""
     first, *others = report["score_sets"]
     own = f"The scores of {first['name']} reach an NDCG@10 of {told(first['estimates'][MAIN])}"
     if not others:
-        return f"{own}; nothing else was judged beside them."
+        return f"{own}; nothing else was evaluated beside them."
     best = max(others, key=lambda one: one["estimates"][MAIN]["value"])
     paired = best["first_minus_this"][MAIN]
     side = "over" if paired["value"] >= 0 else "under"
@@ -41,12 +41,12 @@ def headline(report: Found) -> str:
 
 
 def worth(report: Found) -> Section:
-    """Metrics with intervals, and what the judged scores are worth over each of the others."""
+    """Metrics with intervals, and what the evaluated scores are worth over each of the others."""
     sets: Sets = report["score_sets"]
     drawn, count, positives = report["bootstrap"], report["pairs"], report["positives"]
     lead = (
-        f"{counted(count, 'test pair')}, {positives:,} of them positive ({percent(positives / count)}). Figures are "
-        f"means over the {counted(report['users_evaluated'], 'user')} with a positive test pair; intervals cover "
+        f"{pluralize(count, 'test pair')}, {positives:,} of them positive ({percent(positives / count)}). Figures are "
+        f"means over the {pluralize(report['users_evaluated'], 'user')} with a positive test pair; intervals cover "
         f"{drawn['confidence']:.0%} of {drawn['resamples']:,} resamples of the users, and differences are paired: both "
         "score sets meet the same resamples."
     )
@@ -184,7 +184,7 @@ def _curve_sentence(first: str, label: str, values: Mapping[str, Sequence[float]
 
 
 def _difference(one: Found, metric: str) -> float:
-    """What the judged scores have over these, for finding the least; what is undefined comes last."""
+    """What the evaluated scores have over these, for finding the least; what is undefined comes last."""
     value = one["first_minus_this"][metric]["value"]
     return float("inf") if value is None else float(value)
 

@@ -1,6 +1,6 @@
 """The page of the evaluation.
 
-It shows what others computed: the report of the judged scores, the ranker and its record, the report of judged
+It shows what others computed: the report of the evaluated scores, the ranker and its record, the report of evaluated
 recommendations, the manifest. Of its own are only contributions to the scores of sampled test pairs, and the texts
 of the examples.
 """
@@ -33,7 +33,7 @@ def page(
         losses: what is to be said of rows that do not count (`kraft.logs.losses`).
     """
     store, preset = Store(settings.work), preset_of(settings)
-    trained = ranker.load(store.trusted(preset.artifact(RANKER)))
+    trained = ranker.load(store.verified(preset.artifact(RANKER)))
     with preset.open_rows(store.table(preset.pair_table), store, settings) as rows:
         sample = model.contributions(rows, trained, settings.threads)
     sections = [

@@ -1,4 +1,4 @@
-"""The score sets of a report of `kraft.evaluation.score_sets.judge`: how the sections look things up in them."""
+"""The score sets of a report of `kraft.evaluation.score_sets.evaluate`: how the sections look things up in them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ MAIN = "ndcg@10"
 """The metric that score sets are ordered by."""
 
 Sets = Sequence[Mapping[str, Any]]
-"""The report's `score_sets`, the one under judgement first."""
+"""The report's `score_sets`, the evaluated one first."""
 
 
 def value_of(one: Found, metric: str) -> float | None:

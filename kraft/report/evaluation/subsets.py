@@ -1,4 +1,4 @@
-"""The section on warm and cold videos, from the report of `kraft.evaluation.score_sets.judge`."""
+"""The section on warm and cold videos, from the report of `kraft.evaluation.score_sets.evaluate`."""
 
 from collections.abc import Mapping
 

@@ -14,7 +14,7 @@ from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
-from kraft.formatting import counted, figure, listed, minute, percent, plain_names
+from kraft.formatting import figure, listed, minute, percent, plain_names, pluralize
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.settings import Settings
 
@@ -116,8 +116,8 @@ def _run(settings: Settings, store: Store, sources: Mapping[str, Parquet], *tabl
 def _about(user: Row) -> str:
     met, liked = user["interaction_count"], user["positive_count"]
     return (
-        f"User {user['user_id']}, {user['activity']}: {counted(met, 'interaction')} in the train period, of which "
-        f"{liked:,} are likes ({percent(liked / met)}); {counted(user['test_positives'], 'video')} liked in the test "
+        f"User {user['user_id']}, {user['activity']}: {pluralize(met, 'interaction')} in the train period, of which "
+        f"{liked:,} are likes ({percent(liked / met)}); {pluralize(user['test_positives'], 'video')} liked in the test "
         "period."
     )
 
@@ -129,7 +129,7 @@ def _history_table(user: Row, videos: Mapping[int, Row]) -> Table:
     ]
     kinds = list(dict.fromkeys(videos[row["item_id"]]["category_name_1"] for row in user["history"]))
     known = [kind for kind in kinds if kind]
-    sentence = f"The last {counted(len(rows), 'video')} that user {user['user_id']} liked"
+    sentence = f"The last {pluralize(len(rows), 'video')} that user {user['user_id']} liked"
     sentence += f", of {listed(known)}." if known else "."
     columns = ["when (UTC+8)", *NAMED, "watched [lengths]"]
     return Table(f"history_{user['user_id']}", f"What user {user['user_id']} liked last", sentence, columns, rows)
@@ -151,7 +151,7 @@ def _recommended_table(user: Row, videos: Mapping[int, Row], outcomes: Mapping[t
             ]
         )
     shown = sum(liked is not None for liked in met)
-    sentence = f"Of {counted(len(rows), 'recommendation')} user {name} met {shown} in the test period"
+    sentence = f"Of {pluralize(len(rows), 'recommendation')} user {name} met {shown} in the test period"
     sentence += f", and liked {sum(map(bool, met))}." if shown else "."
     columns = ["rank", *NAMED, "score", "offered by", "later"]
     return Table(f"recommended_{name}", f"What is recommended to user {name}", sentence, columns, rows)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kraft.formatting import counted, listed, minute, percent, share
+from kraft.formatting import listed, minute, percent, pluralize, share
 from kraft.report.exploration.tables import MOST_BARS, Exploration, Row, most_frequent, some_of, with_shares
 from kraft.report.page import Figure, Section, Table
 from kraft.report.plots import NUMBERS, legend, named_bars, stacked
@@ -26,8 +26,8 @@ def headline(found: Exploration) -> str:
     log = found.one("log_summary")
     positive = percent(share(log["positives"], log["interactions"]))
     return (
-        f"{counted(log['users'], 'user')}, {counted(log['items'], 'video')} and "
-        f"{counted(log['interactions'], 'interaction')}, of which {positive} reach a watch ratio of "
+        f"{pluralize(log['users'], 'user')}, {pluralize(log['items'], 'video')} and "
+        f"{pluralize(log['interactions'], 'interaction')}, of which {positive} reach a watch ratio of "
         f"{found.settings.positive_threshold:g}."
     )
 
@@ -71,7 +71,7 @@ def _histogram(found: Exploration, side: str) -> Figure:
     fullest = max(rows, key=lambda row: row["entities"])
     sentence = (
         f"A {one} has {whole['middle']:,.0f} interactions in the median, {whole['least']:,} at least and "
-        f"{whole['greatest']:,} at most; {counted(fullest['entities'], one)} of {whole['entities']:,} "
+        f"{whole['greatest']:,} at most; {pluralize(fullest['entities'], one)} of {whole['entities']:,} "
         f"({percent(fullest['entities'] / whole['entities'])}) have {_span(fullest)}."
     )
 

@@ -1,6 +1,6 @@
 """Section on categories: how many a video has, how frequent each is, and how often it is liked."""
 
-from kraft.formatting import counted, listed, percent
+from kraft.formatting import listed, percent, pluralize
 from kraft.report.exploration.tables import (
     ENOUGH,
     MOST_BARS,
@@ -36,7 +36,7 @@ def _counts(found: Exploration) -> Figure:
     return Figure(
         name="categories_a_video",
         title="Categories a video",
-        sentence=f"Of {counted(videos, 'video')} of the log {listed(told)}: {mean:.2f} on average."
+        sentence=f"Of {pluralize(videos, 'video')} of the log {listed(told)}: {mean:.2f} on average."
         + some_of(shown, rows, "numbers of categories"),
         alt=f"Bars of videos by the number of their categories: {listed(told)}.",
         draw=upright_bars(
@@ -59,7 +59,7 @@ def _rates(found: Exploration) -> Figure:
     best, worst = (choose(told, key=lambda row: row["positive_share"]) for choose in (max, min))
     shown = most_frequent(rows, MOST_DOTS)
     sentence = (
-        f"Of {counted(len(rows), 'category', 'categories')}, {largest['category']} is the most frequent: "
+        f"Of {pluralize(len(rows), 'category', 'categories')}, {largest['category']} is the most frequent: "
         f"{percent(largest['interactions'] / whole)} of the interactions, {percent(largest['positive_share'])} of them "
         f"positive; the rate is highest in {best['category']} ({percent(best['positive_share'])}) and lowest in "
         f"{worst['category']} ({percent(worst['positive_share'])})." + some_of(shown, rows, "categories")

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from kraft import __version__
 from kraft.engine.process.memory import mib
-from kraft.formatting import counted
+from kraft.formatting import pluralize
 from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
 from kraft.report.page import Page
 from kraft.settings import Settings, usable_cores
@@ -43,7 +43,7 @@ def facts(settings: Settings) -> dict[str, str]:
         "train fraction": "all of it" if big else f"{settings.train_fraction:g}",
         "null timestamps": settings.null_timestamps,
         "memory limit": mib(settings.memory_limit),
-        "threads": f"{settings.threads} of {counted(usable_cores(), 'core')}",
+        "threads": f"{settings.threads} of {pluralize(usable_cores(), 'core')}",
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in TOLD_VERSIONS},

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kraft.formatting import counted, day_of, percent, share
+from kraft.formatting import day_of, percent, pluralize, share
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import legend, lengths_axis, upright_bars
@@ -20,8 +20,8 @@ def section(found: Exploration) -> Section:
         return Section(TITLE, "", [Text("No pair of the test period is of a user whom train knows.")])
     train, test = (found.one("period_drift", period=period) for period in ("train", "test"))
     lead = (
-        f"A model that learns from {counted(train['pairs'], 'pair')} of the train period is asked about "
-        f"{counted(test['pairs'], 'pair')} of the test period. Both are counted in pairs of a user and a video."
+        f"A model that learns from {pluralize(train['pairs'], 'pair')} of the train period is asked about "
+        f"{pluralize(test['pairs'], 'pair')} of the test period. Both are counted in pairs of a user and a video."
     )
     parts: list[Figure | Table | Text] = [_periods(found, train, test), _lengths(found, train, test)]
     days = [row for row in found.rows("day_counts") if row["interactions"] > row["train"]]
@@ -38,7 +38,7 @@ def _periods(found: Exploration, train: Row, test: Row) -> Table:
     untimed, untimed_train = (percent(share(row["untimed"], row["pairs"])) for row in (test, train))
     sentence = (
         f"The share of positive pairs {change} from {percent(rates[0])} to {percent(rates[1])}; {cold} of the test "
-        f"pairs are of {counted(test['cold_items'], 'video')} that train has not, and {untimed} have no timestamp, "
+        f"pairs are of {pluralize(test['cold_items'], 'video')} that train has not, and {untimed} have no timestamp, "
         f"against {untimed_train} in train."
     )
     rows = [["pairs", f"{train['pairs']:,}", f"{test['pairs']:,}"]]

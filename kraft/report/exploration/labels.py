@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kraft.formatting import counted, listed, percent, share
+from kraft.formatting import listed, percent, pluralize, share
 from kraft.report.exploration.tables import ENOUGH, Exploration, Row, with_shares
 from kraft.report.page import Figure, Section
 from kraft.report.plots import legend, lengths_axis, mark, stacked, upright_bars
@@ -109,7 +109,7 @@ def _thresholds(found: Exploration) -> Figure:
     return Figure(
         name="thresholds",
         title="Positive at other thresholds",
-        sentence=f"Of {counted(rows[0]['interactions'], 'interaction')}, {listed(told)} would be positive.",
+        sentence=f"Of {pluralize(rows[0]['interactions'], 'interaction')}, {listed(told)} would be positive.",
         alt=f"Bars of the share of positive interactions: {listed(told)}.",
         draw=upright_bars(
             [f"{row['threshold']:g}" for row in rows],

@@ -1,7 +1,7 @@
 """Section on what the data lack, and what was rejected and why."""
 
 from kraft.engine.sql.queries import all_queries
-from kraft.formatting import counted, listed, percent, share
+from kraft.formatting import listed, percent, pluralize, share
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import named_bars
@@ -72,7 +72,7 @@ def _rejected(found: Exploration) -> Table:
     untimed = found.one("log_summary")["untimed"]
     sentence = f"{listed(some)}." if some else "Nothing was."
     if untimed and found.settings.null_timestamps == "last":
-        sentence += f" {counted(untimed, 'row')} of the log without a timestamp are kept, after all others."
+        sentence += f" {pluralize(untimed, 'row')} of the log without a timestamp are kept, after all others."
     return Table(
         name="rejected",
         title="What was rejected, and why",

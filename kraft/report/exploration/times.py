@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kraft.formatting import ZONE, counted, day_of, minute, percent, share
+from kraft.formatting import ZONE, day_of, minute, percent, pluralize, share
 from kraft.report.exploration.tables import Exploration, Row, with_shares
 from kraft.report.page import Figure, Section, Text
 from kraft.report.plots import legend, mark, stacked, upright_bars
@@ -21,8 +21,8 @@ def section(found: Exploration) -> Section:
     untimed = found.one("log_summary")["untimed"]
     fate = "come after all others" if found.settings.null_timestamps == "last" else "are left out"
     lead = (
-        f"Times are those of UTC+8. {counted(untimed, 'interaction')} without a timestamp {fate}; the plots leave them "
-        "out."
+        f"Times are those of UTC+8. {pluralize(untimed, 'interaction')} without a timestamp {fate}; the plots leave "
+        "them out."
     )
     if not timed_days(found):
         return Section("Time", lead, [Text("No interaction has a timestamp.")])
@@ -57,7 +57,7 @@ def _days(found: Exploration) -> Figure:
     busiest, quietest = (choose(rows, key=lambda row: row["interactions"]) for choose in (max, min))
     train, whole = (sum(row[name] for row in rows) for name in ("train", "interactions"))
     sentence = (
-        f"{counted(len(rows), 'day')} from {rows[0]['date']} to {rows[-1]['date']}, {whole / len(rows):,.0f} "
+        f"{pluralize(len(rows), 'day')} from {rows[0]['date']} to {rows[-1]['date']}, {whole / len(rows):,.0f} "
         f"interactions a day on average: {busiest['interactions']:,} on {busiest['date']}, "
         f"{quietest['interactions']:,} on {quietest['date']}; "
     )
@@ -81,7 +81,7 @@ def _days(found: Exploration) -> Figure:
         name="interactions_a_day",
         title="Interactions a day",
         sentence=sentence,
-        alt=f"Bars of {counted(len(rows), 'day')}, the highest on {busiest['date']}"
+        alt=f"Bars of {pluralize(len(rows), 'day')}, the highest on {busiest['date']}"
         + (f"; the split is marked at {cut[1]}." if cut else "."),
         draw=draw,
         data=rows,

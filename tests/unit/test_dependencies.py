@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 OWN = {"kraft", "jobs", "sql"}
-IMPORTED_AS = {"scikit-learn": "sklearn", "pydantic-settings": "pydantic_settings"}
+IMPORTED_AS = {"scikit-learn": "sklearn"}
 """Distribution -> package, where the names differ."""
 EXTRAS = {"kraft/spark/": "spark", "kraft/benchmark/peer.py": "bench"}
 """Place -> the extra that it may import from."""

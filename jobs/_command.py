@@ -13,21 +13,15 @@ Options come, in this order, from the command line, from `kraft.toml` in the cur
 
 import argparse
 import inspect
-import re
 import signal
 import sys
 import tomllib
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ByteSize, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    CliSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic.fields import FieldInfo
 
 from jobs._paths import TOML, check_paths
 from jobs._stopping import line, stop_in_order
@@ -35,9 +29,11 @@ from kraft.engine.process.os_errors import explained
 from kraft.errors import InputError
 from kraft.settings import Settings
 
-_METAVARS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X", "ByteSize": "SIZE", "{str,Path}": "PATH"}
+POSITIONAL: Final = "positional"
+"""Annotates the option that is given without its name: `what: Annotated[str, POSITIONAL]`."""
+_SHORT = {"quiet": ["-q"], "verbose": ["-v"]}
+_METAVARS = {Path: "PATH", str: "TEXT", int: "N", float: "X", ByteSize: "SIZE"}
 """How the help names a value of each type."""
-_DEFAULT = re.compile(r"\s*\((default|default factory): (.*)\)$")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
@@ -69,89 +65,92 @@ def run(options_type: type[OptionsT], main: Callable[[OptionsT], int | None]) ->
 
 
 def read_options(options_type: type[OptionsT], argv: list[str]) -> OptionsT:
-    """The options of one call.
+    """The options of one call: argparse finds the words that were given, pydantic says whether they are values.
 
     Raises:
         InputError: an option or a line of kraft.toml is unknown or breaks its rule.
     """
-    from_file = _toml_values(options_type)
-    argv = _repeated(options_type, argv)
-    parser = _Parser(
-        prog=f"python -m {_module_name(options_type)}",
-        description=inspect.cleandoc(options_type.__doc__ or ""),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-
-    class Cli(BaseSettings, options_type):  # type: ignore[misc, valid-type]
-        model_config = SettingsConfigDict(
-            cli_kebab_case=True,
-            cli_implicit_flags="toggle",
-            cli_hide_none_type=True,
-            cli_avoid_json=True,
-            cli_shortcuts={"quiet": "q", "verbose": "v"},
-        )
-
-        @classmethod
-        def settings_customise_sources(  # type: ignore[override]
-            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            cli: CliSettingsSource[Any] = CliSettingsSource(
-                settings_cls, cli_parse_args=argv, root_parser=parser, formatter_class=parser.formatter_class
-            )
-            return cli, InitSettingsSource(settings_cls, init_kwargs=from_file)
-
+    given = vars(_parser(options_type).parse_args(argv))
     try:
-        merged = Cli()
+        return options_type.model_validate(_toml_values(options_type) | given)
     except ValidationError as error:
-        raise InputError(_first_problem(error, from_file), "See --help for every option.") from None
-    return options_type.model_validate(dict(merged))
-
-
-def _repeated(options_type: type[BaseModel], argv: list[str]) -> list[str]:
-    """``argv`` with an option of several values, `--compare A B`, given once a value, as pydantic-settings reads it."""
-    several = {
-        f"--{name.replace('_', '-')}"
-        for name, field in options_type.model_fields.items()
-        if "tuple[" in str(field.annotation)
-    }
-    words: list[str] = []
-    option = ""
-    for word in argv:
-        if word.startswith("-"):
-            option = word if word in several else ""
-        elif option and words[-1] != option:
-            words.append(option)
-        words.append(word)
-    return words
+        raise InputError(_first_problem(error, given), "See --help for every option.") from None
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with its errors told as KRAFT tells all errors, and values and defaults as people read them."""
-
-    def format_help(self) -> str:
-        for action in self._actions:
-            if isinstance(action.metavar, str):
-                action.help = _with_readable_default(action.help or "", action.metavar)
-                action.metavar = _METAVARS.get(action.metavar, action.metavar)
-            elif action.help:
-                action.help = _with_readable_default(action.help, "")
-        return super().format_help()
+    """argparse, with its errors told as KRAFT tells all errors."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message, f"See `{self.prog} --help`.")
 
 
-def _with_readable_default(text: str, kind: str) -> str:
-    """An option's help with its default said once: 1GiB for bytes, nothing where its docstring says it or it is off."""
-    stated = _DEFAULT.search(text)
-    if not stated:
+def _parser(options_type: type[BaseModel]) -> _Parser:
+    parser = _Parser(
+        prog=f"python -m {_module_name(options_type)}",
+        description=inspect.cleandoc(options_type.__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        # What is not given is not there: kraft.toml and the record have the defaults.
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, field in options_type.model_fields.items():
+        text = _help(field)
+        if POSITIONAL in field.metadata:
+            parser.add_argument(name, metavar=name.upper(), help=text)
+        else:
+            parser.add_argument(*_SHORT.get(name, []), _option(name), dest=name, help=text, **_form(field))
+    return parser
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _form(field: FieldInfo) -> dict[str, Any]:
+    """How argparse reads the words after an option: none for a flag, several for a tuple, else one."""
+    leaves = list(_leaves(field.annotation))
+    if bool in leaves:
+        return {"action": "store_true" if field.default is False else argparse.BooleanOptionalAction}
+    metavar = _metavar(leaves)
+    if tuple not in leaves:
+        return {"metavar": metavar}
+    if ... in leaves:
+        return {"metavar": (metavar, ""), "nargs": "+", "action": "extend"}
+    return {"metavar": metavar, "nargs": sum(leaf in _METAVARS for leaf in leaves)}
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
+    """The plain types and the Literals of a type, and tuple where it is one."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is tuple:
+        yield tuple
+    if origin is Literal or not parts:
+        yield annotation
+    else:
+        for part in parts[:1] if origin is Annotated else parts:
+            yield from _leaves(part)
+
+
+def _metavar(leaves: list[Any]) -> str:
+    """PATH for what may also be a URL, {a,b} for a choice, N|all for a number or a word."""
+    if Path in leaves:
+        return _METAVARS[Path]
+    plain = list(dict.fromkeys(_METAVARS[leaf] for leaf in leaves if leaf in _METAVARS))
+    choices = [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
+    return "|".join(plain + choices) if plain else f"{{{','.join(choices)}}}"
+
+
+def _help(field: FieldInfo) -> str:
+    """A field's docstring, and its default where the docstring does not say it and it is not off; 1GiB for bytes."""
+    text = (field.description or "").replace("%", "%%")
+    if field.is_required():
+        return f"{text} (required)" if POSITIONAL not in field.metadata else text
+    value = field.default
+    if "Default:" in text or field.default_factory or value is None or value is False or value == ():
         return text
-    bare = text[: stated.start()]
-    if "Default:" in bare or stated[1] != "default" or stated[2] in {"None", "False"}:
-        return bare
-    value = ByteSize(int(stated[2])).human_readable().replace(".0", "") if kind == "ByteSize" else stated[2]
-    return f"{bare} (default: {value})"
+    if isinstance(value, ByteSize):
+        value = value.human_readable().replace(".0", "")
+    return f"{text} (default: {'yes' if value is True else value})"
 
 
 def _module_name(options_type: type[BaseModel]) -> str:
@@ -178,13 +177,11 @@ def _toml_values(options_type: type[BaseModel]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name in options_type.model_fields}
 
 
-def _first_problem(error: ValidationError, from_file: dict[str, Any]) -> str:
+def _first_problem(error: ValidationError, given: dict[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    given = first.get("input")
-    # The command line comes before the file: only the file's own value is the file's fault.
-    blamed = name in from_file and given == from_file[name]
-    place = f"{TOML}, {name}" if blamed else f"--{name.replace('_', '-')}"
     if first["type"] == "missing":
-        return f"{place} is required"
-    return f"{place} {given}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        return f"{_option(name)} is required"
+    # The command line comes before the file: what it gave is not the file's fault.
+    place = _option(name) if name in given else f"{TOML}, {name}"
+    return f"{place} {first.get('input')}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -8,15 +8,11 @@ from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_settings import CliPositionalArg
 
-from jobs._command import run
-from kraft.benchmark import ablation, engines, growth, limit, pages, peers, quality, recommend, results, training_cost
+from jobs._command import POSITIONAL, run
 from kraft.benchmark.run_stages import Until
-from kraft.benchmark.setup import Setup, raw_folder
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
-from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.settings import MIB, InputPath, OutputFile, WorkFolder, usable_cores
 
@@ -32,18 +28,6 @@ What = Literal[
     "pages",
     "engines",
 ]
-QUESTIONS: dict[What, ModuleType] = {
-    "preparation": peers,
-    "peers": peers,
-    "limit": limit,
-    "growth": growth,
-    "rounds": training_cost,
-    "quality": quality,
-    "ablation": ablation,
-    "recommend": recommend,
-    "pages": pages,
-    "engines": engines,
-}
 OWN_DATA: tuple[What, ...] = ("growth", "quality")
 """What makes its own data."""
 NOT_RECORDED = ("--record", "--quiet", "-q", "--verbose", "-v")
@@ -68,7 +52,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    what: CliPositionalArg[What]
+    what: Annotated[What, POSITIONAL]
     """What to measure."""
     raw: InputPath | None = None
     """Folder with KuaiRec's files. Default: synthetic data of full size, made once in the work folder."""
@@ -125,7 +109,29 @@ class Options(BaseModel):
         return self.out or self.work / f"benchmark-{self.what}.json"
 
 
+def questions() -> dict[What, ModuleType]:
+    """What can be measured, and the module that measures it."""
+    from kraft.benchmark import ablation, engines, growth, limit, pages, peers, quality, recommend, training_cost
+
+    return {
+        "preparation": peers,
+        "peers": peers,
+        "limit": limit,
+        "growth": growth,
+        "rounds": training_cost,
+        "quality": quality,
+        "ablation": ablation,
+        "recommend": recommend,
+        "pages": pages,
+        "engines": engines,
+    }
+
+
 def main(options: Options) -> int:
+    from kraft.benchmark import results
+    from kraft.benchmark.setup import Setup, raw_folder
+    from kraft.engine.workspace.store import write_whole
+
     Budget(options.memory_limit)
     given = _parsed(options)
     progress = Progress(-1 if options.quiet else int(options.verbose))
@@ -134,7 +140,7 @@ def main(options: Options) -> int:
     raw = folder if options.what in OWN_DATA else raw_folder(options.raw, folder / "synthetic", progress)
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(raw, folder, options.memory_limit, options.threads, progress, options.matrix)
-    question = QUESTIONS[options.what]
+    question = questions()[options.what]
     plan = question.Plan(**{name: given[name] for name in question.Plan._fields if name in given})
     report = question.run(setup, plan)
     out = options.out or work / options.figures_file.name

@@ -1,7 +1,6 @@
 """Build every table from the raw files: `python -m jobs.build_features`."""
 
 from jobs._command import run
-from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 
 
@@ -14,6 +13,8 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.pipeline.pipeline import Pipeline
+
     with Pipeline(options) as pipeline:
         made = pipeline.build()
         tables = len(made.built) + len(made.reused)

@@ -3,18 +3,17 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs._command import run
-from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.formatting import pluralize
-from kraft.pipeline.pipeline import Pipeline
-from kraft.report.examples import draw_examples
 from kraft.report.output_path import Format, beside
-from kraft.report.stages import MakeScoresPage, PageMade, make_scores_page
 from kraft.settings import MIB, InputName, OutputFile, Settings
-from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS
+
+if TYPE_CHECKING:
+    from kraft.pipeline.pipeline import Pipeline
+    from kraft.report.stages import PageMade
 
 
 class Options(Settings):
@@ -47,6 +46,10 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.engine.workspace.store import write_whole
+    from kraft.pipeline.pipeline import Pipeline
+    from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS
+
     for name in options.compare or ():
         if name not in PRESETS and not Path(name).is_file():
             raise InputError(f"--compare {name}: no such file", f"Give a file, or one of {', '.join(PRESETS)}.")
@@ -75,8 +78,11 @@ def main(options: Options) -> None:
         print(pipeline.summary("evaluate", outcome, next_step))
 
 
-def _make_page(pipeline: Pipeline, report: dict[str, Any], out: Path, form: Format) -> PageMade:
+def _make_page(pipeline: "Pipeline", report: dict[str, Any], out: Path, form: Format) -> "PageMade":
     """The page, with recommendations and examples that are made for it."""
+    from kraft.report.examples import draw_examples
+    from kraft.report.stages import MakeScoresPage, make_scores_page
+
     examples = draw_examples(pipeline)
     asked = MakeScoresPage(
         settings=pipeline.settings,

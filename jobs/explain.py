@@ -1,16 +1,16 @@
 """Say why a user should see a video: `python -m jobs.explain --user 14 --top 3`."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from jobs._command import run
-from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
-from kraft.pipeline.pipeline import Pipeline
-from kraft.pipeline.recommend import best_of
 from kraft.settings import OutputFile, Settings
+
+if TYPE_CHECKING:
+    from kraft.pipeline.pipeline import Pipeline
 
 MOST_ID = 2**31 - 1
 
@@ -35,6 +35,9 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.engine.workspace.store import write_whole
+    from kraft.pipeline.pipeline import Pipeline
+
     if (options.item is None) == (options.top is None):
         raise InputError("--item and --top: exactly one of them is needed", "Give --item N, or --top N.")
     with Pipeline(options) as pipeline:
@@ -54,12 +57,14 @@ def main(options: Options) -> None:
         print(pipeline.summary("explain", outcome, "python -m jobs.recommend --out recommendations.parquet"))
 
 
-def chosen(pipeline: Pipeline, options: Options) -> list[tuple[int, int, str]]:
+def chosen(pipeline: "Pipeline", options: Options) -> list[tuple[int, int, str]]:
     """(user_id, item_id, sources) of what is to be explained.
 
     Raises:
         InputError: there is nothing to recommend.
     """
+    from kraft.pipeline.recommend import best_of
+
     if options.item is not None:
         pipeline.train()
         return [(options.user, options.item, "")]

@@ -5,11 +5,8 @@ from pathlib import Path
 
 from jobs._command import run
 from kraft.formatting import pluralize
-from kraft.pipeline.pipeline import Pipeline
 from kraft.report.output_path import ENDINGS, Format, beside
-from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import MIB, OutputFile, Settings
-from kraft.stages.preset import PAGE_TABLES
 
 
 class Options(Settings):
@@ -35,6 +32,10 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.pipeline.pipeline import Pipeline
+    from kraft.report.stages import MakeDataPage, make_data_page
+    from kraft.stages.preset import PAGE_TABLES
+
     out = options.page
     with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:
         pipeline.build()

@@ -2,16 +2,18 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs._command import run
 from kraft.engine.process.progress import Progress
 from kraft.logs.download.disk import mebibytes
-from kraft.logs.download.fetch import ARCHIVE, OFFICIAL, Fetched, fetch
-from kraft.logs.download.partial_file import Source
+from kraft.logs.download.partial_file import OFFICIAL, Source
 from kraft.settings import OutputFolder
+
+if TYPE_CHECKING:
+    from kraft.logs.download.fetch import Fetched
 
 
 class Options(BaseModel):
@@ -39,6 +41,8 @@ class Options(BaseModel):
 
 
 def main(options: Options) -> None:
+    from kraft.logs.download.fetch import fetch
+
     progress = Progress(-1 if options.quiet else int(options.verbose))
     source = Source(options.url, options.md5.lower())
     fetched = fetch(options.to, source, progress, keep_archive=options.keep_archive)
@@ -46,8 +50,10 @@ def main(options: Options) -> None:
         print(line)
 
 
-def summary(fetched: Fetched, to: Path) -> list[str]:
+def summary(fetched: "Fetched", to: Path) -> list[str]:
     """What the command says in the end, a line an entry."""
+    from kraft.logs.download.fetch import ARCHIVE
+
     total = f"{len(fetched.sizes)} files, {mebibytes(sum(fetched.sizes.values()))} in {fetched.folder}"
     if not fetched.written:
         return [f"fetch_data  nothing to do: {total}, as fetched before", _next(to)]

@@ -8,11 +8,8 @@ from pydantic import Field
 
 from jobs._command import run
 from kraft.engine.outputs import table_format
-from kraft.engine.workspace.store import write_whole
 from kraft.errors import InputError
 from kraft.formatting import pluralize
-from kraft.pipeline.pipeline import Pipeline
-from kraft.pipeline.recommend import Request, evaluate, recommend
 from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
 
 
@@ -36,10 +33,8 @@ class Options(Settings):
     """CSV or Parquet file with the column item_id (or video_id): only of these. Default: every video that is known."""
     cold_users: Literal["error", "popular"] = "error"
     """Users of --users who are not in the train period: an error, or the popular and the new videos, ranked."""
-    exclude_seen: bool = False
-    """Leave out what the user has seen in the train period (the default)."""
     include_seen: bool = False
-    """Leave it in."""
+    """Leave in what the user has seen in the train period."""
     diversity: Annotated[float, Field(ge=0, le=1)] = 0
     """Variety of a list: 0 is by score alone, 1 takes the video next that is least like those before it, by
     categories and author."""
@@ -59,6 +54,10 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.engine.workspace.store import write_whole
+    from kraft.pipeline.pipeline import Pipeline
+    from kraft.pipeline.recommend import Request, evaluate, recommend
+
     check(options)
     with Pipeline(options) as pipeline:
         request = Request(
@@ -90,8 +89,6 @@ def check(options: Options) -> None:
     for name, path in (("users", options.users), ("items", options.items)):
         if path is not None and not path.is_file():
             raise InputError(f"--{name} {path}: no such file")
-    if options.exclude_seen and options.include_seen:
-        raise InputError("--exclude-seen and --include-seen: only one of them can hold")
     if options.candidates != "all" and options.candidates < options.top:
         raise InputError(
             f"--candidates {options.candidates}: fewer than the {options.top} videos of a list",

@@ -1,9 +1,7 @@
 """Score pairs of users and videos: `python -m jobs.score --out submission.parquet`."""
 
 from jobs._command import run
-from kraft.artifacts import SCORES
 from kraft.errors import InputError
-from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import InputPath, OutputTable, Settings, Url
 
 
@@ -23,6 +21,9 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.artifacts import SCORES
+    from kraft.pipeline.pipeline import Pipeline
+
     if options.pairs is not None and not options.pairs.is_file():
         raise InputError(f"--pairs {options.pairs}: no such file")
     with Pipeline(options) as pipeline:

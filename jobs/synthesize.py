@@ -10,10 +10,6 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field
 from jobs._command import run
 from kraft.engine.process.memory import Budget, mib, peak_bytes
 from kraft.engine.process.progress import Progress
-from kraft.logs.synthetic import synthesize
-from kraft.logs.synthetic.calibration import calibrate
-from kraft.logs.synthetic.generator import ORACLE
-from kraft.logs.synthetic.statistic import HEADER
 from kraft.settings import MIB, InputPath, OutputFolder, usable_cores
 
 LOGS = ("small_matrix", "big_matrix")
@@ -57,6 +53,9 @@ class Options(BaseModel):
 
 
 def main(options: Options) -> int:
+    from kraft.logs.synthetic import synthesize
+    from kraft.logs.synthetic.generator import ORACLE
+
     progress = Progress(-1 if options.quiet else int(options.verbose))
     summary = synthesize(
         options.to,
@@ -84,6 +83,9 @@ def main(options: Options) -> int:
 
 def _check(options: Options) -> int:
     """Print every calibrated statistic; returns how many are off."""
+    from kraft.logs.synthetic.calibration import calibrate
+    from kraft.logs.synthetic.statistic import HEADER
+
     print(HEADER)
     with TemporaryDirectory(dir=options.to, prefix=".check-") as scratch:
         statistics = calibrate(options.to, Path(scratch), Budget(options.memory_limit), usable_cores())

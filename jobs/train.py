@@ -1,8 +1,6 @@
 """Fit the factors and train the ranker: `python -m jobs.train`."""
 
 from jobs._command import run
-from kraft.artifacts import ALS
-from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 
 
@@ -17,6 +15,9 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.artifacts import ALS
+    from kraft.pipeline.pipeline import Pipeline
+
     with Pipeline(options) as pipeline:
         if options.only_als:
             pipeline.fit_als()

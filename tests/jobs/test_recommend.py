@@ -142,7 +142,6 @@ def test_both_stages_are_evaluated(folder, preset):
     [
         (["--users", "nowhere.csv"], "--users nowhere.csv: no such file"),
         (["--candidates", 5], "--candidates 5: fewer than the 10 videos of a list"),
-        (["--exclude-seen", "--include-seen"], "--exclude-seen and --include-seen: only one of them can hold"),
         (["--evaluate", "--users", "users.csv"], "--evaluate needs the lists of every user"),
         (["--json-out", "x.json"], "--json-out is for the metrics of --evaluate"),
         (["--diversity", "2"], "--diversity 2: input should be less than or equal to 1"),

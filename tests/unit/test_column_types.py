@@ -163,8 +163,6 @@ def test_list_of_other_numbers_is_told_with_the_rule(raw, tmp_path, category):
     assert (found["quarantined"], found["read"], found["often"], found["reason"]) == (1, 2, 1, rule)
     features = pl.read_parquet(tmp_path / "quarantined" / "tables" / "video_metadata.parquet")["feat"]
     assert features.to_list() == [[9, 19]]
-        [9, 19]
-    ]
 
 
 def test_truth_values_are_numbers_also_beside_a_row_that_is_quarantined(raw, tmp_path):

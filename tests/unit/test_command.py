@@ -1,5 +1,6 @@
 """`jobs._command`: where options come from, how help and errors read, and what a job exits with."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,24 @@ from pathlib import Path
 import pytest
 from matching import exactly
 
-from jobs import build_features, fetch_data
+from jobs import (
+    benchmark,
+    build_features,
+    evaluate,
+    explain,
+    explore,
+    fetch_data,
+    recommend,
+    score,
+    synthesize,
+    train,
+)
 from jobs._command import read_options, run
 from kraft.errors import InputError, MachineError
 from kraft.settings import MIB, Settings
 
+JOBS = (benchmark, build_features, evaluate, explain, explore, fetch_data, recommend, score, synthesize, train)
+HEAVY = {"duckdb", "implicit", "lightgbm", "matplotlib", "numpy", "polars", "pyarrow", "scipy"}
 SEE = "\n       See --help for every option."
 
 
@@ -52,6 +66,28 @@ def test_flags():
     assert (chosen.quiet, chosen.verbose, chosen.force, chosen.store_zeros) == (True, False, True, False)
 
 
+def test_several_values():
+    def read(*argv):
+        return read_options(evaluate.Options, list(argv))
+
+    assert read("--compare", "kraft", "a,b.csv").compare == ("kraft", "a,b.csv")
+    assert read("--without", "user", "item").without == ("user", "item")
+    assert read("--without", "user", "-q", "--without", "item", "daily").without == ("user", "item", "daily")
+    assert read().without == ()
+
+
+def test_option_without_a_name():
+    for argv in (["limit", "--threads", "2"], ["--threads", "2", "limit"]):
+        chosen = read_options(benchmark.Options, argv)
+        assert (chosen.what, chosen.threads) == ("limit", 2)
+
+
+@pytest.mark.parametrize("word", ["None", "null", "[]", "a,b", "007"])
+def test_words_are_taken_as_they_stand(word):
+    chosen = options("--work", word, "--matrix", word)
+    assert (chosen.work, chosen.matrix) == (Path(word), word)
+
+
 def test_flag_of_the_file_can_be_taken_back(folder):
     (folder / "kraft.toml").write_text("store_zeros = false\n", encoding="utf-8")
     assert options("--store-zeros").store_zeros is True
@@ -87,6 +123,22 @@ def test_wrong_option(typed):
         options(*typed.split())
 
 
+WRONG_ELSEWHERE = {
+    "one value of two": (evaluate, ["--compare", "a"], "argument --compare: expected 2 arguments"),
+    "three values of two": (evaluate, ["--compare", "a", "b", "c"], "unrecognized arguments: c"),
+    "unknown group": (train, ["--without", "user", "weather"], "--without weather: input should be 'watch-time', "),
+    "nothing to measure": (benchmark, [], "the following arguments are required: WHAT"),
+    "needed": (score, [], "--out is required"),
+    "retired": (recommend, ["--out", "x", "--exclude-seen"], "unrecognized arguments: --exclude-seen"),
+}
+
+
+@pytest.mark.parametrize(("job", "typed", "message"), WRONG_ELSEWHERE.values(), ids=WRONG_ELSEWHERE)
+def test_wrong_option_of_another_job(job, typed, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        read_options(job.Options, typed)
+
+
 WRONG_FILES = {
     "unknown": ("colour = 1\n", r"^kraft\.toml: unknown setting 'colour'\n       Known settings: raw, work, matrix, "),
     "no toml": ("threads 2\n", r"^kraft\.toml: .*line 1.*\n       Correct the file; each line is `name = value`\.$"),
@@ -112,8 +164,8 @@ def test_wrong_option_is_not_blamed_on_the_file(folder):
 # --- help -------------------------------------------------------------------------------------
 
 
-def help_of(options_type, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def help_of(options_type, capsys, monkeypatch, columns=200):
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit, match=r"^0$"):
         read_options(options_type, ["--help"])
     return capsys.readouterr().out
@@ -135,13 +187,62 @@ def test_help_names_every_option_and_its_default(capsys, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("options_type", [build_features.Options, fetch_data.Options])
-def test_help_is_for_people(options_type, capsys, monkeypatch):
-    text = help_of(options_type, capsys, monkeypatch)
-    for noise in ("None", "False", "factory", "1073741824", "ByteSize", "Path ", "\n    \n"):
+def test_help_says_what_a_value_looks_like(capsys, monkeypatch):
+    text = "".join(help_of(job.Options, capsys, monkeypatch) for job in (evaluate, recommend, benchmark))
+    for start in (
+        "--compare TEXT TEXT",
+        "--without {watch-time,length,user,item,video,categories,daily,taste,friends} [ ...]",
+        "--baselines, --no-baselines",
+        "--preset {kraft,seed}",
+        "--out PATH",
+        "--candidates N|all",
+        "WHAT",
+    ):
+        assert re.search(rf"^  {re.escape(start)}(  |$)", text, re.MULTILINE), start
+    words = " ".join(text.split())
+    for end in ("ALS alone, ... (default: yes)", "by categories and author. (default: 0)", "Parquet parts. (required)"):
+        assert end in words
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__)
+def test_help_names_every_option_with_the_first_sentence_of_its_docstring(job, capsys, monkeypatch):
+    text = " ".join(help_of(job.Options, capsys, monkeypatch, columns=2000).split())
+    for name, field in job.Options.model_fields.items():
+        first = re.split(r"(?<=[.])\s", field.description)[0]
+        option = "WHAT" if name == "what" else f"--{name.replace('_', '-')}"
+        assert re.search(rf"{option} (\S+ )*?{re.escape(' '.join(first.split()))}", text), name
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__)
+def test_help_is_for_people(job, capsys, monkeypatch):
+    text = help_of(job.Options, capsys, monkeypatch)
+    for noise in ("None", "False", "True", "factory", "1073741824", "ByteSize", "Path ", "tuple", "\n    \n"):
         assert noise not in text
-    description = text.partition("\n\n")[2].partition("\noptions:")[0]
+    description = text.partition("\n\n")[2].partition("\noptions:")[0].partition("\npositional arguments:")[0]
     assert not any(line.startswith(" ") for line in description.splitlines())
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__)
+def test_help_starts_without_what_the_job_works_with(job):
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['job', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module({job.__name__!r}, run_name='__main__')\n"
+        "finally:\n"
+        f"    print(*({HEAVY!r} & sys.modules.keys()), file=sys.stderr)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "\n")
+    assert done.stdout.startswith("usage: python -m ")
+
+
+def test_help_starts_where_the_file_is_wrong(folder, capsys, monkeypatch):
+    (folder / "kraft.toml").write_text("colour = 1\n", encoding="utf-8")
+    assert help_of(build_features.Options, capsys, monkeypatch).startswith("usage: ")
 
 
 # --- what a job exits with --------------------------------------------------------------------

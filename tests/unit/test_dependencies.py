@@ -11,11 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 OWN = {"kraft", "jobs", "sql"}
-IMPORTED_AS = {
-    "scikit-learn": "sklearn",
-    "pydantic-settings": "pydantic_settings",
-    "typing-extensions": "typing_extensions",
-}
+IMPORTED_AS = {"scikit-learn": "sklearn", "typing-extensions": "typing_extensions"}
 """Distribution -> package, where the names differ."""
 EXTRAS = {"kraft/spark/": "spark", "kraft/benchmark/pandas_baseline.py": "bench"}
 """Place -> the extra that it may import from."""

@@ -32,11 +32,6 @@ from kraft.logs.download.retry import Patience
 from kraft.logs.download.transfer import Downloaded, download, md5_of
 from kraft.logs.download.unpack import NAMES, REQUIRED, Unpacked, unpack
 
-OFFICIAL = Source(
-    "https://zenodo.org/records/18164998/files/KuaiRec.zip",
-    "261550d472c48eff4990fb13c0e5bcf7",
-)
-"""The dataset's own record, and the MD5 that the record states."""
 ARCHIVE = "KuaiRec.zip"
 FOLDER = Path("KuaiRec 2.0", "data")
 """Where the tables go. One place for every version: two side by side could be read mixed."""
@@ -83,7 +78,7 @@ def fetch(
 
     Args:
         to: a folder; made if it is not there.
-        source: the archive's URL and MD5; `OFFICIAL` unless a mirror is meant.
+        source: the archive's URL and MD5; `partial_file.OFFICIAL` unless a mirror is meant.
         progress: told about bytes, waits and repairs.
         keep_archive: keep KuaiRec.zip, for repairs without a network.
         patience: default ``Patience()``.

@@ -16,6 +16,13 @@ class Source:
     md5: str
 
 
+OFFICIAL = Source(
+    "https://zenodo.org/records/18164998/files/KuaiRec.zip",
+    "261550d472c48eff4990fb13c0e5bcf7",
+)
+"""The dataset's own record, and the MD5 that the record states."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where the bytes of a part come from, as the server named it; kept beside the part as JSON."""

@@ -317,7 +317,7 @@ def test_the_page_fits_on_paper(folder):
     ("options", "problem"),
     [
         (("--html", "raw"), "--html raw: a folder of this name is in the way"),
-        (("--html", "new/figures"), "--html new/figures: the pictures beside it go to a folder of this name"),
+        (("--html", "new/figures"), "the pictures' folder new/figures: --html names the same file"),
         (("--html", "a.html", "--compare", "kraft", "seed"), "--html shows one preset, --compare two score sets"),
     ],
 )

@@ -248,7 +248,7 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(folder):
     assert "--out raw: a folder of this name is in the way" in done.stderr
     done = run("explore", *SETTINGS, "--out", "new/figures", "--work", "untouched", cwd=folder)
     assert done.returncode == 2
-    assert "--out new/figures: the pictures beside it go to a folder of this name" in done.stderr
+    assert "the pictures' folder new/figures: --out names the same file" in done.stderr
     assert not (folder / "untouched").exists()
     assert not (folder / "new").exists()
 

@@ -122,7 +122,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from kraft.engine.process.progress import Progress
-from kraft.models import ranker
+from kraft.models.ranker import training as ranker
 from kraft.models.features.documented import FeatureRows
 from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS

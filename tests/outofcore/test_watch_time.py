@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 from kraft.engine.process.progress import Progress
-from kraft.models import watch_time
+from kraft.models.watch_time import fit as watch_time
 from kraft.models.watch_time.log_matrix import TimePages
 from kraft.models.watch_time.video_prior import VideoAttributes
 from kraft.settings import WatchTimeSettings

@@ -101,9 +101,9 @@ def test_the_least_active_are_evaluated_by_their_own_lists(work):
         ).fetchnumpy()
     shape = (USERS // 4, ITEMS)
     truth, scores = pairs["positive"].reshape(shape), pairs["score"].reshape(shape)
-    evaluated = truth.any(axis=1)
+    liking = truth.any(axis=1)
     found = evaluated(work, {"mine": scored(work, "mine", "score")})["report"]["score_sets"][0]
-    expected = ndcg_score(truth[evaluated], scores[evaluated], k=10)
+    expected = ndcg_score(truth[liking], scores[liking], k=10)
     assert found["estimates"]["ndcg@10 low-activity users"]["value"] == pytest.approx(expected, abs=1e-9)
     expected = roc_auc_score(truth.ravel(), scores.ravel())
     assert found["estimates"]["auc low-activity users"]["value"] == pytest.approx(expected, abs=1e-9)

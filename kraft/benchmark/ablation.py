@@ -36,7 +36,7 @@ def run(setup: Setup, plan: Plan) -> Report:
     scores: dict[str, Path] = {}
     for name, without in {AS_IT_IS: (), **{f"without {group}": (group,) for group in plan.groups}}.items():
         scores[name] = drafts / f"{len(scores)}.parquet"
-        trial = Trial(settings=settings.model_copy(update={"without": without}), changed={}, out=scores[name])
+        trial = Trial(settings=settings.model_copy(update={"without": without}), out=scores[name])
         measured = worker.run(run_trial, trial)
         runs[name] = measured.result.model_dump() | {"seconds": measured.seconds}
         setup.progress.say(f"  {name:<26} {runs[name]['seconds']:6.1f} s")

@@ -1,14 +1,13 @@
 """The stage that trains the ranker another way, for the ablation: nothing is published."""
 
 from pathlib import Path
-from typing import Any
 
 from kraft.engine.process.progress import QUIET, Progress
 from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.engine.workspace.store import Store
-from kraft.settings import RankerSettings, Settings
+from kraft.settings import Settings
 from kraft.stages.preset import preset_of
-from kraft.stages.train_ranker import sample_of
+from kraft.stages.train_ranker import train
 
 
 class Trial(Record):
@@ -16,8 +15,6 @@ class Trial(Record):
 
     settings: Settings
     """With everything built, and the groups of features to leave out."""
-    changed: dict[str, Any]
-    """Settings of the ranker by name."""
     out: Path
     """Parquet file for the scores."""
 
@@ -35,28 +32,12 @@ class Tried(Record):
 
 @stage(Trial, Tried, THRIFTY)
 def run_trial(arguments: Trial) -> Tried:
-    """Train the ranker with some settings changed, and score the test pairs with it."""
-    from kraft.models.positives import naming_threshold
+    """Train the ranker as the preset has it, and score the test pairs with it."""
     from kraft.models.ranker import scoring
-    from kraft.models.ranker import training as ranker
 
-    settings = arguments.settings
-    preset = preset_of(settings)
-    chosen = RankerSettings.model_validate(preset.ranker.model_dump() | arguments.changed)
-    store, quiet = Store(settings.work), Progress(QUIET)
-    rows = preset.label_rows(store, settings)
-    sample = sample_of(store, settings, rows)
-    with naming_threshold(store, settings):
-        trained = ranker.train(
-            rows,
-            lambda labels: preset.split_rows(rows, labels, chosen),
-            chosen,
-            threads=settings.threads,
-            progress=quiet,
-            category_codes=preset.category_codes(store),
-            weights=sample.weights,
-            label_rows=sample.label_rows,
-        )
+    settings, quiet = arguments.settings, Progress(QUIET)
+    preset, store = preset_of(settings), Store(settings.work)
+    trained = train(settings, preset.ranker, quiet)
     with preset.open_rows(store.table(preset.pair_table), store, settings) as pairs:
         scoring.score(pairs, trained, arguments.out, threads=settings.threads, progress=quiet)
     return Tried(**trained.record.model_dump(include=set(Tried.model_fields)))

@@ -11,7 +11,7 @@ from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import THRIFTY, Record, stage
 from kraft.engine.workspace.store import Store
-from kraft.settings import MIB, Settings
+from kraft.settings import MIB, RankerSettings, Settings
 from kraft.stages.fingerprints import ranker_fingerprint
 from kraft.stages.preset import preset_of, ranker_settings
 
@@ -59,26 +59,34 @@ class Sample(NamedTuple):
 @stage(TrainRanker, RankerTrained, THRIFTY)
 def train_ranker(arguments: TrainRanker) -> RankerTrained:
     """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
+    settings = arguments.settings
+    trained = train(settings, ranker_settings(settings), Progress(settings.verbosity))
+    return publish(trained, Store(settings.work), settings)
+
+
+def train(settings: Settings, chosen: RankerSettings, progress: Progress) -> "TrainedRanker":
+    """Train the preset's ranker with the settings ``chosen``; nothing is published.
+
+    Raises:
+        InputError: there are too few rows of a class.
+    """
     from kraft.models.positives import naming_threshold
     from kraft.models.ranker import training as ranker
 
-    settings = arguments.settings
-    preset, chosen = preset_of(settings), ranker_settings(settings)
-    store = Store(settings.work)
+    store, preset = Store(settings.work), preset_of(settings)
     rows = preset.label_rows(store, settings)
     sample = sample_of(store, settings, rows)
     with naming_threshold(store, settings):
-        trained = ranker.train(
+        return ranker.train(
             rows,
             lambda labels: preset.split_rows(rows, labels, chosen),
             chosen,
             threads=settings.threads,
-            progress=Progress(settings.verbosity),
+            progress=progress,
             category_codes=preset.category_codes(store),
             weights=sample.weights,
             label_rows=sample.label_rows,
         )
-    return publish(trained, store, settings)
 
 
 def publish(trained: "TrainedRanker", store: Store, settings: Settings, ranks: int = 1) -> RankerTrained:

@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     observed_interactions, interactions_test
--- Parameters: none
 -- Columns:
 --   test_rows  interactions of the log [rows]
 --   left_out   of these, of users who are not in train [rows]

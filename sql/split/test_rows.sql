@@ -2,7 +2,6 @@
 --
 -- Grain:      one row
 -- Inputs:     interactions, split, interactions_train, interactions_test
--- Parameters: none
 -- Columns:
 --   test_rows  interactions after the cut [rows]
 --   left_out   of these, of users who are not in train [rows]

@@ -14,7 +14,7 @@ from kraft.benchmark.run_stages import Until
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
-from kraft.settings import MIB, InputPath, OutputFile, WorkFolder, usable_cores
+from kraft.settings import MIB, InputPath, OutputFile, PresetName, WorkFolder, usable_cores
 
 What = Literal[
     "preparation",
@@ -78,8 +78,8 @@ class Options(BaseModel):
     """limit, growth: the last stage to run. Default: recommend for growth, score for limit."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
-    preset: Literal["kraft", "seed"] | None = None
-    """limit, growth, engines: the models' preset. Default: seed for limit, else kraft."""
+    preset: PresetName | None = None
+    """limit, growth, engines: the models' preset. Default: documented for limit, else kraft."""
     master: str = "local[*]"
     """engines: Spark's master. Default: the cores of this machine."""
     driver_memory: ByteSize = ByteSize(2048 * MIB)

@@ -7,7 +7,7 @@ WATCH_TIME: Final = "watch_time"
 """One model for every preset that has one."""
 RANKER: Final = "ranker"
 SCORES: Final = "scores"
-TRAINING_SAMPLE: Final = "label_sample"
+TRAINING_SAMPLE: Final = "training_sample"
 """Table of the pairs that the ranker learns from, where they are not all."""
 
 

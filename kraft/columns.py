@@ -91,7 +91,7 @@ WATCH_TIME_FEATURES: Final = (
 PAIR_FEATURE_GROUPS: Final = {
     "length": (LOG_DURATION, "duration_rate", "duration_beyond_user", "duration_taste"),
     "user": ("user_count", "user_rate", "user_ratio", "user_log_time", "user_idle_days"),
-    "item": ("item_count", "item_rate", "item_ratio", "item_days", "item_idle_days"),
+    "item": ("item_count", "item_rate", "item_ratio", "item_daily", "item_idle_days"),
     "video": ("upload_days", "author_rate", "tag_rate", "upload_rate"),
     "categories": ("category_rate", "num_categories", "caption_rate_1", "caption_rate_2", "caption_rate_3"),
     "daily": (

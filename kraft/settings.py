@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
 
 MIB = 1024 * 1024
 DEFAULT_RAW = Path("data")
@@ -120,6 +120,14 @@ Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://")]
 """Where Spark reads from, beside this machine's folders."""
 
 
+def _first_name(preset: object) -> object:
+    return "documented" if preset == "seed" else preset
+
+
+PresetName = Annotated[Literal["kraft", "documented"], BeforeValidator(_first_name)]
+"""`seed` was the first name of `documented`, and is still taken."""
+
+
 class Settings(BaseModel):
     """What every job needs to know: where data is, what it may use, and what to compute."""
 
@@ -137,9 +145,9 @@ class Settings(BaseModel):
     """The most resident memory that a process of a job may take, for example 512MiB or 2GiB."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads that every stage may use. Default: the cores of this machine."""
-    preset: Literal["kraft", "seed"] = "kraft"
-    """kraft learns from what happened later than its features, and knows watch times; seed is the documented
-    pipeline, as it is."""
+    preset: PresetName = "kraft"
+    """kraft learns from what happened later than its features, and knows watch times; documented is the documented
+    pipeline, as it is (also called seed)."""
     engine: Literal["duckdb", "spark"] = "duckdb"
     """What computes: duckdb, on this machine; or spark, on a cluster (pip install 'kraft[spark]', Java 17)."""
     master: str = "local[*]"
@@ -174,18 +182,18 @@ class Settings(BaseModel):
     error."""
 
     factors: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """ALS: latent factors. Default: the preset's (kraft: 16, seed: 64)."""
+    """ALS: latent factors. Default: the preset's (kraft: 16, documented: 64)."""
     regularization: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """ALS: L2 regularization. Default: the preset's (kraft: 20, seed: 0.01)."""
+    """ALS: L2 regularization. Default: the preset's (kraft: 20, documented: 0.01)."""
     iterations: Annotated[int, Field(ge=1)] | None = None
-    """ALS: sweeps over users and items. Default: the preset's (kraft: 10, seed: 20)."""
+    """ALS: sweeps over users and items. Default: the preset's (kraft: 10, documented: 20)."""
     store_zeros: bool | None = None
-    """ALS: keep observed non-positives as stored zeros. Default: the preset's (kraft: no, seed: yes)."""
+    """ALS: keep observed non-positives as stored zeros. Default: the preset's (kraft: no, documented: yes)."""
     als_solver: Literal["auto", "implicit", "dense"] = "auto"
     """ALS: implicit's own solver over sparse rows, the same steps over dense blocks, or auto: dense where at
     least a fifth of all pairs was observed. Both give the same factors up to rounding."""
     rounds: Annotated[int, Field(ge=1)] | None = None
-    """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, seed: 1000)."""
+    """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, documented: 1000)."""
 
     train_rows: Annotated[int, Field(ge=1000)] | None = None
     """Ranker: the most rows to learn from and to validate on. Where there are more, the newest are taken, and of the

@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     """In bytes."""
     until: Until = "score"
     rounds: int | None = None
-    preset: str = "seed"
+    preset: str = "documented"
 
 
 def run(setup: Setup, plan: Plan) -> Report:
@@ -93,7 +93,7 @@ def _run(setup: Setup, limit: int, plan: Plan) -> dict[str, Any]:
 def _independent_of_limit(work: Path, preset: str) -> list[Path]:
     """The tables that do not depend on the memory limit, and the factors."""
     # The ranker learns from a sample where memory has no room for all rows.
-    learned = {"ranker_train", "label_sample", f"scores_{preset}"}
+    learned = {"ranker_train", "training_sample", f"scores_{preset}"}
     tables = [path for path in (work / "tables").glob("*.parquet") if path.stem not in learned]
     return [*sorted(tables), *sorted((work / "models" / f"als_{preset}").glob("*.npy"))]
 

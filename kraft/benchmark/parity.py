@@ -69,7 +69,7 @@ def factor_distance(ours: Model, theirs: Model, users: int = SAMPLED_USERS) -> f
 def _kraft_factors(store: Store) -> Model:
     from kraft.models.als.factors import Factors  # noqa: PLC0415 - only here is implicit needed
 
-    factors = Factors.load(store.model("als_seed"))
+    factors = Factors.load(store.model("als_documented"))
     return np.asarray(factors.user), np.asarray(factors.item)
 
 

@@ -7,8 +7,8 @@ user types, one for each part, each measured from its start to its end:
     train              jobs.train                     (preset kraft: with the watch time model)
     score + evaluate   jobs.evaluate --no-baselines   with intervals, which the baseline does not have
 
-`preparation` compares the first part alone, of the preset seed. There the baseline ends with the features in memory,
-KRAFT with them on disk, from where it reads them while it bins the rows (`jobs.benchmark rounds`).
+`preparation` compares the first part alone, of the preset documented. There the baseline ends with the features in
+memory, KRAFT with them on disk, from where it reads them while it bins the rows (`jobs.benchmark rounds`).
 """
 
 import json
@@ -29,7 +29,7 @@ from kraft.engine.workspace.store import Store
 from kraft.settings import MIB
 from kraft.stages.preset import PRESETS
 
-PANDAS, SEED, KRAFT = SIDES = ("plain pandas", "seed", "kraft")
+PANDAS, DOCUMENTED, KRAFT = SIDES = ("plain pandas", "documented", "kraft")
 PREPARE, TRAIN, EVALUATE, ALL = PARTS = ("build + ALS", "train", "score + evaluate", "all")
 COMMANDS = {
     PREPARE: ("jobs.train", "--only-als"),
@@ -42,7 +42,7 @@ LEAST_FASTER = {PREPARE: 5.0, EVALUATE: 2.0}
 LEAST_SMALLER = 7.0
 """Times less memory for `PREPARE`."""
 MOST_WORSE = 0.01
-"""That the preset seed may lack of a metric: its validation rows are drawn from the same ones in another order."""
+"""The most that the preset documented may lose of a metric: its validation rows are the same in another order."""
 SHOWN = {
     "NDCG@10": ("metrics", "ndcg", "10"),
     "NDCG@100": ("metrics", "ndcg", "100"),
@@ -76,16 +76,16 @@ def run(setup: Setup, plan: Plan) -> Report:
     """
     need_extra("bench", "this benchmark")
     whole = plan.what == "peers"
-    rounds = plan.rounds or PRESETS[SEED].ranker.rounds
+    rounds = plan.rounds or PRESETS[DOCUMENTED].ranker.rounds
     parts = tuple(COMMANDS) if whole else (PREPARE,)
     sides = {
         PANDAS: partial(_run_pandas, setup, rounds if whole else None),
-        SEED: partial(_run_kraft, setup, SEED, rounds, parts),
+        DOCUMENTED: partial(_run_kraft, setup, DOCUMENTED, rounds, parts),
         # It has rounds of its own.
         KRAFT: partial(_run_kraft, setup, KRAFT, None, parts),
     }
-    runs = setup.turns(plan.repeats, sides if whole else {side: sides[side] for side in (PANDAS, SEED)})
-    parity = compare(Store(_folder(setup, SEED)), _folder(setup, PANDAS), runs[PANDAS][-1]["answer"])
+    runs = setup.turns(plan.repeats, sides if whole else {side: sides[side] for side in (PANDAS, DOCUMENTED)})
+    parity = compare(Store(_folder(setup, DOCUMENTED)), _folder(setup, PANDAS), runs[PANDAS][-1]["answer"])
     for side in runs:
         shutil.rmtree(_folder(setup, side))
     return _report(setup, plan, runs, parity)
@@ -146,21 +146,24 @@ def _stages_of_kraft(measured: Measured, store: Store) -> dict[str, float]:
 def _report(setup: Setup, plan: Plan, runs: Runs, parity: list[Check]) -> Report:
     parts = PARTS if KRAFT in runs else (PREPARE, ALL)
     ratios = {side: _ratios(runs[PANDAS], runs[side], parts) for side in runs if side != PANDAS}
-    seed = ratios[SEED]
-    first, smaller = seed[PREPARE]["seconds"], seed[PREPARE]["peak_mib"]
+    documented = ratios[DOCUMENTED]
+    first, smaller = documented[PREPARE]["seconds"], documented[PREPARE]["peak_mib"]
     told = [f"{first:.1f} times faster to where training starts with 1/{smaller:.1f} of the memory"]
     tables = [_comparison(setup, runs, ratios)]
     if KRAFT in runs:
         told += [
-            f"{seed[EVALUATE]['seconds']:.1f} times to score and evaluate",
-            f"{seed[ALL]['seconds']:.1f} times in all; preset kraft {ratios[KRAFT][ALL]['seconds']:.1f} times in all",
+            f"{documented[EVALUATE]['seconds']:.1f} times to score and evaluate",
+            f"{documented[ALL]['seconds']:.1f} times in all",
+            f"preset kraft {ratios[KRAFT][ALL]['seconds']:.1f} times in all",
         ]
         quality = [(name, *(f"{runs[side][0]['metrics'][name]:.4f}" for side in SIDES)) for name in SHOWN]
         trees: tuple[Cell, ...] = ("trees", *(runs[side][0]["trees"] for side in SIDES))
         tables.append(Table("quality of the scores", ("", *SIDES), [*quality, trees]))
     tables += [_stage_table(side, made) for side, made in runs.items()]
     data = {"ratios": ratios, "runs": runs, "parity": parity}
-    return Report(plan.what, f"{plan.what}  {', '.join(told)}", tables, data, [*_checks(setup, runs, seed), *parity])
+    return Report(
+        plan.what, f"{plan.what}  {', '.join(told)}", tables, data, [*_checks(setup, runs, documented), *parity]
+    )
 
 
 def _ratios(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], parts: Sequence[str]) -> Ratios:
@@ -172,12 +175,12 @@ def _ratios(baseline: list[dict[str, Any]], ours: list[dict[str, Any]], parts: S
 
 
 def _checks(setup: Setup, runs: Runs, ratios: Ratios) -> list[Check]:
-    """What the preset seed has to reach; of each preset, the limit."""
+    """What the preset documented has to reach; of each preset, the limit."""
     least_faster = {part: least for part, least in LEAST_FASTER.items() if part in ratios}
     checks = [at_least(f"{part}: times faster", ratios[part]["seconds"], least) for part, least in least_faster.items()]
     checks.append(at_least(f"{PREPARE}: times less memory", ratios[PREPARE]["peak_mib"], LEAST_SMALLER))
     for name in ("NDCG@10", "AUC") if EVALUATE in ratios else ():
-        theirs, ours = (runs[side][0]["metrics"][name] for side in (PANDAS, SEED))
+        theirs, ours = (runs[side][0]["metrics"][name] for side in (PANDAS, DOCUMENTED))
         checks.append(at_least(f"{name} (the baseline's {theirs:.4f})", ours, theirs - MOST_WORSE, ".4f"))
     for side, made in list(runs.items())[1:]:
         checks.append(at_most(f"peak of {side} [MiB]", most_of({side: made}, "peak_mib"), setup.memory_limit / MIB))
@@ -188,7 +191,7 @@ def _comparison(setup: Setup, runs: Runs, ratios: dict[str, Ratios]) -> Table:
     """A row for each part and figure that are known of every side."""
     rows: list[tuple[Cell, ...]] = []
     for figure, unit in FIGURES.items():
-        for part in (part for part, known in ratios[SEED].items() if figure in known):
+        for part in (part for part, known in ratios[DOCUMENTED].items() if figure in known):
             middle = {side: median_of([one[part] for one in made], figure) for side, made in runs.items()}
             ours = (cell for side, found in ratios.items() for cell in (middle[side], found[part][figure]))
             rows.append((f"{part} {unit}", middle[PANDAS], *ours))

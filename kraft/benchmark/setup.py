@@ -56,7 +56,7 @@ class Setup:
             "memory_limit": self.memory_limit,
             "threads": self.threads,
             # What is compared is the documented pipeline.
-            "preset": "seed",
+            "preset": "documented",
             "quiet": True,
             **changed,
         }

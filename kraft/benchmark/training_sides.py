@@ -34,8 +34,8 @@ def train(side: str, work: str, model: str, rounds: int, threads: int) -> dict[s
         `round_seconds`, `dataset_seconds`, `rounds`, and `auc` on the validation rows.
     """
     store = Store(Path(work))
-    settings = PRESETS["seed"].ranker.model_copy(update={"rounds": rounds})
-    factors = Factors.load(store.model("als_seed"))
+    settings = PRESETS["documented"].ranker.model_copy(update={"rounds": rounds})
+    factors = Factors.load(store.model("als_documented"))
     rows = FeatureRows(store.table("ranker_train"), factors.user, factors.item)
     if side != STREAMED:
         return _in_memory(rows, settings, threads, model, own_choice=side == LIBRARY)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kraft.engine.process.progress import QUIET, Progress
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of
@@ -30,7 +30,7 @@ class Tried(Record):
     dataset_seconds: float
 
 
-@stage(Trial, Tried, THRIFTY)
+@stage(Trial, Tried, LOW_MEMORY)
 def run_trial(arguments: Trial) -> Tried:
     """Train the ranker as the preset has it, and score the test pairs with it."""
     from kraft.models.ranker import scoring

@@ -110,7 +110,7 @@ class Evaluator:
         Raises:
             InputError: there is not; says how many pairs or scores are wrong.
         """
-        faults = "score_faults" if isinstance(scores, RawFile | GivenScores) else "score_range"
+        faults = "score_violations" if isinstance(scores, RawFile | GivenScores) else "score_range"
         with self._set("check", {"scores": scores}) as builder:
             (found,) = self.rows(builder, faults)
         words = {
@@ -134,7 +134,7 @@ class Evaluator:
         """
         # The one takes the place of the test pairs that the other is held against.
         with self._set("check", {"scores": scores[first], "interactions_test": scores[second]}) as builder:
-            (found,) = self.rows(builder, "score_faults")
+            (found,) = self.rows(builder, "score_violations")
         if found["surplus"] or found["missing"]:
             raise InputError(
                 f"{first} and {second} do not score the same pairs: {found['surplus']:,} only in {first}, "

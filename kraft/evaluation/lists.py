@@ -32,7 +32,7 @@ from kraft.settings import Settings
 
 TABLES = ("catalogue", "interactions_train", "test_positives")
 """Tables of the work folder that `sql/recommendations` reads."""
-TRUTH = "recommendation_truth"
+TRUTH = "ground_truth"
 CANDIDATE_CUTOFFS = (50, 100, 200, 500, 1000)
 """Numbers of candidates a user at which their recall is told."""
 
@@ -204,7 +204,7 @@ class ListEvaluator:
             pa.table({"source": list(shares), "share": pa.array(map(float, shares.values()), pa.float64())}), table
         )
         with self._set({"candidates": Parquet(path), "source_shares": Parquet(table)}) as builder:
-            (faults,) = self._rows(builder, "candidate_faults")
+            (faults,) = self._rows(builder, "candidate_violations")
             if faults["partial"]:
                 raise InputError(
                     f"candidates {path}: of {faults['partial']:,} users only a part of a source's list is there",
@@ -227,7 +227,7 @@ class ListEvaluator:
             InputError: these are no lists; says what is wrong with how many rows.
         """
         with self._set({"recommendations": lists}) as builder:
-            (faults,) = self._rows(builder, "list_faults")
+            (faults,) = self._rows(builder, "list_violations")
             self._check(f"recommendations {name}, {lists.path}", faults)
             (facts,) = self._rows(builder, "list_summary")
             (exposure,) = self._rows(builder, "exposure_metrics")

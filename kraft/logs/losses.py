@@ -32,7 +32,7 @@ class PeriodRows(TypedDict):
     tied_test: int
     n: int
     """Rows of the log that take part."""
-    untimed: int
+    null_timestamps: int
     """Of these, without a timestamp."""
     cut_time: str
     """In UTC+8; empty where the last row before the cut has none."""
@@ -65,7 +65,7 @@ def hold_left_out(log: "Source", rows: PeriodRows, most: float) -> None:
 def _remedy(rows: PeriodRows, *, tied: bool) -> str:
     if tied and rows["cut_time"]:
         return "Give each row its timestamp in full precision (spreadsheets and float32 round them)"
-    if tied and rows["untimed"] < rows["n"]:
+    if tied and rows["null_timestamps"] < rows["n"]:
         return "Give the rows timestamps, leave those without one out with --null-timestamps drop"
     if tied:
         return "Give the rows timestamps"

@@ -57,10 +57,10 @@ def _build_lines(measured: Measured[TablesBuilt], settings: Settings) -> list[st
         return []
     cut = f"cut at {split['cut_time']} (UTC+8)" if split["cut_time"] else "cut among the rows without a time"
     last = settings.null_timestamps == "last"
-    untimed = f"{split['untimed']:,} rows without a time {'come last' if last else 'are left out'}"
+    null_timestamps = f"{split['null_timestamps']:,} rows without a time {'come last' if last else 'are left out'}"
     lines = [
         f"tables  {len(build.built)} built from {build.interactions:,} interactions   {measured.seconds:.1f} s",
-        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {untimed}"
+        f"split   {split['cut_index']:,} train / {split['n'] - split['cut_index']:,} test, {cut}; {null_timestamps}"
         if settings.protocol == "chronological"
         else f"split   {split['n']:,} interactions of big_matrix to learn from, the pairs of small_matrix to test on",
     ]

@@ -8,7 +8,7 @@ Both solve the model of Hu, Koren and Volinsky (2008, doi 10.1109/ICDM.2008.22),
     regularization   implicit adds it to each row as it is, Spark multiplies it by the number of the row's ratings. Here
                      it is divided by their mean, so that a row of mean length has the same.
     zeros            a pair that was met and never liked cannot count for less than one that never met: where the
-                     preset seed stores zeros, Spark's factors know no such pairs.
+                     preset documented stores zeros, Spark's factors know no such pairs.
     first factors    each has draws of its own: factors differ as those of two seeds do.
 """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Evaluation(Record):
     """Plain text."""
 
 
-@stage(EvaluateScores, Evaluation, THRIFTY)
+@stage(EvaluateScores, Evaluation, LOW_MEMORY)
 def evaluate_scores(arguments: EvaluateScores, *, engine: "Callable[..., Builder] | None" = None) -> Evaluation:
     """Metrics of several score sets, with intervals, beside the simplest recommenders.
 
@@ -65,7 +65,7 @@ def evaluate_scores(arguments: EvaluateScores, *, engine: "Callable[..., Builder
     return Evaluation(report=report, table=table)
 
 
-@stage(CompareScores, Evaluation, THRIFTY)
+@stage(CompareScores, Evaluation, LOW_MEMORY)
 def compare_scores(arguments: CompareScores, *, engine: "Callable[..., Builder] | None" = None) -> Evaluation:
     """The paired difference of two score sets: what the first is worth over the second.
 

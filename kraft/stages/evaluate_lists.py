@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.settings import Settings
 from kraft.stages.evaluate import Evaluation
 
@@ -26,7 +26,7 @@ class EvaluateLists(Record):
     deepest: int | None = None
 
 
-@stage(EvaluateLists, Evaluation, THRIFTY)
+@stage(EvaluateLists, Evaluation, LOW_MEMORY)
 def evaluate_lists(arguments: EvaluateLists, *, engine: "Callable[..., Builder] | None" = None) -> Evaluation:
     """Recall of the candidates by source, and metrics of several sets of lists.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from kraft import columns
 from kraft.engine.process.memory import peak_bytes
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 
@@ -33,7 +33,7 @@ class ScoresExplained(Record):
     peak_mib: int
 
 
-@stage(ExplainScores, ScoresExplained, THRIFTY)
+@stage(ExplainScores, ScoresExplained, LOW_MEMORY)
 def explain_scores(arguments: ExplainScores) -> ScoresExplained:
     """Explain the ranker's scores of a few pairs; tables and models are up to date.
 

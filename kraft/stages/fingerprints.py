@@ -31,7 +31,7 @@ def watch_time_fingerprint(store: Store, main: Store, settings: Settings) -> Fin
     """Fingerprint of the watch time model of ``store``, the store of the history or ``main`` itself."""
     chosen = preset_of(settings).watch_time
     assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only
-    inputs = {"watch_times": store, "daily_totals": store, "video_details": main}
+    inputs = {"watch_times": store, "daily_stats": store, "video_details": main}
     return _fingerprint(WATCH_TIME, inputs, chosen.model_dump())
 
 

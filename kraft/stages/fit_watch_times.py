@@ -76,7 +76,7 @@ def _fit(
 
     chosen = preset_of(settings).watch_time
     assert chosen is not None  # noqa: S101 - the pipeline asks for it with such a preset only
-    attributes = read_attributes(main.table("video_details"), store.table("daily_totals"))
+    attributes = read_attributes(main.table("video_details"), store.table("daily_stats"))
     model = watch_time.fit(*pages, attributes, chosen, threads=settings.threads, progress=Progress(settings.verbosity))
     made = folder / WATCH_TIME
     made.mkdir()

@@ -29,7 +29,7 @@ PAIR_COLUMNS: Final = {
 OPTIONAL_COLUMNS: Final = frozenset((columns.POSITIVE_INTERACTION, columns.TIMESTAMP))
 PAIRS: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.TIMESTAMP: TIME}
 """What a user's file of pairs must hold."""
-_BY_USER: Final = ("taste_rates",)
+_BY_USER: Final = ("user_affinity",)
 """Inputs with so many rows a user that only those of the users asked for are read: else every block of recommendations
 would take time that grows with all users."""
 

@@ -45,15 +45,15 @@ BASE_TABLES: Final = (
 )
 """What every preset needs. The small side tables come first: if one of them is broken, nothing large has been
 read yet."""
-DETAIL_TABLES: Final = ("item_days", "friends", "video_details")
+DETAIL_TABLES: Final = ("item_daily", "friends", "video_details")
 """What is known of users and videos beforehand, the same for the train period and for its history."""
 PAIR_TABLES: Final = (
     "watch_times",
-    "item_totals",
-    "group_rates",
-    "taste_rates",
-    "user_totals",
-    "daily_totals",
+    "item_stats",
+    "smoothed_rates",
+    "user_affinity",
+    "user_stats",
+    "daily_stats",
     "item_features",
     "pair_features",
 )
@@ -61,7 +61,7 @@ PAIR_TABLES: Final = (
 
 CANDIDATE_TABLES: Final = ("catalogue", "user_item_counts", "recent_positives", "user_categories")
 """What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
-PAGE_TABLES: Final = ("item_days", "video_details", "video_texts")
+PAGE_TABLES: Final = ("item_daily", "video_details", "video_texts")
 """What pages tell of videos, by either preset; built only where a job asks for them."""
 RECENT_POSITIVES: Final = 10
 """Videos liked last that are kept of each user."""
@@ -259,7 +259,7 @@ class _Kraft(Preset):
 
 
 DOCUMENTED: Final = _Documented(
-    name="seed",
+    name="documented",
     als=AlsSettings(factors=64, regularization=0.01, iterations=20, seed=42, store_zeros=True),
     ranker=RankerSettings(
         objective="binary",
@@ -318,7 +318,7 @@ KRAFT: Final = _Kraft(
     ),
     tables=(*BASE_TABLES, *DETAIL_TABLES, *PAIR_TABLES),
     pair_table="pair_features",
-    pair_inputs=("user_totals", "item_features", "taste_rates"),
+    pair_inputs=("user_stats", "item_features", "user_affinity"),
     label_table="pair_features",
     label_pairs="interactions_test",
     watch_time=WatchTimeSettings(rank=12, sweeps=8, seed=42),

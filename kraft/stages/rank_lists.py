@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.progress import Progress
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, Settings
 from kraft.stages.score import export
@@ -39,7 +39,7 @@ class ListsRanked(Record):
     peak_mib: int
 
 
-@stage(RankLists, ListsRanked, THRIFTY)
+@stage(RankLists, ListsRanked, LOW_MEMORY)
 def rank_lists(arguments: RankLists) -> ListsRanked:
     """Rank the candidates of every user and write the best of them."""
     import pyarrow.parquet as pq

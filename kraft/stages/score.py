@@ -11,7 +11,7 @@ from kraft.artifacts import RANKER, SCORES
 from kraft.engine.outputs import TableFormat, table_format
 from kraft.engine.process.memory import Budget, peak_bytes
 from kraft.engine.process.progress import Progress
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store, write_whole
 from kraft.settings import MIB, Settings
 from kraft.stages.fingerprints import scores_fingerprint
@@ -102,7 +102,7 @@ def export(scores: Path, out: Path | str) -> None:
         write_whole(place, partial(frame.sink_csv, compression=_COMPRESSIONS[ending], check_extension=False))
 
 
-@stage(ScoreTestPairs, ScoredTestPairs, THRIFTY)
+@stage(ScoreTestPairs, ScoredTestPairs, LOW_MEMORY)
 def score_test_pairs(arguments: ScoreTestPairs, *, score_table: ScoreTable = score_table) -> ScoredTestPairs:
     """Score every test pair and publish the table `scores_PRESET`.
 
@@ -135,7 +135,7 @@ def score_test_pairs(arguments: ScoreTestPairs, *, score_table: ScoreTable = sco
     return scored
 
 
-@stage(ScoreGivenPairs, ScoredGivenPairs, THRIFTY)
+@stage(ScoreGivenPairs, ScoredGivenPairs, LOW_MEMORY)
 def score_given_pairs(
     arguments: ScoreGivenPairs,
     *,
@@ -183,7 +183,7 @@ def score_given_pairs(
     return ScoredGivenPairs(rows=rows, cold=cold, peak_mib=round(peak_bytes() / MIB))
 
 
-@stage(ExportScores, ScoresExported, THRIFTY)
+@stage(ExportScores, ScoresExported, LOW_MEMORY)
 def export_scores(arguments: ExportScores, *, export: Export = export) -> ScoresExported:
     """Copy the table `scores_PRESET` to the place that the user named."""
     settings = arguments.settings

@@ -127,8 +127,8 @@ def _files(
 def sampled(builder: Builder, learned: str, pairs: str, most_rows: int) -> Builder:
     """The builder that makes the table ``learned`` from a sample of ``pairs``, if these are more than ``most_rows``.
 
-    The features of the other pairs are never computed. The sample stays as the table `label_sample`, with the weights;
-    where all pairs are taken there is no such table.
+    The features of the other pairs are never computed. The sample stays as the table `training_sample`, with the
+    weights; where all pairs are taken there is no such table.
     """
     builder.ensure(pairs)
     if builder.rows_of(pairs) <= most_rows:
@@ -220,7 +220,7 @@ def _noted(quarantines: list[Quarantine]) -> Iterator[None]:
 def _period(builder: Builder) -> PeriodRows:
     """The counts of `TEST_ROWS`, with what they are held against."""
     split = _first(builder, "split")
-    cut = {"n": split["n"], "untimed": split["untimed"], "cut_time": local_time(split["cut_timestamp"])}
+    cut = {"n": split["n"], "null_timestamps": split["null_timestamps"], "cut_time": local_time(split["cut_timestamp"])}
     return cast("PeriodRows", _first(builder, TEST_ROWS) | cut)
 
 

@@ -9,7 +9,7 @@ from kraft.artifacts import RANKER, TRAINING_SAMPLE
 from kraft.columns import POSITIVE_INTERACTION
 from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.progress import Progress
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
 from kraft.settings import MIB, RankerSettings, Settings
 from kraft.stages.fingerprints import ranker_fingerprint
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     """All rows with a label."""
 
 
-@stage(TrainRanker, RankerTrained, THRIFTY)
+@stage(TrainRanker, RankerTrained, LOW_MEMORY)
 def train_ranker(arguments: TrainRanker) -> RankerTrained:
     """Train the preset's ranker and publish it as the model `ranker_PRESET`."""
     settings = arguments.settings

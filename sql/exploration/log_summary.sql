@@ -10,7 +10,7 @@
 --   pairs            distinct (user, video)
 --   density          pairs / (users * items) [0 to 1]
 --   positives        interactions that reached the threshold [rows]
---   untimed          interactions without a timestamp [rows]
+--   null_timestamps          interactions without a timestamp [rows]
 --   first_timestamp  the earliest, unix time [s]
 --   last_timestamp   the latest, unix time [s]
 --   median_ratio     median watch ratio
@@ -25,7 +25,7 @@ totals as (
         count(*)                                      as interactions,
         cast(sum(copies) as bigint)                   as raw_rows,
         count(*) filter (where positive_interaction)  as positives,
-        count(*) - count(timestamp)                   as untimed,
+        count(*) - count(timestamp)                   as null_timestamps,
         min(timestamp)                                as first_timestamp,
         max(timestamp)                                as last_timestamp,
         median(watch_ratio)                           as median_ratio,
@@ -41,7 +41,7 @@ final as (
         pairs.pairs,
         1e0 * pairs.pairs / nullif(totals.users * totals.items, 0) as density,
         totals.positives,
-        totals.untimed,
+        totals.null_timestamps,
         totals.first_timestamp,
         totals.last_timestamp,
         totals.median_ratio,

@@ -10,7 +10,7 @@
 --   positives       pairs that were positive
 --   cold_pairs      pairs of videos that do not occur in train
 --   cold_items      videos that do not occur in train
---   untimed         pairs without a timestamp
+--   null_timestamps         pairs without a timestamp
 --   median_seconds  median length of the video of a pair [s]
 with lengths as (
     select item_id, min(video_duration) / 1e3 as seconds from interactions group by item_id
@@ -32,7 +32,7 @@ final as (
         count(*) filter (where pairs.positive_interaction)                                as positives,
         count(*) filter (where item_index.item_id is null)                                as cold_pairs,
         count(distinct case when item_index.item_id is null then pairs.item_id end)       as cold_items,
-        count(*) filter (where pairs.timestamp is null)                                   as untimed,
+        count(*) filter (where pairs.timestamp is null)                                   as null_timestamps,
         median(lengths.seconds)                                                           as median_seconds
     from pairs
     left join lengths on pairs.item_id = lengths.item_id

@@ -1,7 +1,7 @@
 -- Rows that do not count, or not as they stand in the files, and why.
 --
 -- Grain:      one row a rule, in the order in which they are applied
--- Inputs:     interactions, test_rows, item_days
+-- Inputs:     interactions, test_rows, item_daily
 -- Parameters: $null_timestamps
 -- Columns:
 --   step      from 1
@@ -10,10 +10,10 @@
 --   rejected  how many [rows]
 --   of        out of how many [rows]
 with log as (
-    select count(*) as kept, sum(copies) as read, count(*) - count(timestamp) as untimed from interactions
+    select count(*) as kept, sum(copies) as read, count(*) - count(timestamp) as null_timestamps from interactions
 ),
 days as (
-    select count(*) as kept, coalesce(sum(copies), 0) as read from item_days
+    select count(*) as kept, coalesce(sum(copies), 0) as read from item_daily
 ),
 listed as (
     select 1 as step, 'log: exact copies of another row' as what, 'dropped: they say nothing new' as why,
@@ -22,7 +22,7 @@ listed as (
     select 2 as step, 'log: no timestamp' as what,
         case when $null_timestamps = 'drop' then 'left out, as --null-timestamps drop asks'
             else 'kept, after all others in time' end as why,
-        case when $null_timestamps = 'drop' then untimed else 0 end as rejected, kept as of from log
+        case when $null_timestamps = 'drop' then null_timestamps else 0 end as rejected, kept as of from log
     union all
     select 3 as step, 'test rows: of users who are not in train' as what,
         'left out: there is nothing to rank by' as why, left_out as rejected, test_rows as of from test_rows

@@ -1,7 +1,7 @@
 -- What the kraft preset's ranker knows of a video. What is not known is NULL.
 --
 -- Grain:      one row a video of video_details
--- Inputs:     video_details, item_totals, group_rates, daily_totals, interactions_train
+-- Inputs:     video_details, item_stats, smoothed_rates, daily_stats, interactions_train
 -- Columns:
 --   item_id            id of the video
 --   video_index        row of the video factors
@@ -12,7 +12,7 @@
 --   item_count         its interactions in the history [rows]
 --   item_rate          its smoothed positive rate [0 to 1]
 --   item_ratio         smoothed mean of its watch ratios
---   item_days          days from its first interaction to the end of the history [d]
+--   item_daily          days from its first interaction to the end of the history [d]
 --   item_idle_days     days from its last interaction to the end of the history [d]
 --   upload_days        days from its upload to the end of the history [d]
 --   duration_rate      smoothed positive rate of videos as long as it [0 to 1]
@@ -44,7 +44,7 @@ ends as (
     from history
 ),
 rates as (
-    select kind, key, rate, ratio from group_rates
+    select kind, key, rate, ratio from smoothed_rates
 ),
 final as (
     select
@@ -54,7 +54,7 @@ final as (
         cast(totals.interactions as float)                                          as item_count,
         cast(item.rate as float)                                                    as item_rate,
         cast(item.ratio as float)                                                   as item_ratio,
-        cast((ends.last_time - totals.first_time) / 864e2 as float)                 as item_days,
+        cast((ends.last_time - totals.first_time) / 864e2 as float)                 as item_daily,
         cast((ends.last_time - totals.last_time) / 864e2 as float)                  as item_idle_days,
         cast(date_diff('day', videos.upload_date, ends.last_day) as float)          as upload_days,
         cast(duration.rate as float)                                                as duration_rate,
@@ -67,11 +67,11 @@ final as (
         cast(tag.rate as float) as tag_rate, cast(upload.rate as float) as upload_rate,
         case when videos.category_1 is null then 0 else 1 end + case when videos.category_2 is null then 0 else 1 end
             + case when videos.category_3 is null then 0 else 1 end + case when videos.category_4 is null then 0 else 1 end as num_categories,
-        daily_totals.* exclude (item_id)
+        daily_stats.* exclude (item_id)
     from video_details as videos
     cross join ends
-    left join item_totals as totals on videos.item_id = totals.item_id
-    left join daily_totals on videos.item_id = daily_totals.item_id
+    left join item_stats as totals on videos.item_id = totals.item_id
+    left join daily_stats on videos.item_id = daily_stats.item_id
     left join rates as item on item.kind = 'item' and videos.item_id = item.key
     left join rates as duration on duration.kind = 'duration' and videos.duration_bucket = duration.key
     left join rates as author on author.kind = 'author' and videos.author_id = author.key

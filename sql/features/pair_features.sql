@@ -2,7 +2,7 @@
 -- All of it is known at the end of interactions_train. What is not known is NULL, which LightGBM reads as missing.
 --
 -- Grain:      one row a pair of interactions_test
--- Inputs:     interactions_test, user_totals, item_features, taste_rates
+-- Inputs:     interactions_test, user_stats, item_features, user_affinity
 -- Columns:
 --   user_id               id of the user
 --   item_id               id of the video
@@ -21,7 +21,7 @@
 --   item_count            its interactions in the history [rows]
 --   item_rate             its smoothed positive rate [0 to 1]
 --   item_ratio            smoothed mean of its watch ratios
---   item_days             days from its first interaction to the end of the history [d]
+--   item_daily             days from its first interaction to the end of the history [d]
 --   item_idle_days        days from its last interaction to the end of the history [d]
 --   upload_days           days from its upload to the end of the history [d]
 --   duration_rate         smoothed positive rate of videos as long as it [0 to 1]
@@ -44,13 +44,13 @@
 --   author_taste          how much more the user likes its author's videos than their rates say [-1 to 1]
 --   category_taste        mean of that over its categories; 0 for one that the user has not met [-1 to 1]
 with duration_taste as (
-    select user_id, key, taste from taste_rates where kind = 'duration'
+    select user_id, key, taste from user_affinity where kind = 'duration'
 ),
 author_taste as (
-    select user_id, key, taste from taste_rates where kind = 'author'
+    select user_id, key, taste from user_affinity where kind = 'author'
 ),
 category_taste as (
-    select user_id, key, taste from taste_rates where kind = 'category'
+    select user_id, key, taste from user_affinity where kind = 'category'
 ),
 pairs as (
     select
@@ -78,7 +78,7 @@ final as (
         items.log_duration - users.user_log_time as duration_beyond_user,
         pairs.duration_taste, pairs.author_taste, pairs.category_taste
     from pairs
-    left join user_totals as users on pairs.user_id = users.user_id
+    left join user_stats as users on pairs.user_id = users.user_id
     left join item_features as items on pairs.item_id = items.item_id
 )
 select * from final

@@ -3,7 +3,7 @@
 -- same. Shares are summed as decimals, because a sum of doubles depends on the order of the rows.
 --
 -- Grain:      one row a cutoff and source; the source union is all of them together
--- Inputs:     candidate_places, recommendation_truth, source_shares
+-- Inputs:     candidate_ranks, ground_truth, source_shares
 -- Parameters: $cutoffs
 -- Columns:
 --   cutoff   candidates a user [videos]
@@ -11,13 +11,13 @@
 --   recall   mean share of a user's positives that are among the first candidates of the source alone [0 to 1]
 --   added    recall of the union less that of the union made without the source [-1 to 1]; NULL for the union itself
 with users as (
-    select user_id, count(*) as positives from recommendation_truth group by user_id
+    select user_id, count(*) as positives from ground_truth group by user_id
 ),
 total as (
     select count(*) as users from users
 ),
 places as (
-    select user_id, 'union' as source, place, cast(null as integer) as place_without from candidate_places
+    select user_id, 'union' as source, place, cast(null as integer) as place_without from candidate_ranks
     union all
     select
         user_id,
@@ -30,7 +30,7 @@ places as (
             when 'watch_time' then without_watch_time when 'als' then without_als when 'popular' then without_popular
             when 'categories' then without_categories when 'similar' then without_similar when 'new' then without_new
         end as place_without
-    from candidate_places
+    from candidate_ranks
     cross join source_shares
 ),
 cells as (

@@ -3,8 +3,8 @@
 -- ndcg_cut, map_cut, success; recip_rank of the cut list). Terms are summed as decimals (15 places, off by less than
 -- 1e-12 a user), because a sum of doubles depends on the order of the rows, and so on the number of threads.
 --
--- Grain:      one row a user of recommendation_truth
--- Inputs:     recommendations, recommendation_truth
+-- Grain:      one row a user of ground_truth
+-- Inputs:     recommendations, ground_truth
 -- Parameters: $top
 -- Columns:
 --   user_id            id of the user
@@ -16,7 +16,7 @@
 --   reciprocal_rank    1 / rank of the first hit, 0 without one [0 to 1]
 --   hit_rate           1 if there is a hit, else 0
 with positives as (
-    select user_id, row_number() over (partition by user_id order by item_id) as ideal_rank from recommendation_truth
+    select user_id, row_number() over (partition by user_id order by item_id) as ideal_rank from ground_truth
 ),
 ideal as (
     select
@@ -33,9 +33,9 @@ hits as (
         recommendations.rank,
         row_number() over (partition by recommendations.user_id order by recommendations.rank) as number
     from recommendations
-    semi join recommendation_truth
-        on recommendations.user_id = recommendation_truth.user_id
-        and recommendations.item_id = recommendation_truth.item_id
+    semi join ground_truth
+        on recommendations.user_id = ground_truth.user_id
+        and recommendations.item_id = ground_truth.item_id
     where recommendations.rank <= $top
 ),
 found as (

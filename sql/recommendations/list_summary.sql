@@ -1,7 +1,7 @@
 -- How many lists there are, how many of them fall short of $top videos, and how diverse they are.
 --
 -- Grain:      one row
--- Inputs:     user_lists, recommendation_truth
+-- Inputs:     user_lists, ground_truth
 -- Parameters: $top
 -- Columns:
 --   users          users with a list [users]
@@ -19,7 +19,7 @@ with lists as (
     from user_lists
 ),
 evaluated as (
-    select distinct user_id from recommendation_truth
+    select distinct user_id from ground_truth
 ),
 missing as (
     select count(*) as users from evaluated anti join user_lists on evaluated.user_id = user_lists.user_id

@@ -7,7 +7,7 @@
 -- Columns:
 --   n                   interactions that take part [rows]
 --   cut_index           of these, in the train period: the whole part of n * $train_fraction [rows]
---   untimed             of n, rows without a timestamp; they come last [rows]
+--   null_timestamps             of n, rows without a timestamp; they come last [rows]
 --   cut_timestamp       timestamp of the last train row [s]; NULL where that row has none
 --   cut_user_id         its user
 --   cut_item_id         its item
@@ -19,17 +19,17 @@ with hours as (
     select
         coalesce(floor(timestamp / 3600), 1e18)  as hour,
         count(*)                                 as rows_within,
-        count(*) - count(timestamp)              as untimed
+        count(*) - count(timestamp)              as null_timestamps
     from interactions
     where $null_timestamps = 'last' or timestamp is not null
     group by 1
 ),
 summed as (
-    select cast(coalesce(sum(rows_within), 0) as bigint) as n, cast(coalesce(sum(untimed), 0) as bigint) as untimed
+    select cast(coalesce(sum(rows_within), 0) as bigint) as n, cast(coalesce(sum(null_timestamps), 0) as bigint) as null_timestamps
     from hours
 ),
 total as (
-    select n, cast(floor($train_fraction * n) as bigint) as cut_index, untimed from summed
+    select n, cast(floor($train_fraction * n) as bigint) as cut_index, null_timestamps from summed
 ),
 counted as (
     select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours
@@ -60,7 +60,7 @@ final as (
     select
         total.n,
         total.cut_index,
-        total.untimed,
+        total.null_timestamps,
         ranked.timestamp       as cut_timestamp,
         ranked.user_id         as cut_user_id,
         ranked.item_id         as cut_item_id,

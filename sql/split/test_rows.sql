@@ -22,15 +22,15 @@ alike_train as (
     join split on log.timestamp = split.cut_timestamp
 ),
 train as (
-    select count(*) - count(timestamp) as untimed from interactions_train
+    select count(*) - count(timestamp) as null_timestamps from interactions_train
 ),
 counted as (
     select
         split.n - split.cut_index                                                        as test_rows,
         test.met,
         test.pairs,
-        case when split.cut_timestamp is null then split.untimed else alike.found end    as tied,
-        case when split.cut_timestamp is null then train.untimed else alike_train.found end  as tied_train
+        case when split.cut_timestamp is null then split.null_timestamps else alike.found end    as tied,
+        case when split.cut_timestamp is null then train.null_timestamps else alike_train.found end  as tied_train
     from split
     cross join test
     cross join alike

@@ -2,7 +2,7 @@
 -- The daily file repeats a video's static facts every day: the least of several values is taken.
 --
 -- Grain:      one row a video of item_categories or of the log
--- Inputs:     interactions, video_metadata, item_days, raw_kuairec_caption_category
+-- Inputs:     interactions, video_metadata, item_daily, raw_kuairec_caption_category
 -- Columns:
 --   item_id          id of the video
 --   video_index      0-based, ascending with the id
@@ -21,7 +21,7 @@ daily as (
     select
         item_id, min(author_id) as author_id, min(upload_date) as upload_date, min(upload_type) as upload_type,
         min(tag_id) as tag_id, min(video_duration) as milliseconds
-    from item_days
+    from item_daily
     group by item_id
 ),
 upload_types as (

@@ -1,7 +1,8 @@
 """The same bytes of all tables, models, scores and lists, whatever they must not depend on.
 
 The whole pipeline runs from the same data as it is, with shuffled rows, as Parquet, on one thread, at other memory
-limits, and a second time. The documented pipeline at KuaiRec's full size: `--preset seed --users 1411 --items 3327`.
+limits, and a second time. The documented pipeline at KuaiRec's full size:
+`--preset documented --users 1411 --items 3327`.
 """
 
 import shutil
@@ -35,7 +36,9 @@ VARIANTS = (
 def options(parser):
     parser.add_argument("--users", type=int, default=200, help="of the synthetic data (%(default)s)")
     parser.add_argument("--items", type=int, default=500, help="of the synthetic data (%(default)s)")
-    parser.add_argument("--preset", choices=("kraft", "seed"), default="kraft", help="of the models (%(default)s)")
+    parser.add_argument(
+        "--preset", choices=("kraft", "documented"), default="kraft", help="of the models (%(default)s)"
+    )
 
 
 def run(arguments):

@@ -76,7 +76,7 @@ def run_build(raw: Path, work: Path, tables: Iterable[str] = (), **settings: Any
 
     Of so few rows any share may be quarantined or left out.
     """
-    usual = {"raw": raw, "work": work, "threads": 1, "quiet": True, "preset": "seed"}
+    usual = {"raw": raw, "work": work, "threads": 1, "quiet": True, "preset": "documented"}
     usual |= {"max_bad_rows": 1, "max_left_out": 1}
     chosen = Settings.model_validate(usual | settings)
     return build_tables(BuildTables(settings=chosen, tables=tuple(tables))).model_dump()

@@ -137,18 +137,18 @@ BROKEN = {
     },
     "users_once": {"user_features": "from user_features union all from user_features where user_id % 3 = 0"},
     "videos_once": {"video_metadata": "from video_metadata union all from video_metadata where item_id % 3 = 0"},
-    "score_faults": {
+    "score_violations": {
         "scores": "select * replace (case when item_id % 9 = 1 then 'nan' when item_id % 9 = 2 then null "
         "when item_id % 9 = 3 then 'inf' else score end as score) from scores where user_id % 7 <> 1 "
         "union all from scores where user_id % 13 = 2 "
         "union all select user_id + 100000, item_id, score from scores where user_id % 11 = 3"
     },
-    "list_faults": {
+    "list_violations": {
         "recommendations": "select * replace (case when user_id % 6 = 1 then null when user_id % 6 = 2 then rank + 1 "
         "else rank end as rank, case when user_id % 6 = 3 then 900000 else item_id end as item_id) "
         "from recommendations union all from recommendations where user_id % 6 = 4"
     },
-    "candidate_faults": {"candidates": "from candidates where item_id % 7 <> 1 or user_id % 4 = 0"},
+    "candidate_violations": {"candidates": "from candidates where item_id % 7 <> 1 or user_id % 4 = 0"},
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from kraft import errors
-from kraft.engine.process.stage import PARALLEL, STREAMING, THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, PARALLEL, STREAMING, Record, stage
 from kraft.engine.workspace.store import Fingerprint, Store
 
 
@@ -44,8 +44,8 @@ def streaming_echo(asked):
     return _told(asked)
 
 
-@stage(Asked, Told, THRIFTY)
-def thrifty_echo(asked):
+@stage(Asked, Told, LOW_MEMORY)
+def low_memory_echo(asked):
     return _told(asked)
 
 

@@ -58,7 +58,7 @@ def test_another_threshold_rebuilds_what_depends_on_it(used):
     assert done.returncode == 0, done.stderr
     done = run("build_features", "--work", "other", "--raw", "work/synthetic", "--positive-threshold", 2, cwd=folder)
     assert "rebuilt interactions: positive_threshold 1.0 -> 2.0" in done.stdout
-    assert "reused  user_features, video_metadata, item_days, friends (unchanged)" in done.stdout
+    assert "reused  user_features, video_metadata, item_daily, friends (unchanged)" in done.stdout
 
 
 def test_own_pairs_are_scored_like_test_pairs_in_their_own_order(used):

@@ -318,7 +318,7 @@ def test_the_page_fits_on_paper(folder):
     [
         (("--html", "raw"), "--html raw: a folder of this name is in the way"),
         (("--html", "new/figures"), "the pictures' folder new/figures: --html names the same file"),
-        (("--html", "a.html", "--compare", "kraft", "seed"), "--html shows one preset, --compare two score sets"),
+        (("--html", "a.html", "--compare", "kraft", "documented"), "--html shows one preset, --compare two score sets"),
     ],
 )
 def test_what_cannot_be_made_is_told_before_any_work(folder, options, problem):

@@ -43,7 +43,7 @@ def stranger(folder, column, train, listed):
     return all_ids.filter(~all_ids.is_in(known.implode())).min()
 
 
-@pytest.mark.parametrize("preset", ["kraft", "seed"])
+@pytest.mark.parametrize("preset", ["kraft", "documented"])
 def test_the_effects_add_up_to_the_score_that_the_pair_gets(folder, pair, preset):
     user, item = pair
     explanations, printed = explained(folder, "--user", user, "--item", item, "--preset", preset, "--features", 4)
@@ -61,7 +61,7 @@ def test_the_effects_add_up_to_the_score_that_the_pair_gets(folder, pair, preset
     assert all(verb in {"raises", "lowers", "keeps"} for verb in (line.split()[2] for line in lines[3:8]))
     assert "features together" in lines[7]
     assert f"  {one['score']:.1%}  " in lines[7]
-    assert ("the user's 64 ALS factors" in {part["text"] for part in one["contributions"]}) == (preset == "seed")
+    assert ("the user's 64 ALS factors" in {part["text"] for part in one["contributions"]}) == (preset == "documented")
     assert f"explain  1 score of user {user} -> explained.json" in printed
     assert list((folder / "work" / "tmp").iterdir()) == []
 

@@ -212,22 +212,22 @@ def test_a_rerun_gives_the_same_page_from_the_tables_that_are_there(folder, docu
     assert threads.sub("", again) == threads.sub("", document)
 
 
-def test_the_preset_seed_has_its_page_too(folder, page):
+def test_the_preset_documented_has_its_page_too(folder, page):
     options = (
         "--preset",
-        "seed",
+        "documented",
         "--work",
-        "seed",
+        "documented",
         "--out",
-        "seed.json",
+        "documented.json",
         "--format",
         "json",
         "--memory-limit",
         "512MiB",
     )
-    done = run("explore", *SETTINGS, *options, "--out", "seed.json", "--format", "json", cwd=folder)
+    done = run("explore", *SETTINGS, *options, "--out", "documented.json", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    made = json.loads((folder / "seed.json").read_text(encoding="utf-8"))
+    made = json.loads((folder / "documented.json").read_text(encoding="utf-8"))
     assert made["sections"] == page["sections"]
 
 

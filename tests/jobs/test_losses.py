@@ -5,7 +5,7 @@ import csv
 import pytest
 from commands import run
 
-FAST = ("--raw", "raw", "--preset", "seed", "--rounds", "5", "--factors", "4", "--on-bad-rows", "quarantine")
+FAST = ("--raw", "raw", "--preset", "documented", "--rounds", "5", "--factors", "4", "--on-bad-rows", "quarantine")
 LEFT_OUT = "test rows left out: their users are not in the train period"
 QUARANTINED = (
     "quarantined 3 rows of small_matrix.csv (most often: watch_ratio must be a number; see the table rejected_rows)"
@@ -27,7 +27,7 @@ def synthetic(folder, change_row):
     return folder
 
 
-def untimed(row):
+def null_timestamps(row):
     return row | {"time": "", "date": "", "timestamp": ""}
 
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
     def harm(number, row):
         if number < 3:
             return row | {"watch_ratio": "much"}
-        return untimed(row) if number % 5 < 2 or int(row["user_id"]) == last else row
+        return null_timestamps(row) if number % 5 < 2 or int(row["user_id"]) == last else row
 
     change(log, harm)
     return folder
@@ -105,7 +105,7 @@ def test_times_as_a_spreadsheet_writes_them_are_warned_of(tmp_path):
     assert "warning: the cut falls among " in done.stdout
 
 
-@pytest.mark.parametrize("preset", ["kraft", "seed"])
+@pytest.mark.parametrize("preset", ["kraft", "documented"])
 @pytest.mark.parametrize(
     ("file", "column", "rule"),
     [

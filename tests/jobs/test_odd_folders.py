@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from commands import run
 
-OPTIONS = ("--preset", "seed", "--rounds", 5, "--iterations", 2, "--quiet")
+OPTIONS = ("--preset", "documented", "--rounds", 5, "--iterations", 2, "--quiet")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_catalog_reads_its_own_tables(scored):
     "words",
     [
         ("evaluate", "--json-out", "m [x].json"),
-        ("evaluate", "--compare", "seed", "scores [a-z]?.csv"),
+        ("evaluate", "--compare", "documented", "scores [a-z]?.csv"),
         ("score", "--pairs", "pairs {a,b}*.csv", "--out", "out?.parquet"),
         ("recommend", "--users", "users[0-9].csv", "--items", "items*.parquet", "--out", "lists[*].csv.zst"),
         ("explore", "--out", "page [1]/page?.html"),
@@ -75,7 +75,7 @@ def test_every_job(scored, plain, words):
         (scored / sibling).write_text("not a table", encoding="utf-8")
     done = run(*words, "--raw", "../data[1]", *OPTIONS, cwd=scored)
     assert (done.returncode, done.stderr) == (0, "")
-    if "seed" in words:
+    if "documented" in words:
         told = json.loads((scored / "work" / "comparison.json").read_text(encoding="utf-8"))
         assert told["pairs"] == plain.height
     elif "--pairs" in words:

@@ -124,7 +124,7 @@ def test_diversity_changes_the_order_not_the_first(folder):
     assert diverse != plain
 
 
-@pytest.mark.parametrize("preset", ["kraft", "seed"])
+@pytest.mark.parametrize("preset", ["kraft", "documented"])
 def test_both_stages_are_evaluated(folder, preset):
     arguments = ("--candidates", 50, "--evaluate", "--out", f"{preset}.csv", "--preset", preset)
     done = run("recommend", *arguments, *ROUNDS, cwd=folder)

@@ -86,8 +86,8 @@ def test_kuairecs_quirks_are_there(tmp_path):
     log = pl.read_csv(tmp_path / "small_matrix.csv", infer_schema_length=None)
     ids = log["user_id"].unique().sort()
     assert ids.to_list() != list(range(len(ids))), "a sparse subset of the users"
-    untimed = log.with_columns(pl.col("timestamp").is_null().alias("lost"), row=pl.int_range(pl.len()))
-    last = untimed.group_by("user_id").agg(
+    null_timestamps = log.with_columns(pl.col("timestamp").is_null().alias("lost"), row=pl.int_range(pl.len()))
+    last = null_timestamps.group_by("user_id").agg(
         timed_last=pl.col("row").filter(~pl.col("lost")).max(), lost_first=pl.col("row").filter("lost").min()
     )
     assert (last["lost_first"].drop_nulls() > last.drop_nulls()["timed_last"]).all()

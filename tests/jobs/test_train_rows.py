@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("preset", ["kraft", "seed"])
+@pytest.mark.parametrize("preset", ["kraft", "documented"])
 def test_a_sample_of_the_rows_is_told_and_weighed(folder, preset):
     def score(name, *more):
         done = run("score", "--preset", preset, "--out", f"{name}.parquet", *more, *OPTIONS, cwd=folder)

@@ -32,7 +32,7 @@ TABLES = (
     "user_bins",
     "low_activity_auc",
     "calibration_bins",
-    "score_faults",
+    "score_violations",
 )
 TIGHT = 64
 """DuckDB's share in MiB: an eighth of what it has at a limit of 1 GiB, for a sixth of the pairs that 75 million

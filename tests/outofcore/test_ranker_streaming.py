@@ -17,7 +17,7 @@ from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 20_000, 100, 300, 16
-SETTINGS = PRESETS["seed"].ranker.model_copy(update={"rounds": 20, "bin_construct_sample_cnt": 5000})
+SETTINGS = PRESETS["documented"].ranker.model_copy(update={"rounds": 20, "bin_construct_sample_cnt": 5000})
 CATEGORICAL = list(range(len(columns.CATEGORICAL_FEATURES)))
 
 
@@ -128,7 +128,7 @@ from kraft.models.ranker.validation import random_rows
 from kraft.stages.preset import PRESETS
 
 factors = [np.random.default_rng(1).normal(size=(300, 64)).astype(np.float32) for _ in range(2)]
-settings = PRESETS["seed"].ranker.model_copy(update={"rounds": 2, "bin_construct_sample_cnt": 2000})
+settings = PRESETS["documented"].ranker.model_copy(update={"rounds": 2, "bin_construct_sample_cnt": 2000})
 rows = FeatureRows(Path(sys.argv[1]), *factors)
 ranker.train(rows, lambda y: random_rows(y, 0.2, 42), settings, threads=2, progress=Progress(-1), category_codes={})
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

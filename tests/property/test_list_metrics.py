@@ -94,8 +94,8 @@ def run(tables, names, threads=2, **parameters):
 
 
 LIST_FILES = (
-    "recommendation_truth",
-    "list_faults",
+    "ground_truth",
+    "list_violations",
     "list_metrics",
     "user_lists",
     "list_summary",
@@ -185,7 +185,7 @@ def test_coverage_novelty_and_gini_are_those_of_their_definitions(world):
 @given(worlds())
 def test_diversity_and_the_counts_of_lists_are_those_of_their_definitions(world):
     measured = measure(world)
-    assert set(measured["list_faults"][0].values()) == {0}
+    assert set(measured["list_violations"][0].values()) == {0}
     diversities = {}
     for user, items in world.cut.items():
         sets = [set(world.categories[item]) for item in items]
@@ -236,7 +236,7 @@ def test_sums_over_many_videos_and_users_depend_neither_on_threads_nor_on_their_
         tables = {
             "interactions_train": (("user_id", "item_id"), [(user, 0) for user in range(500)]),
             "video_exposure": (("item_id", "shown", "met_by"), videos[::step]),
-            "recommendation_truth": (("user_id", "item_id"), []),
+            "ground_truth": (("user_id", "item_id"), []),
             "user_lists": (("user_id", "videos", "diversity"), lists[::step]),
         }
         found.append(run(tables, ("exposure_metrics", "list_summary"), threads, top=10))
@@ -280,10 +280,10 @@ def recalls(offered, positives, shares, order=None, threads=2):
     tables = {
         "candidates": (("user_id", "item_id", "place", *(f"rank_{source}" for source in SOURCES)), rows),
         "source_shares": (("source", "share"), list(shares.items())),
-        "recommendation_truth": (("user_id", "item_id"), positives),
+        "ground_truth": (("user_id", "item_id"), positives),
     }
-    found = run(tables, ("candidate_faults", "candidate_places", "candidate_recalls"), threads, cutoffs=CUTOFFS)
-    assert found["candidate_faults"] == [{"partial": 0}]
+    found = run(tables, ("candidate_violations", "candidate_ranks", "candidate_recalls"), threads, cutoffs=CUTOFFS)
+    assert found["candidate_violations"] == [{"partial": 0}]
     return found["candidate_recalls"]
 
 

@@ -107,8 +107,8 @@ def test_split_is_the_sorted_log_cut_in_two(duck, rows, train_fraction, null_tim
     ]
     if cut:
         (split,) = tables["split"]
-        untimed = sum(row.timestamp is None for row in expected)
-        assert (split["n"], split["cut_index"], split["untimed"]) == (len(expected), cut, untimed)
+        null_timestamps = sum(row.timestamp is None for row in expected)
+        assert (split["n"], split["cut_index"], split["null_timestamps"]) == (len(expected), cut, null_timestamps)
         assert split["cut_timestamp"] == train[-1].timestamp
     else:
         assert tables["split"] == []

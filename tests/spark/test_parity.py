@@ -91,7 +91,7 @@ def test_the_world_is_not_tiny_and_full_of_what_engines_disagree_about(world):
 
 def test_every_check_and_every_search_for_faults_is_run_on_faults():
     assert {query.name for query in all_queries().values() if query.stage == "checks"} <= set(BROKEN)
-    assert {name for name in all_queries() if name.endswith("_faults")} <= set(BROKEN)
+    assert {name for name in all_queries() if name.endswith("_violations")} <= set(BROKEN)
 
 
 def test_types_are_those_that_the_headers_promise(world):

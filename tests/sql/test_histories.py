@@ -68,9 +68,9 @@ def test_a_larger_share_holds_out_the_same_videos_and_more():
 def test_the_daily_counts_hold_out_three_quarters_of_the_same_videos():
     videos = range(1009)
     daily = rows_of(
-        "daily_totals",
+        "daily_stats",
         {"held_out_share": 0.4},
-        item_days=[{"item_id": video, "date": 20200701, "shows": 1, "plays": 1} for video in videos],
+        item_daily=[{"item_id": video, "date": 20200701, "shows": 1, "plays": 1} for video in videos],
         interactions_train=[{"user_id": 0, "item_id": 0, "date": 20200702}],
     )
     in_daily = {row["item_id"] for row in daily}
@@ -86,7 +86,7 @@ def smoothed(groups):
         {"item_id": number, "interactions": n, "positives": positives, "ratio_millis": 500 * n}
         for number, (n, positives) in enumerate(groups)
     ]
-    return [row["rate"] for row in rows_of("group_rates", {}, watch_times=[], item_totals=totals)]
+    return [row["rate"] for row in rows_of("smoothed_rates", {}, watch_times=[], item_stats=totals)]
 
 
 @pytest.mark.parametrize("n", [10, 1000])

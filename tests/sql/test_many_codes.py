@@ -55,8 +55,8 @@ def test_sums_of_the_greatest_daily_counts_fit(tmp_path, progress, known):
             numbers = {name: 9e14 for name, kind in columns.items() if kind == "DOUBLE"}
             ids = {"video_id": 10, "author_id": 2**53 - 1, "video_tag_id": 2**53 - 1}
             writer.writerow(numbers | text | ids | {"play_progress": progress})
-    run_build(raw, tmp_path / "work", tables=["daily_totals"], preset="kraft")
-    totals = pl.read_parquet(Store(tmp_path / "work").table("daily_totals")).row(0, named=True)
+    run_build(raw, tmp_path / "work", tables=["daily_stats"], preset="kraft")
+    totals = pl.read_parquet(Store(tmp_path / "work").table("daily_stats")).row(0, named=True)
     assert totals["daily_days"] == 200
     assert totals["daily_shows"] == pytest.approx(np.log(200 * 9e14))
     assert totals["daily_progress"] == known

@@ -62,14 +62,14 @@ def test_pasted_select_is_what_the_engine_writes(world, name, settings, tmp_path
     assert made[1]
 
 
-@pytest.fixture(scope="module", params=["kraft", "seed"])
+@pytest.fixture(scope="module", params=["kraft", "documented"])
 def built(request, tmp_path_factory):
     """A work folder over a log with copies and pairs that meet again, with and without a time."""
     folder = tmp_path_factory.mktemp(request.param)
     rows = log_rows(120)
     again = [row._replace(timestamp=row.timestamp and row.timestamp + 86_400) for row in rows[::2]]
-    untimed = [row._replace(play_duration=row.play_duration + 1) for row in rows[-5:]]
-    write_raw(folder / "raw", [*rows, *rows[::3], *rows[::6], *again, *untimed])
+    null_timestamps = [row._replace(play_duration=row.play_duration + 1) for row in rows[-5:]]
+    write_raw(folder / "raw", [*rows, *rows[::3], *rows[::6], *again, *null_timestamps])
     run_build(folder / "raw", folder / "work", preset=request.param, threads=2)
     return folder
 

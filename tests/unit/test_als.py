@@ -169,11 +169,11 @@ def codes_of(matrix):
 
 
 @pytest.mark.parametrize("store_zeros", [True, False])
-@pytest.mark.parametrize(("threads", "slab_bytes"), [(1, 2**24), (2, 2**24), (2, 60_000)])
+@pytest.mark.parametrize(("threads", "block_bytes"), [(1, 2**24), (2, 2**24), (2, 60_000)])
 def test_the_implicit_solver_gives_the_bits_of_implicits_fit(
-    log, tables, tmp_path, monkeypatch, store_zeros, threads, slab_bytes
+    log, tables, tmp_path, monkeypatch, store_zeros, threads, block_bytes
 ):
-    monkeypatch.setattr(CsrPages, "slabs", partialmethod(CsrPages.slabs, slab_bytes=slab_bytes))
+    monkeypatch.setattr(CsrPages, "blocks", partialmethod(CsrPages.blocks, block_bytes=block_bytes))
     settings = SETTINGS.model_copy(update={"store_zeros": store_zeros})
     user, item = implicit_fit(matrix_of(log, store_zeros=store_zeros), settings)
     fitted = fit(tables, tmp_path, settings, threads=threads, solver="implicit")
@@ -208,7 +208,7 @@ def test_dense_rounds_no_worse_than_implicit(log, tables, tmp_path):
 def test_dense_does_not_depend_on_threads_or_pages(tables, tmp_path, monkeypatch):
     one = fit(tables, tmp_path / "one", threads=1, solver="dense")
     two = fit(tables, tmp_path / "two", threads=2, solver="dense")
-    monkeypatch.setattr(PagedArray, "transpose", partialmethod(PagedArray.transpose, slab_bytes=1000))
+    monkeypatch.setattr(PagedArray, "transpose", partialmethod(PagedArray.transpose, block_bytes=1000))
     cut = fit(tables, tmp_path / "cut", threads=2, solver="dense")
     for other in (two, cut):
         assert np.array_equal(one.user, other.user)
@@ -242,7 +242,7 @@ def test_dense_tiles_cover_a_wide_matrix(monkeypatch, kept):
 @pytest.mark.parametrize("solver", ["implicit", "dense"])
 def test_blas_has_one_thread_while_factors_are_solved(tables, tmp_path, monkeypatch, solver):
     seen = []
-    for pages, reading in ((CsrPages, "slabs"), (DensePages, "read")):
+    for pages, reading in ((CsrPages, "blocks"), (DensePages, "read")):
         read = getattr(pages, reading)
 
         def watched(*arguments, read=read):

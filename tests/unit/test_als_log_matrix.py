@@ -39,8 +39,8 @@ def batches_of(path, n_items, *, store_zeros=True):
 
 
 @settings(max_examples=examples(40), deadline=None)
-@given(codes=count_matrices(), store_zeros=st.booleans(), slab_bytes=st.integers(1, 200))
-def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros, slab_bytes):
+@given(codes=count_matrices(), store_zeros=st.booleans(), block_bytes=st.integers(1, 200))
+def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros, block_bytes):
     folder = tmp_path_factory.mktemp("pages")
     table = write_counts(folder / "counts.parquet", codes)
     n_rows, n_columns = codes.shape
@@ -58,16 +58,16 @@ def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros,
     if len(rows):
         batches = batches_of(table, n_columns, store_zeros=store_zeros)
         csr = CsrPages.write(batches, n_rows, len(rows), folder / "csr")
-        slabs = list(csr.slabs(slab_bytes))
-        assert [slab.first for slab in slabs[1:]] == [slab.last for slab in slabs[:-1]]
+        blocks = list(csr.blocks(block_bytes))
+        assert [block.first for block in blocks[1:]] == [block.last for block in blocks[:-1]]
         assert np.array_equal(csr.indptr, expected.indptr)
-        assert np.array_equal(np.concatenate([slab.indices for slab in slabs]), expected.indices)
-        assert np.array_equal(np.concatenate([slab.data for slab in slabs]), expected.data)
-        for slab in slabs:
-            assert slab.indptr[0] == 0
-            assert slab.indptr[-1] == len(slab.data)
-            assert slab.data.flags.writeable
-            assert slab.last - slab.first == 1 or len(slab.data) <= slab_bytes // 8
+        assert np.array_equal(np.concatenate([block.indices for block in blocks]), expected.indices)
+        assert np.array_equal(np.concatenate([block.data for block in blocks]), expected.data)
+        for block in blocks:
+            assert block.indptr[0] == 0
+            assert block.indptr[-1] == len(block.data)
+            assert block.data.flags.writeable
+            assert block.last - block.first == 1 or len(block.data) <= block_bytes // 8
 
 
 def test_batches_stay_small_and_in_order_over_many_row_groups(tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
 
     log = write_log(folder, pairs, 5, 7)
     with pytest.MonkeyPatch.context() as patch:
-        # Slabs of one, two or all five rows.
+        # Blocks of one, two or all five rows.
         patch.setattr(interactions, "COUNTED_BYTES", counted)
         patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
         pages, facts = DensePages.of_log(log, 5, 7, folder / "codes.npy", store_zeros=store_zeros)

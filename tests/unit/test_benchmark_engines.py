@@ -95,7 +95,7 @@ def test_engines_run_by_turns(tmp_path):
     synthesize(tmp_path / "raw", users=60, items=150, progress=Progress(QUIET))
     (tmp_path / "work").mkdir()
     setup = Setup(tmp_path / "raw", tmp_path / "work", 1024 * MIB, 2, Progress(QUIET))
-    found = engines.run(setup, Plan("local[2]", 1024 * MIB, "seed", repeats=1, rounds=5))
+    found = engines.run(setup, Plan("local[2]", 1024 * MIB, "documented", repeats=1, rounds=5))
     (duckdb,), (spark,) = (found.data["runs"][engine] for engine in engines.ENGINES)
     assert list(duckdb["stages"])[:-1] == ["build", "als", "ranker", "score", "evaluate"]
     assert spark["stages"].keys() == duckdb["stages"].keys()

@@ -114,7 +114,7 @@ def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path
     walks = iter(range(3 * 2 * growth.SMALL_RUNS + 1))
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    found = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="seed"))
+    found = growth.run(setup, PLAN._replace(scales=[1, 2], users=30, until="als", preset="documented"))
     *_, one, two = found.data["runs"]["csv"]
     assert list(one["stages"]) == ["build", "als", "all"]
     assert list(two["stages"]) == ["build"]
@@ -151,7 +151,7 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
 
     monkeypatch.setattr(Setup, "measure", measure)
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    found = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="seed"))
+    found = growth.run(setup, PLAN._replace(scales=[1, 2], until="als", preset="documented"))
     assert scales == [*[("x0", True)] * 3, *[("x1", False)] * 3, ("x2", False)] * 3
     base, one, two = found.data["runs"]["csv"]
     assert [run["stages"]["build"]["seconds"] for run in (base, one, two)] == [2.0, 20.0, 50.0]
@@ -167,7 +167,7 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
 
 def test_growth_measures_every_stage_in_every_format(tmp_path):
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-    plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="seed", repeats=1)
+    plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="documented", repeats=1)
     found = growth.run(setup, plan)
     base, one, two = found.data["runs"]["parquet"]
     assert (base["users"], one["users"], two["users"]) == (20, 30, 60)
@@ -176,7 +176,7 @@ def test_growth_measures_every_stage_in_every_format(tmp_path):
     assert 0 < two["stages"]["build"]["tables"]["interactions"] < two["stages"]["build"]["seconds"]
     assert two["stages"]["all"]["peak_bytes"] >= max(two["stages"][name]["peak_bytes"] for name in ("build", "als"))
     assert not list(tmp_path.iterdir())
-    assert "preset seed" in str(found)
+    assert "preset documented" in str(found)
 
 
 @pytest.mark.parametrize("module", [growth, report])

@@ -180,7 +180,7 @@ def test_help_names_every_option_and_its_default(capsys, monkeypatch):
     limit = "The most resident memory that a process of a job may take, for example 512MiB or 2GiB. (default: 1GiB)"
     assert f"--memory-limit SIZE {limit}" in lines
     assert "--threads N Threads that every stage may use. Default: the cores of this machine." in lines
-    assert "--factors N ALS: latent factors. Default: the preset's (kraft: 16, seed: 64)." in lines
+    assert "--factors N ALS: latent factors. Default: the preset's (kraft: 16, documented: 64)." in lines
     assert "--force Rebuild everything, also what is up to date." in lines
     assert (
         "--quiet, -q Print only results and errors." in lines or "-q, --quiet Print only results and errors." in lines
@@ -193,7 +193,7 @@ def test_help_says_what_a_value_looks_like(capsys, monkeypatch):
         "--compare TEXT TEXT",
         "--without {watch-time,length,user,item,video,categories,daily,taste,friends} [ ...]",
         "--baselines, --no-baselines",
-        "--preset {kraft,seed}",
+        "--preset {kraft,documented}",
         "--out PATH",
         "--candidates N|all",
         "WHAT",

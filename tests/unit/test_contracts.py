@@ -90,7 +90,7 @@ def test_optional_files_are_read_through_their_contracts(raw, tmp_path):
     _, extras = resolve(raw, "small")
     assert set(extras) == {"raw_kuairec_caption_category", "raw_item_daily_features", "raw_social_network"}
     built = run_build(raw, tmp_path / "work", tables=[*DETAIL_TABLES, "split"])["built"]
-    assert {name: built[name]["rows"] for name in DETAIL_TABLES} == {"item_days": 1, "friends": 2, "video_details": 7}
+    assert {name: built[name]["rows"] for name in DETAIL_TABLES} == {"item_daily": 1, "friends": 2, "video_details": 7}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_optional_file_with_a_wrong_id(raw, tmp_path, row, problem):
 def test_optional_file_is_checked_by_the_preset_that_reads_it_and_again_when_it_changed(raw, tmp_path):
     path, work = raw / "social_network.csv", tmp_path / "work"
     path.write_text("user_id,friend_list\n-1,[2]\n", encoding="utf-8")
-    assert "ranker_train" in run_build(raw, work, preset="seed")["built"]
+    assert "ranker_train" in run_build(raw, work, preset="documented")["built"]
     with pytest.raises(InputError, match="ids must be integers from 0 on"):
         run_build(raw, work, tables=["friends", "split"])
     path.write_text("user_id,friend_list\n1,[2]\n", encoding="utf-8")

@@ -55,7 +55,7 @@ def rows(files, request):
         yield opened
 
 
-def test_the_seed_preset_has_157_features_in_the_documented_order():
+def test_the_documented_preset_has_157_features_in_the_documented_order():
     names = columns.ranker_features(64)
     assert len(names) == len(set(names)) == 157
     assert names[:2] == ("user_active_degree", "onehot_feat0")

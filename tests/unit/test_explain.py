@@ -25,7 +25,7 @@ WORDED = (*columns.STORED_FEATURES, *columns.pair_features())
 """Every feature of both presets but the ALS factors."""
 
 
-def seed_rows(folder, random):
+def documented_rows(folder, random):
     table = {name: random.integers(0, 3, N_ROWS).astype(np.int16) for name in columns.STORED_FEATURES}
     users, items = (random.integers(-1, N_ENTITIES, N_ROWS).astype(np.int32) for _ in range(2))
     table |= {columns.USER_INDEX: users, columns.ITEM_INDEX: items}
@@ -57,16 +57,16 @@ def write(folder, table, labels):
     return path
 
 
-@pytest.fixture(scope="module", params=["seed", "kraft", "lambdarank"])
+@pytest.fixture(scope="module", params=["documented", "kraft", "lambdarank"])
 def explained(tmp_path_factory, request):
     """Every row of a small model's table explained, the feature vectors and the model."""
     folder = tmp_path_factory.mktemp("explained")
-    make = seed_rows if request.param == "seed" else kraft_rows
+    make = documented_rows if request.param == "documented" else kraft_rows
     path, opened = make(folder, np.random.default_rng(4))
     chosen = {"rounds": 12, "bin_construct_sample_cnt": 500, "min_data_in_leaf": 20}
     if request.param == "lambdarank":
         chosen |= {"objective": "lambdarank", "metric": ("auc",)}
-    settings = PRESETS["seed" if request.param == "seed" else "kraft"].ranker.model_copy(update=chosen)
+    settings = PRESETS["documented" if request.param == "documented" else "kraft"].ranker.model_copy(update=chosen)
     trained = ranker.train(
         opened(path),
         lambda labels: random_rows(labels, settings.validation_fraction, settings.seed),
@@ -187,7 +187,7 @@ def test_units_of_own_texts_are_those_of_the_headers():
         ("user_interaction_count", 0.0, "0"),
         ("user_ratio", 0.876, "0.88"),
         ("item_idle_days", 12.34, "12.3 days"),
-        ("item_days", 1234.5, "1,234.5 days"),
+        ("item_daily", 1234.5, "1,234.5 days"),
         ("upload_days", 1.0, "1 day"),
         ("upload_days", -3.0, "-3 days"),
         ("upload_days", -0.01, "0 days"),

@@ -262,7 +262,7 @@ def test_an_error_of_the_same_build_says_what_was_quarantined(raw, tmp_path):
 def test_an_error_of_a_later_stage_says_what_was_quarantined(raw, tmp_path, again):
     spoil(raw / "small_matrix.csv", "play_duration", "long", 9)
     settings = Settings(
-        raw=raw, work=tmp_path / "work", threads=1, quiet=True, preset="seed", factors=4, store_zeros=False,
+        raw=raw, work=tmp_path / "work", threads=1, quiet=True, preset="documented", factors=4, store_zeros=False,
         on_bad_rows="quarantine", max_bad_rows=0.2, positive_threshold=99,
     )  # fmt: skip
     if again:

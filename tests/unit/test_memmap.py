@@ -25,11 +25,11 @@ def write(path, cells):
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(cells=matrices, slab_bytes=st.integers(1, 400))
-def test_a_matrix_and_its_transpose_are_files_that_numpy_reads(tmp_path_factory, cells, slab_bytes):
+@given(cells=matrices, block_bytes=st.integers(1, 400))
+def test_a_matrix_and_its_transpose_are_files_that_numpy_reads(tmp_path_factory, cells, block_bytes):
     folder = tmp_path_factory.mktemp("pages")
     pages = write(folder / "a.npy", cells)
-    turned = pages.transpose(folder / "b.npy", slab_bytes)
+    turned = pages.transpose(folder / "b.npy", block_bytes)
     for kept, expected in ((pages, cells), (turned, cells.T)):
         assert kept.shape == expected.shape
         for read in (kept.map(), np.load(kept.path)):
@@ -38,12 +38,12 @@ def test_a_matrix_and_its_transpose_are_files_that_numpy_reads(tmp_path_factory,
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(shape=array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=9), slab_bytes=st.integers(1, 400))
-def test_slabs_cover_the_rows_in_order_and_are_as_small_as_asked(tmp_path_factory, shape, slab_bytes):
+@given(shape=array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=9), block_bytes=st.integers(1, 400))
+def test_blocks_cover_the_rows_in_order_and_are_as_small_as_asked(tmp_path_factory, shape, block_bytes):
     pages = PagedArray.create(tmp_path_factory.mktemp("pages") / "a.npy", np.int32, shape)
-    cuts = list(pages.slabs(slab_bytes))
+    cuts = list(pages.blocks(block_bytes))
     assert [row for cut in cuts for row in range(*cut)] == list(range(shape[0]))
-    assert all(last - first == 1 or pages.map()[first:last].nbytes <= slab_bytes for first, last in cuts)
+    assert all(last - first == 1 or pages.map()[first:last].nbytes <= block_bytes for first, last in cuts)
 
 
 def test_a_change_of_a_private_map_stays_in_memory(tmp_path):

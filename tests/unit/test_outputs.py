@@ -176,7 +176,7 @@ def test_places_that_no_option_names(place):
     for name in ("evaluation.json", "comparison.json", "recommendations.json", "benchmark-pages.json"):
         os.mkfifo(place / "work" / name)
     refused("a pipe is there", evaluate)
-    refused("a pipe is there", evaluate, "--compare", "kraft", "seed")
+    refused("a pipe is there", evaluate, "--compare", "kraft", "documented")
     refused("a pipe is there", recommend, "--out", "x.csv", "--evaluate")
     refused("a pipe is there", benchmark, "pages")
     (place / "figures").write_text("", encoding="utf-8")

@@ -9,7 +9,7 @@ from kraft.stages.fit_als import fit_als
 
 
 def pipeline(raw, work, **settings):
-    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, preset="seed", factors=4, **settings))
+    return Pipeline(Settings(raw=raw, work=work, threads=1, quiet=True, preset="documented", factors=4, **settings))
 
 
 def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_path):
@@ -17,7 +17,7 @@ def test_a_second_run_reuses_the_factors_and_another_setting_does_not(raw, tmp_p
         first.fit_als()
     with pipeline(raw, tmp_path / "work") as again:
         again.fit_als()
-    assert "als_seed" in again.reused
+    assert "als_documented" in again.reused
     assert again.results.get(fit_als) is None
     with pipeline(raw, tmp_path / "work", iterations=3) as changed:
         changed.fit_als()
@@ -31,7 +31,7 @@ def test_factors_that_cannot_be_fitted_leave_the_tables_whole(raw, tmp_path):
     assert "positive is watch_ratio >= 99 (--positive-threshold)" in told.value.problem
     assert told.value.remedy == "Lower --positive-threshold to 1.2 or less."
     assert run.store.entry("ranker_test")
-    assert run.store.entry("als_seed") is None
+    assert run.store.entry("als_documented") is None
 
 
 def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
@@ -39,5 +39,5 @@ def test_a_build_that_breaks_stops_the_factors(raw, tmp_path):
     run = pipeline(raw, tmp_path / "work")
     with pytest.raises(KraftError, match="video_id must be an integer from 0 on, once a video"), run:
         run.fit_als()
-    assert run.store.entry("als_seed") is None
+    assert run.store.entry("als_documented") is None
     assert list(run.store.tmp.iterdir()) == []

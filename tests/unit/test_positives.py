@@ -43,7 +43,7 @@ def test_no_rows_at_all(raw, store):
 
 
 def test_ranker_without_positives_names_the_threshold(raw, tmp_path):
-    settings = Settings(raw=raw, work=tmp_path / "work", threads=1, quiet=True, preset="seed", factors=4)
+    settings = Settings(raw=raw, work=tmp_path / "work", threads=1, quiet=True, preset="documented", factors=4)
     run = Pipeline(settings.model_copy(update={"positive_threshold": 5}))
     with (
         pytest.raises(

@@ -23,7 +23,7 @@ from kraft.models.ranker.validation_process import random_rows_apart
 from kraft.stages.preset import PRESETS
 
 N_ROWS, N_USERS, N_ITEMS, N_FACTORS = 3000, 40, 60, 4
-SETTINGS = PRESETS["seed"].ranker.model_copy(
+SETTINGS = PRESETS["documented"].ranker.model_copy(
     update={"rounds": 15, "early_stopping": 5, "bin_construct_sample_cnt": 1000}
 )
 CODES = {"user_active_degree": ["UNKNOWN", "full_active", "high_active"]}
@@ -128,7 +128,7 @@ def test_every_row_is_in_one_part_and_both_parts_are_ascending(positive, others,
 
 
 def test_parameters_are_the_settings_under_lightgbm_s_names():
-    parameters = ranker.lightgbm_parameters(PRESETS["seed"].ranker, 2)
+    parameters = ranker.lightgbm_parameters(PRESETS["documented"].ranker, 2)
     assert parameters["max_bin"] == 128
     assert parameters["lambda_l1"] == parameters["lambda_l2"] == 0.1
     assert parameters["metric"] == ["auc"]

@@ -26,11 +26,11 @@ def test_metrics_stand_with_their_intervals_and_the_leader_is_named():
     table = parts_of(scores.worth(evaluation_report()))["score_sets"]
     assert table.sentence == "kraft leads in NDCG@10, NDCG@50, precision@10, recall@50 and AUC."
     assert table.columns[:3] == ["score set", "NDCG@10", "NDCG@10 95%"]
-    assert table.rows[1][:4] == ["seed", "0.5000", "[0.3750, 0.6250]", "0.5000"]
+    assert table.rows[1][:4] == ["documented", "0.5000", "[0.3750, 0.6250]", "0.5000"]
 
 
 def test_leads_are_shared_out_among_those_who_lead():
-    first, second = score_set("kraft", 0.5), score_set("seed", 0.25, 0.25)
+    first, second = score_set("kraft", 0.5), score_set("documented", 0.25, 0.25)
     second["estimates"]["auc"] = estimate(0.75)
     sentence = parts_of(scores.worth(evaluation_report(first, second)))["score_sets"].sentence
     assert sentence == "kraft leads in NDCG@10, NDCG@50, precision@10 and recall@50; seed leads in AUC."
@@ -51,7 +51,7 @@ def test_presets_that_were_not_scored_are_named_with_the_command_that_scores_the
     both, alone = evaluation_report(), evaluation_report(score_set("kraft", 0.75))
     assert texts_of(scores.worth(both)) == []
     assert texts_of(scores.worth(alone)) == [
-        "Not scored: the preset seed. python -m jobs.score --preset seed puts it beside."
+        "Not scored: the preset documented. python -m jobs.score --preset documented puts it beside."
     ]
 
 
@@ -61,11 +61,13 @@ def test_notes_of_the_report_stand_on_the_page():
 
 
 def test_the_words_follow_the_numbers():
-    worse = evaluation_report(score_set("kraft", 0.0), score_set("seed", 0.25, -0.25), score_set("other", 0.5, -0.5))
+    worse = evaluation_report(
+        score_set("kraft", 0.0), score_set("documented", 0.25, -0.25), score_set("other", 0.5, -0.5)
+    )
     assert "-0.500 [-0.625, -0.375] under other" in scores.headline(worse)
     parts = parts_of(scores.worth(worse))
     assert parts["ndcg_10"].sentence.startswith("kraft is number 3 of 3")
-    assert [row["score set"] for row in parts["ndcg_10"].data] == ["other", "seed", "kraft"]
+    assert [row["score set"] for row in parts["ndcg_10"].data] == ["other", "documented", "kraft"]
     assert parts["ndcg_10_differences"].sentence == (
         "kraft is surely below seed and other. The least difference is -0.500 [-0.625, -0.375], to other."
     )
@@ -74,11 +76,11 @@ def test_the_words_follow_the_numbers():
 
 
 def test_a_difference_within_chance_is_called_one():
-    close = evaluation_report(score_set("kraft", 0.5), score_set("seed", 0.499, 0.001))
+    close = evaluation_report(score_set("kraft", 0.5), score_set("documented", 0.499, 0.001))
     assert scores.headline(close).endswith("a difference that chance could make.")
     differences = parts_of(scores.worth(close))["ndcg_10_differences"]
     assert differences.sentence.startswith("kraft is not to be told from seed.")
-    assert differences.data == [{"score set": "seed", **estimate(0.001)}]
+    assert differences.data == [{"score set": "documented", **estimate(0.001)}]
 
 
 def test_warm_and_cold_videos_are_told_apart():
@@ -128,8 +130,8 @@ def test_the_worst_tenth_of_the_scores_is_named():
         "75.0% positive pairs: too low."
     )
     # Baselines stand in the table alone.
-    assert {row["score set"] for row in parts_of(section)["reliability"].data} == {"kraft", "seed"}
-    assert [row[0] for row in parts_of(section)["calibration"].rows] == ["kraft", "seed", "random"]
+    assert {row["score set"] for row in parts_of(section)["reliability"].data} == {"kraft", "documented"}
+    assert [row[0] for row in parts_of(section)["calibration"].rows] == ["kraft", "documented", "random"]
 
 
 def test_scores_that_are_no_probabilities_get_no_reliability_curve():

@@ -222,8 +222,8 @@ def test_ranks_say_where_each_source_has_a_video(choose):
     assert first == choose()[1].select(places).to_pylist()
 
 
-def test_the_preset_seed_knows_no_watch_times(choose):
-    _, table = choose(preset="seed", ranks=True)
+def test_the_preset_documented_knows_no_watch_times(choose):
+    _, table = choose(preset="documented", ranks=True)
     assert table["rank_watch_time"].null_count == len(table)
     assert not (table["sources"].to_numpy() & BITS["watch_time"]).any()
 

@@ -37,7 +37,7 @@ def model(tmp_path_factory, factors):
     table = make_table(N_ROWS, 2)
     label = pa.array(table["register_days"].to_numpy() + table["user_index"].to_numpy() > 14)
     pq.write_table(table.append_column("positive_interaction", label), folder / "ranker_train.parquet")
-    settings = PRESETS["seed"].ranker.model_copy(update={"rounds": 8, "bin_construct_sample_cnt": 500})
+    settings = PRESETS["documented"].ranker.model_copy(update={"rounds": 8, "bin_construct_sample_cnt": 500})
     return ranker.train(
         FeatureRows(folder / "ranker_train.parquet", *factors),
         lambda labels: random_rows(labels, settings.validation_fraction, settings.seed),

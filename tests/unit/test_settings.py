@@ -13,7 +13,7 @@ from kraft.stages.preset import als_settings, ranker_settings
 
 
 def test_documented_defaults():
-    settings = Settings(preset="seed")
+    settings = Settings(preset="documented")
     assert settings.memory_limit == 1024 * MIB
     assert (settings.positive_threshold, settings.train_fraction, settings.null_timestamps) == (1.0, 0.8, "last")
     als = als_settings(settings)
@@ -25,7 +25,7 @@ def test_documented_defaults():
 
 
 def test_what_is_set_comes_before_the_preset():
-    settings = Settings(preset="seed", factors=8, store_zeros=False, rounds=5)
+    settings = Settings(preset="documented", factors=8, store_zeros=False, rounds=5)
     als = als_settings(settings)
     assert (als.factors, als.store_zeros, als.iterations) == (8, False, 20)
     assert ranker_settings(settings).rounds == 5
@@ -61,7 +61,7 @@ def test_sizes(text, size):
         ({"factors": 0}, "greater than or equal to 1"),
         ({"rounds": 0}, "greater than or equal to 1"),
         ({"memory_limit": "12x"}, "could not interpret byte unit"),
-        ({"preset": "none"}, "Input should be 'kraft' or 'seed'"),
+        ({"preset": "none"}, "Input should be 'kraft' or 'documented'"),
         ({"colour": "red"}, "Extra inputs are not permitted"),
     ],
 )

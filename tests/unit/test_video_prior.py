@@ -191,8 +191,8 @@ DAILY = pl.DataFrame(
 
 def read(folder, videos=VIDEOS, daily=DAILY):
     videos.write_parquet(folder / "video_details.parquet")
-    daily.write_parquet(folder / "daily_totals.parquet")
-    return read_attributes(folder / "video_details.parquet", folder / "daily_totals.parquet")
+    daily.write_parquet(folder / "daily_stats.parquet")
+    return read_attributes(folder / "video_details.parquet", folder / "daily_stats.parquet")
 
 
 def without(*names):

@@ -174,7 +174,7 @@ def swept_by_hand(times, attributes, video_index, settings):
 
 @pytest.mark.parametrize("sweeps", [1, 2, 3])
 def test_the_sweeps_are_those_of_the_equations(tmp_path, monkeypatch, sweeps):
-    monkeypatch.setattr(time_pages, "SLAB_ROWS", 16)
+    monkeypatch.setattr(time_pages, "BLOCK_ROWS", 16)
     world = simulate(40, 60, observed=0.7, explained=0.7, seed=6)
     settings = WatchTimeSettings(rank=3, sweeps=sweeps, seed=5)
     video_index, attributes = np.arange(0, 60, 2), attributes_of(world.fact, np.abs(world.fact))
@@ -191,7 +191,7 @@ def test_the_sweeps_are_those_of_the_equations(tmp_path, monkeypatch, sweeps):
 
 
 def test_the_model_does_not_depend_on_the_threads(tmp_path, monkeypatch, world):
-    monkeypatch.setattr(time_pages, "SLAB_ROWS", 32)
+    monkeypatch.setattr(time_pages, "BLOCK_ROWS", 32)
     settings = SETTINGS.model_copy(update={"sweeps": 3})
     one, two = (fit(tmp_path / str(n), world.history, settings=settings, threads=n) for n in (1, 2))
     for name in ("user", "user_variance", "video", "video_variance"):
@@ -200,7 +200,7 @@ def test_the_model_does_not_depend_on_the_threads(tmp_path, monkeypatch, world):
 
 
 def test_how_the_rows_are_cut_changes_the_last_bits_only(tmp_path, monkeypatch, world, model):
-    monkeypatch.setattr(time_pages, "SLAB_ROWS", 7)
+    monkeypatch.setattr(time_pages, "BLOCK_ROWS", 7)
     cut = fit(tmp_path, world.history)
     np.testing.assert_allclose(cut.user, model.user, rtol=0, atol=1e-4)
     np.testing.assert_allclose(cut.video, model.video, rtol=0, atol=1e-4)

@@ -21,12 +21,12 @@ def time_matrices(draw):
 
 
 @settings(max_examples=examples(40), deadline=None)
-@given(times=time_matrices(), slab_rows=st.integers(1, 10), batch_rows=st.integers(1, 90))
-def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, batch_rows):
+@given(times=time_matrices(), block_rows=st.integers(1, 10), batch_rows=st.integers(1, 90))
+def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, block_rows, batch_rows):
     folder = tmp_path_factory.mktemp("pages")
     video_index = 3 * np.arange(times.shape[1]) + 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time_pages, "SLAB_ROWS", slab_rows)
+        patch.setattr(time_pages, "BLOCK_ROWS", block_rows)
         patch.setattr(time_pages, "BATCH_ROWS", batch_rows)
         by_user, by_video, columns = write_pages(folder, times, video_index)
     assert np.array_equal(columns, video_index)
@@ -39,26 +39,26 @@ def test_the_pages_hold_exactly_the_table(tmp_path_factory, times, slab_rows, ba
     assert np.array_equal(np.load(by_video.matrix.path), expected.T, equal_nan=True)
 
 
-def test_slabs_cover_the_rows_in_order_and_say_who_met(tmp_path, monkeypatch):
-    monkeypatch.setattr(time_pages, "SLAB_ROWS", 3)
+def test_blocks_cover_the_rows_in_order_and_say_who_met(tmp_path, monkeypatch):
+    monkeypatch.setattr(time_pages, "BLOCK_ROWS", 3)
     times = np.random.default_rng(1).normal(size=(8, 5))
     times[::2, 1::2] = np.nan
     pages, *_ = write_pages(tmp_path, times)
-    assert list(pages.slabs()) == [(0, 3), (3, 6), (6, 8)]
-    slabs = [pages.read(*cut) for cut in pages.slabs()]
+    assert list(pages.blocks()) == [(0, 3), (3, 6), (6, 8)]
+    blocks = [pages.read(*cut) for cut in pages.blocks()]
     met = ~np.isnan(times)
-    assert np.array_equal(np.vstack([slab.seen for slab in slabs]), met.astype(np.float32))
+    assert np.array_equal(np.vstack([block.seen for block in blocks]), met.astype(np.float32))
     expected = np.where(met, times - pages.mean, 0).astype(np.float32)
-    assert np.array_equal(np.vstack([slab.times for slab in slabs]), expected)
-    assert [(slab.first, slab.last) for slab in slabs] == list(pages.slabs())
-    assert all(slab.seen.dtype == slab.times.dtype == np.float32 for slab in slabs)
+    assert np.array_equal(np.vstack([block.times for block in blocks]), expected)
+    assert [(block.first, block.last) for block in blocks] == list(pages.blocks())
+    assert all(block.seen.dtype == block.times.dtype == np.float32 for block in blocks)
 
 
 def test_what_was_read_is_a_copy(tmp_path):
     pages, *_ = write_pages(tmp_path, np.ones((4, 3)))
     before = pages.matrix.path.read_bytes()
-    slab = pages.read(0, 4)
-    slab.times[:] += 1
+    block = pages.read(0, 4)
+    block.times[:] += 1
     assert pages.matrix.path.read_bytes() == before
 
 
@@ -84,5 +84,5 @@ def test_a_table_without_rows_makes_pages_without_rows(tmp_path):
     pl.DataFrame(schema=schema).write_parquet(tmp_path / "empty.parquet")
     by_user, by_video, columns = TimePages.write(tmp_path / "empty.parquet", tmp_path)
     assert (by_user.n_rows, by_user.n_columns, by_user.cells, by_user.mean) == (0, 0, 0, 0.0)
-    assert list(by_video.slabs()) == []
+    assert list(by_video.blocks()) == []
     assert len(columns) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from matching import exactly
 from pydantic import ValidationError
-from stages import Asked, crash, die, echo, fail, fill, leave, streaming_echo, thrifty_echo, to_numpy
+from stages import Asked, crash, die, echo, fail, fill, leave, low_memory_echo, streaming_echo, to_numpy
 
 from kraft import errors
 from kraft.engine.process.worker import run, run_here
@@ -63,8 +63,8 @@ def test_arrays_cross_to_arrow_and_back_without_pandas():
     assert (result.number, result.loaded) == (-2.5, ("pyarrow",))
 
 
-@pytest.mark.parametrize(("stage", "threshold"), [(echo, str(512 * MIB)), (thrifty_echo, "131072")])
-def test_a_thrifty_stage_gives_memory_back_at_once(monkeypatch, stage, threshold):
+@pytest.mark.parametrize(("stage", "threshold"), [(echo, str(512 * MIB)), (low_memory_echo, "131072")])
+def test_a_low_memory_stage_gives_memory_back_at_once(monkeypatch, stage, threshold):
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     result = run(stage, Asked(variables=["MALLOC_TRIM_THRESHOLD_"])).result
     assert result.environment == {"MALLOC_TRIM_THRESHOLD_": threshold}

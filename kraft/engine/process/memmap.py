@@ -55,20 +55,20 @@ class PagedArray(Generic[Cell]):
         """
         return np.memmap(self.path, self.kind, mode, self.offset, self.shape)
 
-    def slabs(self, slab_bytes: int) -> Iterator[tuple[int, int]]:
-        """Cuts of the first axis into slabs of at most ``slab_bytes``, or of one row where that is more."""
+    def blocks(self, block_bytes: int) -> Iterator[tuple[int, int]]:
+        """Cuts of the first axis into blocks of at most ``block_bytes``, or of one row where that is more."""
         rows, *row = self.shape
         row_bytes = np.dtype(self.kind).itemsize * int(np.prod(row, dtype=np.int64))
-        return itertools.pairwise([*range(0, rows, max(slab_bytes // max(row_bytes, 1), 1)), rows])
+        return itertools.pairwise([*range(0, rows, max(block_bytes // max(row_bytes, 1), 1)), rows])
 
-    def transpose(self, path: Path, slab_bytes: int = TURN_BYTES) -> "PagedArray[Cell]":
-        """Write a matrix with rows and columns exchanged to ``path``, in slabs of ``slab_bytes`` of either.
+    def transpose(self, path: Path, block_bytes: int = TURN_BYTES) -> "PagedArray[Cell]":
+        """Write a matrix with rows and columns exchanged to ``path``, in blocks of ``block_bytes`` of either.
 
-        A slab of rows of the new file is filled from all rows of the old one, which is read once for each.
+        A block of rows of the new file is filled from all rows of the old one, which is read once for each.
         """
         turned = PagedArray.create(path, self.kind, self.shape[::-1])
-        for first, last in turned.slabs(slab_bytes):
-            slab = turned.map("r+")[first:last]
-            for top, bottom in self.slabs(slab_bytes):
-                slab[:, top:bottom] = self.map()[top:bottom, first:last].T
+        for first, last in turned.blocks(block_bytes):
+            block = turned.map("r+")[first:last]
+            for top, bottom in self.blocks(block_bytes):
+                block[:, top:bottom] = self.map()[top:bottom, first:last].T
         return turned

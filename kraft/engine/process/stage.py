@@ -32,7 +32,7 @@ STREAMING: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Polars reads batch after batch."""
-THRIFTY: Final[Mapping[str, str]] = MappingProxyType(
+LOW_MEMORY: Final[Mapping[str, str]] = MappingProxyType(
     {
         **STREAMING,
         # Large blocks come from the system and go back to it at once, for Arrow too: 40 MiB less at the peak of the
@@ -54,7 +54,7 @@ class Stage(Generic[A, P, R]):
     arguments: type[A]
     result: type[R]
     environment: Mapping[str, str]
-    """Variables of its process, unless the user set them: `PARALLEL`, `STREAMING` or `THRIFTY`."""
+    """Variables of its process, unless the user set them: `PARALLEL`, `STREAMING` or `LOW_MEMORY`."""
 
     def __call__(self, arguments: A, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(arguments, *args, **kwargs)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-CHUNKED: Mapping[str, tuple[str, ...]] = {"pair_features": ("user_id", "interactions_test", "taste_rates")}
+CHUNKED: Mapping[str, tuple[str, ...]] = {"pair_features": ("user_id", "interactions_test", "user_affinity")}
 """Table -> the column that its rows are sorted by first, then the inputs of which a row needs those of its own value
 only. Of the other inputs it may need any row."""
 CHUNK_ROWS = 1_048_576

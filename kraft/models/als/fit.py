@@ -184,8 +184,8 @@ def _implicit_half(pages: CsrPages, settings: AlsSettings, threads: int) -> Half
     solver = AlternatingLeastSquares(settings.factors, settings.regularization, num_threads=threads).solver
 
     def solve(x: FloatMatrix, y: FloatMatrix) -> None:
-        # A slab at a time: rows are independent, and implicit copies the data that it is given.
-        for first, last, indptr, indices, data in pages.slabs():
+        # A block at a time: rows are independent, and implicit copies the data that it is given.
+        for first, last, indptr, indices, data in pages.blocks():
             matrix = csr_matrix((data, indices, indptr), shape=(last - first, len(y)), copy=False)
             solver(matrix, x[first:last], y, settings.regularization, num_threads=threads)
 

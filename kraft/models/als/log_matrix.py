@@ -6,7 +6,7 @@ checked, and is written in one of two forms:
 
     CsrPages    8 bytes a stored pair: what implicit's solver reads. Needs sorted tables of counts, in either order.
     DensePages  1 byte a cell, observed or not; by item it is the transpose. It is counted straight from the log, in
-                whatever order that is, a slab at a time, or written from a sorted table of counts.
+                whatever order that is, a block at a time, or written from a sorted table of counts.
 
 Pages are opened for some rows at a time and closed after it, since mapped pages that were read count
 as resident memory of the process.
@@ -33,11 +33,11 @@ from kraft.errors import InputError
 POSITIVE_COUNT = "positive_count"
 BATCH_ROWS = 65_536
 """Rows of the log or of the counts in memory at a time: a row group of the tables. Results do not depend on it."""
-SLAB_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 16 * 1024 * 1024
 """Pages mapped at a time. Results do not depend on it."""
 COUNTED_BYTES = 6 * 1024 * 1024
 """Of a dense matrix while a log is counted into it. Results do not depend on it."""
-MOST_SLABS = 256
+MOST_BLOCKS = 256
 """Into about which a log is shared out at most: each is an open file, of which a process may have 1,024."""
 LARGEST_LOOKUP = 1024 * 1024
 """Ids below this are looked up in an array of all of them, 8 MiB at most. Results do not depend on it."""
@@ -194,7 +194,7 @@ def read_batches(table: Path, row_name: str, column_name: str, n_columns: int, *
             yield Batch(rows, columns, counts)
 
 
-class CsrSlab(NamedTuple):
+class CsrBlock(NamedTuple):
     """Rows ``first`` to ``last`` - 1 of a matrix in compressed sparse rows; ``indptr`` starts at 0."""
 
     first: int
@@ -237,19 +237,19 @@ class CsrPages(NamedTuple):
         np.save(folder / "indptr.npy", pages.indptr)
         return pages
 
-    def slabs(self, slab_bytes: int = SLAB_BYTES) -> Iterator[CsrSlab]:
-        """All rows in order, in slabs of at most ``slab_bytes`` of pages (or one row, where that is more).
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[CsrBlock]:
+        """All rows in order, in blocks of at most ``block_bytes`` of pages (or one row, where that is more).
 
         The arrays are private maps (mode "c"): implicit 0.7.3 refuses read-only buffers.
         """
-        entries = slab_bytes // 8
+        entries = block_bytes // 8
         first, n_rows = 0, len(self.indptr) - 1
         while first < n_rows:
             start = self.indptr[first]
             fitting = int(np.searchsorted(self.indptr, start + entries, side="right")) - 1
             last = min(max(fitting, first + 1), n_rows)
             stop = self.indptr[last]
-            yield CsrSlab(
+            yield CsrBlock(
                 first,
                 last,
                 (self.indptr[first : last + 1] - start).astype(np.int32),
@@ -282,7 +282,7 @@ class DensePages(NamedTuple):
         """Count ``log`` into the .npy file ``path``, whose folder exists.
 
         The log comes in any order, and its cells lie all over the matrix: where that is more than `COUNTED_BYTES`, they
-        are first shared out to a file for each slab of it, 4 bytes an interaction.
+        are first shared out to a file for each block of it, 4 bytes an interaction.
 
         Args:
             log: of ``n_rows`` users and ``n_columns`` videos.
@@ -299,10 +299,10 @@ class DensePages(NamedTuple):
             InputError: a user or a video of the log has no number.
         """
         pages = cls(PagedArray.create(path, np.uint8, (n_rows, n_columns)))
-        slabs = list(pages.codes.slabs(max(COUNTED_BYTES, n_rows * n_columns // MOST_SLABS)))
+        blocks = list(pages.codes.blocks(max(COUNTED_BYTES, n_rows * n_columns // MOST_BLOCKS)))
         rows = positives = codes = pairs = positive_pairs = most = 0
         with TemporaryDirectory(dir=path.parent, prefix="cells-") as folder:
-            for (first, last), parts in zip(slabs, _by_slab(log, slabs, n_columns, Path(folder)), strict=True):
+            for (first, last), parts in zip(blocks, _by_block(log, blocks, n_columns, Path(folder)), strict=True):
                 cells = pages.codes.map("r+")[first:last].reshape(-1)
                 for met, positive in parts:
                     # Repeated cells add up, which cells[...] += would not let them. Of a number instead of an array of
@@ -334,32 +334,32 @@ class DensePages(NamedTuple):
 
 
 Cells = tuple[NDArray[np.int64], NDArray[np.bool_]]
-"""Cells of a slab of a matrix, counted from its first one, and whether each was met positively: one an interaction."""
+"""Cells of a block of a matrix, counted from its first one, and whether each was met positively: one an interaction."""
 
 
-def _by_slab(log: Log, slabs: list[tuple[int, int]], n_columns: int, folder: Path) -> Iterator[Iterator[Cells]]:
-    """The interactions of ``log`` in some cells at a time, slab after slab."""
-    if len(slabs) < 2:  # noqa: PLR2004 - nothing to share out
-        yield from (log.batches(n_columns) for _ in slabs)
+def _by_block(log: Log, blocks: list[tuple[int, int]], n_columns: int, folder: Path) -> Iterator[Iterator[Cells]]:
+    """The interactions of ``log`` in some cells at a time, block after block."""
+    if len(blocks) < 2:  # noqa: PLR2004 - nothing to share out
+        yield from (log.batches(n_columns) for _ in blocks)
         return
-    # Of every slab but the last, which may have fewer.
-    slab_cells = slabs[0][1] * n_columns
+    # Of every block but the last, which may have fewer.
+    block_cells = blocks[0][1] * n_columns
     with ExitStack() as stack:
-        files = [stack.enter_context((folder / str(number)).open("wb")) for number in range(len(slabs))]
+        files = [stack.enter_context((folder / str(number)).open("wb")) for number in range(len(blocks))]
         for met, positive in log.batches(n_columns):
-            slab = met // slab_cells
-            # One number an interaction: a slab has fewer than 2^31 cells.
-            told = (met - slab * slab_cells).astype(np.uint32)
+            block = met // block_cells
+            # One number an interaction: a block has fewer than 2^31 cells.
+            told = (met - block * block_cells).astype(np.uint32)
             told <<= 1
             told |= positive
             # Of numbers this short NumPy sorts by counting them.
-            order = np.argsort(slab.astype(np.uint16), kind="stable")
-            ends = np.cumsum(np.bincount(slab, minlength=len(slabs)))[:-1]
+            order = np.argsort(block.astype(np.uint16), kind="stable")
+            ends = np.cumsum(np.bincount(block, minlength=len(blocks)))[:-1]
             for file, part in zip(files, np.split(told[order], ends), strict=True):
                 file.write(part.data)
     # The memory of either part would stay beside what comes after it: 5 to 10 MiB.
     give_back()
-    yield from (_told(folder / str(number)) for number in range(len(slabs)))
+    yield from (_told(folder / str(number)) for number in range(len(blocks)))
     give_back()
 
 

@@ -1,6 +1,6 @@
 """A table of pairs as feature vectors, one row group in memory at a time.
 
-What a feature vector is made of is the subclasses' business: `features.FeatureRows` (preset seed) gathers
+What a feature vector is made of is the subclasses' business: `features.FeatureRows` (preset documented) gathers
 factors by index, `pair_rows.PairRows` (preset kraft) asks the watch time model.
 """
 

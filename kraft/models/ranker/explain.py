@@ -183,7 +183,7 @@ def meaning(feature: str) -> tuple[str, str]:
 
     >>> meaning("user_log_time")
     ("the user's mean watch time", 'log s')
-    >>> meaning("item_days")
+    >>> meaning("item_daily")
     ("days from the video's first interaction to the end of the history", 'd')
 
     Raises:

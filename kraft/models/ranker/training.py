@@ -46,7 +46,7 @@ class RankerRecord(BaseModel):
     history: dict[str, list[float]]
     """Each metric on the validation rows, a value a round, to `HISTORY_DIGITS` digits: the learning curve."""
     validation_auc: float
-    """AUC of the validation rows at best_iteration. Preset seed: optimistic, since they are random rows of the
+    """AUC of the validation rows at best_iteration. Preset documented: optimistic, since they are random rows of the
     train period and the factors have seen their labels."""
     train_rows: int
     validation_rows: int

@@ -24,8 +24,8 @@ def random_rows(labels: npt.NDArray[np.bool_], fraction: float, seed: int) -> Sp
 
     Args:
         labels: bool, shape (n_rows,).
-        fraction: share of validation rows, between 0 and 1 (preset seed: 0.2).
-        seed: scikit-learn's random_state (preset seed: 42).
+        fraction: share of validation rows, between 0 and 1 (preset documented: 0.2).
+        seed: scikit-learn's random_state (preset documented: 42).
 
     Raises:
         LabelsError: a class has fewer than two rows, or the validation part would have.

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 import numpy as np
 import numpy.typing as npt
 
-from kraft.engine.process.stage import THRIFTY, Record, stage
+from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.process.worker import run
 from kraft.models.ranker.validation import SplitRows, check_labels, random_rows
 
@@ -40,7 +40,7 @@ def random_rows_apart(labels: Bits, fraction: float, seed: int) -> SplitRows:
     return SplitRows(*(np.flatnonzero(part).astype(np.int32) for part in (~validation, validation)))
 
 
-@stage(DrawRows, RowsDrawn, THRIFTY)
+@stage(DrawRows, RowsDrawn, LOW_MEMORY)
 def draw_rows(arguments: DrawRows) -> RowsDrawn:
     """The other process."""
     labels = _bits(arguments.labels, arguments.rows)

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
-from kraft.models.watch_time.log_matrix import Floats, Slab, TimePages
+from kraft.models.watch_time.log_matrix import Block, Floats, TimePages
 from kraft.models.watch_time.model import Index, WatchTimeModel
 from kraft.models.watch_time.video_prior import Matrix, VideoAttributes, VideoPrior
 from kraft.settings import WatchTimeSettings
@@ -67,13 +67,13 @@ def fit(
         columns: video_index of each of these, ascending.
         attributes: of every video.
         settings: rank, sweeps, seed.
-        threads: slabs solved side by side; changes the time only.
+        threads: blocks solved side by side; changes the time only.
         progress: one unit a sweep.
 
     Raises:
         InputError: no pair ever met.
 
-    Memory: with d = 1 + rank, 4 d (d + 11) bytes a user and watched video, and one slab a thread.
+    Memory: with d = 1 + rank, 4 d (d + 11) bytes a user and watched video, and one block a thread.
     """
     if not by_user.cells:
         raise InputError(
@@ -178,10 +178,10 @@ def _solve(
     expected, products, taken = _design_of(other)
 
     def solve(cut: tuple[int, int]) -> float:
-        slab: Slab = pages.read(*cut)
-        gram = np.empty((len(slab.seen), d, d))
-        gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]] = slab.seen @ products
-        target = (slab.times @ expected - slab.seen @ taken).astype(np.float64)
+        block: Block = pages.read(*cut)
+        gram = np.empty((len(block.seen), d, d))
+        gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]] = block.seen @ products
+        target = (block.times @ expected - block.seen @ taken).astype(np.float64)
         precision = gram / noise
         precision[:, range(d), range(d)] += 1 / scale
         covariance: Matrix = np.linalg.inv(precision).astype(np.float64, copy=False)
@@ -190,21 +190,21 @@ def _solve(
         side.covariances[cut[0] : cut[1]] = covariance[:, upper[0], upper[1]]
         return float(np.einsum("nij,nji->", covariance, gram)) / noise
 
-    return sum(run(solve, pages.slabs()))
+    return sum(run(solve, pages.blocks()))
 
 
 def _squared_residuals(pages: TimePages, users: _Side | None, videos: _Side | None, run: Mapper) -> float:
     """Sum over all pairs that met; of the times themselves where there is no model yet."""
 
     def squares(cut: tuple[int, int]) -> float:
-        slab = pages.read(*cut)
-        off = slab.times
+        block = pages.read(*cut)
+        off = block.times
         if users and videos:
             mine, theirs = users.means[cut[0] : cut[1]].astype(np.float32), videos.means.astype(np.float32)
-            off = off - (mine[:, 1:] @ theirs[:, 1:].T + mine[:, :1] + theirs[:, 0]) * slab.seen
+            off = off - (mine[:, 1:] @ theirs[:, 1:].T + mine[:, :1] + theirs[:, 0]) * block.seen
         return float(np.einsum("ij,ij->", off, off, dtype=np.float64))
 
-    return float(sum(run(squares, pages.slabs())))
+    return float(sum(run(squares, pages.blocks())))
 
 
 def _balance(user_scale: Matrix, video_scale: Matrix, prior_means: Matrix) -> Matrix:

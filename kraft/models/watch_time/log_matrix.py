@@ -1,7 +1,7 @@
-"""Watch times as a matrix on disk, read in slabs of rows: by user, and by video.
+"""Watch times as a matrix on disk, read in blocks of rows: by user, and by video.
 
 A cell is a mean log watch time, NaN where the user never met the video. Only videos with a history have a
-column. Two files of 4 bytes a cell; one slab of each is resident at a time.
+column. Two files of 4 bytes a cell; one block of each is resident at a time.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from kraft.engine import frames
 from kraft.engine.process.memmap import PagedArray
 
 BATCH_ROWS = 122_880
-SLAB_ROWS = 256
+BLOCK_ROWS = 256
 """Rows that are solved together at most. A constant, because the last bits of the sums depend on it."""
-SLAB_BYTES = 3 * 1024 * 1024
-"""Of the cells of a slab: where the columns are many, it has fewer rows. A constant as well."""
-LEAST_SLAB_ROWS = 16
+BLOCK_BYTES = 3 * 1024 * 1024
+"""Of the cells of a block: where the columns are many, it has fewer rows. A constant as well."""
+LEAST_BLOCK_ROWS = 16
 
 Floats = NDArray[np.float32]
 
 
-class Slab(NamedTuple):
+class Block(NamedTuple):
     """Rows ``first`` to ``last`` - 1 of the matrix."""
 
     first: int
@@ -72,7 +72,7 @@ class TimePages(NamedTuple):
         matrix = PagedArray.create(folder / "users.npy", np.float32, (n_users, len(videos)))
         by_user = cls(matrix, mean, cells)
         # Here and below, opened for one part only: pages that were touched stay resident while they are mapped.
-        for first, last in by_user.slabs():
+        for first, last in by_user.blocks():
             matrix.map("r+")[first:last] = np.nan
         names = ("user_index", "video_index", "log_time")
         batches = frame.select(names).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming")
@@ -95,15 +95,15 @@ class TimePages(NamedTuple):
         """The other ones."""
         return self.matrix.shape[1]
 
-    def slabs(self) -> Iterator[tuple[int, int]]:
-        """Cuts of the rows into slabs of `SLAB_ROWS`, or of as many as `SLAB_BYTES` hold."""
-        height = min(SLAB_ROWS, max(SLAB_BYTES // 4 // max(self.n_columns, 1), LEAST_SLAB_ROWS))
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Cuts of the rows into blocks of `BLOCK_ROWS`, or of as many as `BLOCK_BYTES` hold."""
+        height = min(BLOCK_ROWS, max(BLOCK_BYTES // 4 // max(self.n_columns, 1), LEAST_BLOCK_ROWS))
         for first in range(0, self.n_rows, height):
             yield first, min(first + height, self.n_rows)
 
-    def read(self, first: int, last: int) -> Slab:
-        """One slab, as copies: no page stays mapped."""
+    def read(self, first: int, last: int) -> Block:
+        """One block, as copies: no page stays mapped."""
         cells = np.array(self.matrix.map()[first:last])
         met = ~np.isnan(cells)
         np.nan_to_num(cells, copy=False, nan=0.0)
-        return Slab(first, last, met.astype(np.float32), cells)
+        return Block(first, last, met.astype(np.float32), cells)

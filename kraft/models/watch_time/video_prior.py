@@ -51,16 +51,16 @@ class VideoAttributes:
     """Of `categories` and `captions`, how many are so rare that they share one column; none where that is 0."""
 
 
-def read_attributes(video_details: Path, daily_totals: Path) -> VideoAttributes:
-    """The attributes of every video of ``video_details``, with its figures in ``daily_totals``.
+def read_attributes(video_details: Path, daily_stats: Path) -> VideoAttributes:
+    """The attributes of every video of ``video_details``, with its figures in ``daily_stats``.
 
     Args:
         video_details: Parquet, one row a video in the order of video_index.
-        daily_totals: Parquet, one row a video with daily counts, in any order; there may be none.
+        daily_stats: Parquet, one row a video with daily counts, in any order; there may be none.
     """
     figures = ["daily_log_time", *DAILY_SHARES]
     videos = frames.read_parquet(video_details, columns=["item_id", "log_duration", "caption_level_1", *CATEGORIES])
-    daily = frames.read_parquet(daily_totals, columns=["item_id", *figures])
+    daily = frames.read_parquet(daily_stats, columns=["item_id", *figures])
     joined = videos.join(daily, on="item_id", how="left", maintain_order="left")
     categories, rare_categories = _categories(videos)
     captions, rare_captions = _captions(videos)

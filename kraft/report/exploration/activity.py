@@ -50,7 +50,7 @@ def _summary(found: Exploration) -> Table:
         ["positive share", percent(share(log["positives"], log["interactions"]), digits=2)],
         ["median watch ratio", f"{log['median_ratio']:.4f}"],
         ["hours watched", f"{log['hours']:,.0f}"],
-        ["without a timestamp", f"{log['untimed']:,}"],
+        ["without a timestamp", f"{log['null_timestamps']:,}"],
     ]
     if log["first_timestamp"] is not None:
         first, last = (minute(log[name]) for name in ("first_timestamp", "last_timestamp"))

@@ -35,16 +35,20 @@ def _periods(found: Exploration, train: Row, test: Row) -> Table:
     before, after = (one or 0.0 for one in rates)
     change = "falls" if after < before else "rises" if after > before else "stays"
     cold = percent(share(test["cold_pairs"], test["pairs"]))
-    untimed, untimed_train = (percent(share(row["untimed"], row["pairs"])) for row in (test, train))
+    untimed, untimed_in_train = (percent(share(row["null_timestamps"], row["pairs"])) for row in (test, train))
     sentence = (
         f"The share of positive pairs {change} from {percent(rates[0])} to {percent(rates[1])}; {cold} of the test "
         f"pairs are of {pluralize(test['cold_items'], 'video')} that train has not, and {untimed} have no timestamp, "
-        f"against {untimed_train} in train."
+        f"against {untimed_in_train} in train."
     )
     rows = [["pairs", f"{train['pairs']:,}", f"{test['pairs']:,}"]]
     rows += [[name, f"{train[name]:,}", f"{test[name]:,}"] for name in ("users",)]
     rows += [["videos", f"{train['items']:,}", f"{test['items']:,}"]]
-    for text, name in (("positive", "positives"), ("of cold videos", "cold_pairs"), ("without a timestamp", "untimed")):
+    for text, name in (
+        ("positive", "positives"),
+        ("of cold videos", "cold_pairs"),
+        ("without a timestamp", "null_timestamps"),
+    ):
         rows.append([text, *(f"{percent(share(row[name], row['pairs']), 2)}" for row in (train, test))])
     seconds = [row["median_seconds"] for row in (train, test)]
     rows.append(["median length of the video", *("unknown" if one is None else f"{one:.2f} s" for one in seconds)])

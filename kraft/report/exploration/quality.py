@@ -69,7 +69,7 @@ def _part(part: int, whole: int) -> str:
 def _rejected(found: Exploration) -> Table:
     rows = found.rows("rejected_rows")
     some = [f"{row['rejected']:,} ({row['what']})" for row in rows if row["rejected"]]
-    untimed = found.one("log_summary")["untimed"]
+    untimed = found.one("log_summary")["null_timestamps"]
     sentence = f"{listed(some)}." if some else "Nothing was."
     if untimed and found.settings.null_timestamps == "last":
         sentence += f" {pluralize(untimed, 'row')} of the log without a timestamp are kept, after all others."

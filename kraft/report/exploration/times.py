@@ -18,7 +18,7 @@ ENOUGH = 0.1
 
 def section(found: Exploration) -> Section:
     """Interactions a day, by hour and weekday."""
-    untimed = found.one("log_summary")["untimed"]
+    untimed = found.one("log_summary")["null_timestamps"]
     fate = "come after all others" if found.settings.null_timestamps == "last" else "are left out"
     lead = (
         f"Times are those of UTC+8. {pluralize(untimed, 'interaction')} without a timestamp {fate}; the plots leave "

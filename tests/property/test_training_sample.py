@@ -8,7 +8,7 @@ import pytest
 from kraft.engine.sql.queries import all_queries
 
 ROWS = 20_000
-SELECT = all_queries()["label_sample"].text
+SELECT = all_queries()["training_sample"].text
 
 
 @pytest.fixture(scope="module", params=[0.1, 0.3, 0.8], ids=lambda share: f"{share:.0%} positive")

@@ -2,7 +2,7 @@
 -- Where the ranker learns, three quarters of the videos that are held out of its history are held out here too.
 --
 -- Grain:      one row a video with a play on such a day
--- Inputs:     item_days, interactions_train
+-- Inputs:     item_daily, interactions_train
 -- Parameters: $held_out_share
 -- Columns:
 --   item_id            id of the video
@@ -29,7 +29,7 @@ totals as (
         cast(sum(cast(short_plays as decimal(18, 0))) as double)                     as short_plays,
         cast(sum(cast(likes as decimal(18, 0))) as double)                           as likes,
         cast(sum(cast(play_progress * plays as decimal(38, 6))) as double)           as progress
-    from item_days as days
+    from item_daily as days
     cross join last_day
     where days.date < last_day.date
         and (cast(days.item_id as bigint) * 7919 + 104729) * 31 % 1009 >= 1009e0 * 75e-2 * $held_out_share

@@ -1,4 +1,4 @@
-"""The `seed` preset from raw files to metrics, run for real, against the plain computation of `reference`."""
+"""The `documented` preset from raw files to metrics, run for real, against the plain computation of `reference`."""
 
 import json
 
@@ -22,10 +22,10 @@ CUTOFFS = (10, 20, 50, 100, 500, 1000)
 @pytest.fixture(scope="module", params=["small", "big"])
 def finished(request, tmp_path_factory):
     """A folder in which synthetic data was built, trained, scored and evaluated; and what should have come out."""
-    folder = tmp_path_factory.mktemp("seed")
+    folder = tmp_path_factory.mktemp("documented")
     made = run("synthesize", "--to", "raw", "--users", 60, "--items", 120, "--quiet", cwd=folder)
     assert made.returncode == 0, made.stderr
-    options = ["--raw", "raw", "--matrix", request.param, "--preset", "seed", "--rounds", ROUNDS]
+    options = ["--raw", "raw", "--matrix", request.param, "--preset", "documented", "--rounds", ROUNDS]
     options += ["--als-solver", "implicit"]
     scored = run("score", "--out", "submission.parquet", *options, cwd=folder)
     assert scored.returncode == 0, scored.stderr
@@ -63,7 +63,7 @@ def test_ranker_rows_equal_the_plain_computation(finished, name):
     pairs = [(row[1], row[2]) for row in reference.train] if name == "ranker_train" else sorted(reference.pairs)
     assert frame.select("user_id", "item_id").rows() == pairs
     features = frame.drop("user_id", "item_id", "positive_interaction", strict=False)
-    names = json.loads((folder / "work/models/ranker_seed/ranker.json").read_text())["feature_names"]
+    names = json.loads((folder / "work/models/ranker_documented/ranker.json").read_text())["feature_names"]
     stored = [feature for feature in names if "_factor_" not in feature]
     for row, pair in zip(features.select(stored).rows(), pairs, strict=True):
         lead, counts = reference.stored_features(*pair)
@@ -77,7 +77,7 @@ def test_the_factors_are_implicits_own(finished):
     matrix = csr_matrix((dense[user, item].astype(np.float32), (user, item)), shape=dense.shape)
     model = AlternatingLeastSquares(factors=64, regularization=0.01, iterations=20, random_state=42)
     model.fit(matrix, show_progress=False)
-    models = folder / "work/models/als_seed"
+    models = folder / "work/models/als_documented"
     assert np.array_equal(np.load(models / "user_factors.npy"), model.user_factors)
     assert np.array_equal(np.load(models / "item_factors.npy"), model.item_factors)
     assert np.load(models / "user_ids.npy").tolist() == reference.users
@@ -86,8 +86,8 @@ def test_the_factors_are_implicits_own(finished):
 
 def test_scores_equal_those_of_lightgbm_in_memory(finished):
     folder, reference, _ = finished
-    user_factors = np.load(folder / "work/models/als_seed/user_factors.npy")
-    item_factors = np.load(folder / "work/models/als_seed/item_factors.npy")
+    user_factors = np.load(folder / "work/models/als_documented/user_factors.npy")
+    item_factors = np.load(folder / "work/models/als_documented/item_factors.npy")
     features = reference.features([(row[1], row[2]) for row in reference.train], user_factors, item_factors)
     labels = np.array(reference.positive, dtype=np.float32)
     train, validation = train_test_split(np.arange(len(labels)), test_size=0.2, random_state=42, stratify=labels)
@@ -145,7 +145,7 @@ def test_the_catalog_answers_from_anywhere(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with duckdb.connect(str(folder / "work" / "kraft.duckdb"), read_only=True) as catalog:
         assert catalog.execute("select count(*) from item_counts").fetchall() == [(len(reference.items),)]
-        assert catalog.execute("select count(*) from scores_seed").fetchall() == [(len(reference.pairs),)]
+        assert catalog.execute("select count(*) from scores_documented").fetchall() == [(len(reference.pairs),)]
         uncommented = catalog.execute(
             "select table_name, column_name from duckdb_columns() where comment is null and not internal"
         ).fetchall()

@@ -3,7 +3,7 @@
 -- within groups to that between them, by the method of moments (Casella 1985, doi 10.2307/2682801), one for each kind.
 --
 -- Grain:      one row a kind of group and group
--- Inputs:     watch_times, item_totals
+-- Inputs:     watch_times, item_stats
 -- Columns:
 --   kind          user, item, author, duration, category, caption_1..caption_3, tag or upload
 --   key           which one: its id or number
@@ -13,18 +13,18 @@
 --   prior_rate    mean positive rate of all groups of the kind [0 to 1]
 with members as (
     select 'user' as kind, cast(user_id as bigint) as key, interactions, positives, ratio_millis from watch_times
-    union all select 'item', item_id, interactions, positives, ratio_millis from item_totals
-    union all select 'author', author_id, interactions, positives, ratio_millis from item_totals
-    union all select 'duration', duration_bucket, interactions, positives, ratio_millis from item_totals
-    union all select 'category', category_1, interactions, positives, ratio_millis from item_totals
-    union all select 'category', category_2, interactions, positives, ratio_millis from item_totals
-    union all select 'category', category_3, interactions, positives, ratio_millis from item_totals
-    union all select 'category', category_4, interactions, positives, ratio_millis from item_totals
-    union all select 'caption_1', caption_level_1, interactions, positives, ratio_millis from item_totals
-    union all select 'caption_2', caption_level_2, interactions, positives, ratio_millis from item_totals
-    union all select 'caption_3', caption_level_3, interactions, positives, ratio_millis from item_totals
-    union all select 'tag', tag_id, interactions, positives, ratio_millis from item_totals
-    union all select 'upload', upload_type, interactions, positives, ratio_millis from item_totals
+    union all select 'item', item_id, interactions, positives, ratio_millis from item_stats
+    union all select 'author', author_id, interactions, positives, ratio_millis from item_stats
+    union all select 'duration', duration_bucket, interactions, positives, ratio_millis from item_stats
+    union all select 'category', category_1, interactions, positives, ratio_millis from item_stats
+    union all select 'category', category_2, interactions, positives, ratio_millis from item_stats
+    union all select 'category', category_3, interactions, positives, ratio_millis from item_stats
+    union all select 'category', category_4, interactions, positives, ratio_millis from item_stats
+    union all select 'caption_1', caption_level_1, interactions, positives, ratio_millis from item_stats
+    union all select 'caption_2', caption_level_2, interactions, positives, ratio_millis from item_stats
+    union all select 'caption_3', caption_level_3, interactions, positives, ratio_millis from item_stats
+    union all select 'tag', tag_id, interactions, positives, ratio_millis from item_stats
+    union all select 'upload', upload_type, interactions, positives, ratio_millis from item_stats
 ),
 groups as (
     select

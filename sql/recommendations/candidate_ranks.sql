@@ -4,8 +4,8 @@
 -- whole shares are equal doubles.
 -- A source without a share takes no part.
 --
--- Grain:      one row a pair of recommendation_truth that is among the candidates
--- Inputs:     candidates, recommendation_truth, source_shares
+-- Grain:      one row a pair of ground_truth that is among the candidates
+-- Inputs:     candidates, ground_truth, source_shares
 -- Columns:
 --   user_id             id of the user
 --   item_id             id of the video
@@ -23,7 +23,7 @@
 --   without_similar     place in the union without similar, from 1; NULL where no other offered the video
 --   without_new         place in the union without new, from 1; NULL where no other offered the video
 with users as (
-    select distinct user_id from recommendation_truth
+    select distinct user_id from ground_truth
 ),
 shares as (
     select
@@ -73,8 +73,8 @@ final as (
         cast(case when q5 is not null then w5 end as integer) as without_new
     from placed
     inner join candidates on placed.user_id = candidates.user_id and placed.item_id = candidates.item_id
-    semi join recommendation_truth
-        on placed.user_id = recommendation_truth.user_id and placed.item_id = recommendation_truth.item_id
+    semi join ground_truth
+        on placed.user_id = ground_truth.user_id and placed.item_id = ground_truth.item_id
 )
 select * from final
 order by user_id, item_id

@@ -1,15 +1,15 @@
 -- What a user likes beyond what the user and the video explain: mean residual of the positive label over the user's
--- interactions with a category, a length or an author, smoothed by empirical Bayes towards 0 (as in group_rates).
+-- interactions with a category, a length or an author, smoothed by empirical Bayes towards 0 (as in smoothed_rates).
 --
 -- Grain:      one row a kind of taste, user and group of videos
--- Inputs:     watch_times, group_rates, video_details
+-- Inputs:     watch_times, smoothed_rates, video_details
 -- Columns:
 --   kind     category, duration or author
 --   user_id  id of the user
 --   key      which category, duration bucket or author
 --   taste    smoothed mean residual [-1 to 1]
-with users as (select key, rate, prior_rate from group_rates where kind = 'user'),
-items as (select key, rate from group_rates where kind = 'item'),
+with users as (select key, rate, prior_rate from smoothed_rates where kind = 'user'),
+items as (select key, rate from smoothed_rates where kind = 'item'),
 -- An author of one video teaches nothing that the video itself does not.
 authors as (
     select author_id from video_details where author_id is not null group by author_id having count(*) > 1

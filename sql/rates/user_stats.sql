@@ -1,7 +1,7 @@
 -- What the kraft preset's ranker knows of a user: the history in sums and rates, and what friends like.
 --
 -- Grain:      one row a user of watch_times
--- Inputs:     watch_times, group_rates, friends, interactions_train
+-- Inputs:     watch_times, smoothed_rates, friends, interactions_train
 -- Columns:
 --   user_id         id of the user
 --   user_index      row of the user factors
@@ -22,7 +22,7 @@ users as (
     group by user_id, user_index
 ),
 rates as (
-    select key as user_id, interactions, rate, ratio from group_rates where kind = 'user'
+    select key as user_id, interactions, rate, ratio from smoothed_rates where kind = 'user'
 ),
 friend_rates as (
     select friends.user_id, cast(sum(cast(rates.rate as decimal(18, 15))) as double) / count(*) as friend_rate

@@ -46,7 +46,7 @@ class ListsToEvaluate(NamedTuple):
     """Name -> Parquet or CSV file with user_id, rank and item_id, in the order to show them; the last of several is
     the reference for the first."""
     candidates: Path | None
-    """A Parquet file of all that the sources offer to users with a positive, with place and ranks."""
+    """A Parquet file of all that the sources retrieve to users with a positive, with place and ranks."""
     shares: Mapping[str, float]
     """Source -> share of the candidates."""
     top: int
@@ -76,7 +76,7 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
 
     Raises:
         InputError: there is nothing to evaluate, no user has a positive, the candidates are only a part of what the
-            sources offer, or a list holds a video twice, one that is not in the catalogue, or ranks other than
+            sources retrieve, or a list holds a video twice, one that is not in the catalogue, or ranks other than
             1, 2, 3 and so on.
 
     Memory: DuckDB's share of the limit, and 2 bytes a user and resample.

@@ -59,7 +59,7 @@ def retrieve(pipeline: Pipeline, request: Request, out: Path, *, ranks: bool = F
         pipeline: runs it.
         request: what lists are asked for.
         out: the file to write.
-        ranks: whether to write all that the sources offer, with the ranks of each: for evaluation.
+        ranks: whether to write all that the sources retrieve, with the ranks of each: for evaluation.
         told: whether the summary tells of it.
     """
     asked = RetrieveCandidates(

@@ -18,7 +18,7 @@ class ExplainScores(Record):
     settings: Settings
     pairs: tuple[Pair, ...]
     sources: tuple[str, ...] = ()
-    """What offered each video; none: nothing is said of it."""
+    """What retrieved each video; none: nothing is said of it."""
     features: int = 10
     """Lines a pair with a feature each, in the text."""
 
@@ -47,9 +47,9 @@ def explain_scores(arguments: ExplainScores) -> ScoresExplained:
     notes = notes_on(pairs, store)
     explained = explain_pairs(sorted(set(pairs)), store, settings)
     explanations = []
-    for (user, item), offered_by in zip(pairs, arguments.sources or ("",) * len(pairs), strict=True):
+    for (user, item), retrieved_by in zip(pairs, arguments.sources or ("",) * len(pairs), strict=True):
         told = (*notes.get((columns.USER_ID, user), ()), *notes.get((columns.ITEM_ID, item), ()))
-        explanations.append(explained[user, item].with_context(told, offered_by))
+        explanations.append(explained[user, item].with_context(told, retrieved_by))
     return ScoresExplained(
         explanations=[one.as_json() for one in explanations],
         table="\n\n".join(one.to_text(arguments.features) for one in explanations),

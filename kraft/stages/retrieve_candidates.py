@@ -39,7 +39,7 @@ class RetrieveCandidates(Record):
     candidates: int | None
     """How many a user; None: every video that is left."""
     ranks: bool
-    """Whether to write all that the sources offer in lists of that length, with the rank in the list of each."""
+    """Whether to write all that the sources retrieve in lists of that length, with the rank in the list of each."""
     out: Path
     """The file to write: `blocks.schema`, sorted by user_id and item_id."""
 

@@ -10,18 +10,18 @@
 --   user_id             id of the user
 --   item_id             id of the video
 --   place               place in the union, from 1
---   rank_watch_time     place by watch_time alone, from 1; NULL where it did not offer the video
---   rank_als            place by als alone, from 1; NULL where it did not offer the video
---   rank_popular        place by popular alone, from 1; NULL where it did not offer the video
---   rank_categories     place by categories alone, from 1; NULL where it did not offer the video
---   rank_similar        place by similar alone, from 1; NULL where it did not offer the video
---   rank_new            place by new alone, from 1; NULL where it did not offer the video
---   without_watch_time  place in the union without watch_time, from 1; NULL where no other offered the video
---   without_als         place in the union without als, from 1; NULL where no other offered the video
---   without_popular     place in the union without popular, from 1; NULL where no other offered the video
---   without_categories  place in the union without categories, from 1; NULL where no other offered the video
---   without_similar     place in the union without similar, from 1; NULL where no other offered the video
---   without_new         place in the union without new, from 1; NULL where no other offered the video
+--   rank_watch_time     place by watch_time alone, from 1; NULL where it did not retrieve the video
+--   rank_als            place by als alone, from 1; NULL where it did not retrieve the video
+--   rank_popular        place by popular alone, from 1; NULL where it did not retrieve the video
+--   rank_categories     place by categories alone, from 1; NULL where it did not retrieve the video
+--   rank_similar        place by similar alone, from 1; NULL where it did not retrieve the video
+--   rank_new            place by new alone, from 1; NULL where it did not retrieve the video
+--   without_watch_time  place in the union without watch_time, from 1; NULL where no other retrieved the video
+--   without_als         place in the union without als, from 1; NULL where no other retrieved the video
+--   without_popular     place in the union without popular, from 1; NULL where no other retrieved the video
+--   without_categories  place in the union without categories, from 1; NULL where no other retrieved the video
+--   without_similar     place in the union without similar, from 1; NULL where no other retrieved the video
+--   without_new         place in the union without new, from 1; NULL where no other retrieved the video
 with users as (
     select distinct user_id from ground_truth
 ),

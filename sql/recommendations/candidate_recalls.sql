@@ -1,4 +1,4 @@
--- How much of what users came to like is among their candidates, if each source, or the union, offered $cutoffs videos
+-- How much of what users came to like is among their candidates, if each source, or the union, retrieved $cutoffs videos
 -- a user; and what the union would lose without a source. A mean over the users with a positive, each counting the
 -- same. Shares are summed as decimals, because a sum of doubles depends on the order of the rows.
 --

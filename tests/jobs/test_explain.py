@@ -97,7 +97,7 @@ def test_the_best_recommendations_are_explained_in_their_order(folder, pair):
     scores = [one["score"] for one in explanations]
     assert scores == sorted(scores, reverse=True)
     assert all(one["sources"] for one in explanations)
-    assert printed.count("(offered by ") == 3
+    assert printed.count("(retrieved by ") == 3
     assert "watch_time" not in printed
     assert f"explain  3 scores of user {pair[0]}" in printed
 

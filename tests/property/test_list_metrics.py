@@ -247,11 +247,11 @@ def test_sums_over_many_videos_and_users_depend_neither_on_threads_nor_on_their_
 
 
 @st.composite
-def offers(draw):
+def retrieves(draw):
     """User -> source -> videos, best first; and the positives."""
     lists = st.lists(items, max_size=10, unique=True)
-    offered = draw(st.dictionaries(users, st.fixed_dictionaries(dict.fromkeys(SOURCES, lists)), min_size=1))
-    return offered, draw(liked())
+    retrieved = draw(st.dictionaries(users, st.fixed_dictionaries(dict.fromkeys(SOURCES, lists)), min_size=1))
+    return retrieved, draw(liked())
 
 
 def union(lists, shares):
@@ -263,8 +263,8 @@ def union(lists, shares):
     return sorted(priorities, key=lambda item: (priorities[item], item))
 
 
-def candidate_rows(offered, shares):
-    for user, lists in offered.items():
+def candidate_rows(retrieved, shares):
+    for user, lists in retrieved.items():
         for place, item in enumerate(union(lists, shares), 1):
             ranks = [
                 lists[source].index(item) + 1 if source in shares and item in lists[source] else None
@@ -273,8 +273,8 @@ def candidate_rows(offered, shares):
             yield (user, item, place, *ranks)
 
 
-def recalls(offered, positives, shares, order=None, threads=2):
-    rows = list(candidate_rows(offered, shares))
+def recalls(retrieved, positives, shares, order=None, threads=2):
+    rows = list(candidate_rows(retrieved, shares))
     if order is not None:
         Random(order).shuffle(rows)
     tables = {
@@ -288,9 +288,9 @@ def recalls(offered, positives, shares, order=None, threads=2):
 
 
 @laws
-@given(offers(), st.sets(st.sampled_from(SOURCES), min_size=1))
+@given(retrieves(), st.sets(st.sampled_from(SOURCES), min_size=1))
 def test_recall_of_candidates_is_that_of_unions_made_in_plain_python(made, sources):
-    offered, positives = made
+    retrieved, positives = made
     shares = {source: SHARES[source] for source in SOURCES if source in sources}
     wanted = {}
     for user, item in positives:
@@ -299,7 +299,7 @@ def test_recall_of_candidates_is_that_of_unions_made_in_plain_python(made, sourc
 
     def recall(choose, cutoff):
         shares = [
-            len(own & set(choose(offered.get(user, nothing))[:cutoff])) / len(own) for user, own in wanted.items()
+            len(own & set(choose(retrieved.get(user, nothing))[:cutoff])) / len(own) for user, own in wanted.items()
         ]
         return sum(shares) / len(shares)
 
@@ -313,7 +313,7 @@ def test_recall_of_candidates_is_that_of_unions_made_in_plain_python(made, sourc
             alone = recall(lambda lists, source=source: lists[source], cutoff)
             expected[cutoff, source] = (alone, pytest.approx(whole - without, abs=1e-9))
     found = {
-        (row["cutoff"], row["source"]): (row["recall"], row["added"]) for row in recalls(offered, positives, shares)
+        (row["cutoff"], row["source"]): (row["recall"], row["added"]) for row in recalls(retrieved, positives, shares)
     }
     assert found.keys() == expected.keys()
     for cell, (recall_of_it, added) in found.items():
@@ -322,6 +322,6 @@ def test_recall_of_candidates_is_that_of_unions_made_in_plain_python(made, sourc
 
 
 @laws
-@given(offers(), st.integers(0, 99))
+@given(retrieves(), st.integers(0, 99))
 def test_the_order_of_candidates_leaves_every_bit_alone(made, seed):
     assert recalls(*made, SHARES, order=seed, threads=1) == recalls(*made, SHARES)

@@ -225,11 +225,11 @@ def test_permuted_users_get_permuted_factors(log):
     assert np.allclose(permuted[1], straight[1], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kept", [0, 1, dense_als.KEPT_TILES])
-def test_dense_tiles_cover_a_wide_matrix(monkeypatch, kept):
-    monkeypatch.setattr(dense_als, "KEPT_TILES", kept)
+@pytest.mark.parametrize("kept", [0, 1, dense_als.KEPT_BLOCKS])
+def test_dense_column_blocks_cover_a_wide_matrix(monkeypatch, kept):
+    monkeypatch.setattr(dense_als, "KEPT_BLOCKS", kept)
     random = np.random.default_rng(5)
-    columns = 2 * dense_als.TILE_COLUMNS + 77
+    columns = 2 * dense_als.BLOCK_COLUMNS + 77
     codes = random.choice(np.array([0, 1, 2, 4], np.uint8), (40, columns))
     matrix = sparse.csr_matrix((codes[codes > 0] - 1.0, np.nonzero(codes)), codes.shape)
     settings = SETTINGS.model_copy(update={"iterations": 2})

@@ -52,7 +52,7 @@ def lists(work, name, score, top=TOP, order="user_id, rank", where="true", end="
 
 
 def ranked_candidates(work, order="user_id, item_id"):
-    """Even videos are offered by watch time, by their ids; those divisible by three by new, the highest id first."""
+    """Even videos are retrieved by watch time, by their ids; those divisible by three by new, the highest id first."""
     path = work.parent / "candidates.parquet"
     with duckdb.connect() as connection:
         connection.execute(
@@ -158,8 +158,8 @@ def test_candidates_are_told_by_source(work):
     for user, item in table(work / "draft" / "test_positives.parquet"):
         wanted.setdefault(user, []).append(item)
 
-    def share(offered):
-        return np.mean([np.mean([offered(item) for item in own]) for own in wanted.values()])
+    def share(retrieved):
+        return np.mean([np.mean([retrieved(item) for item in own]) for own in wanted.values()])
 
     recall, added = candidates["recall"], candidates["added"]
     assert list(recall) == ["union", *SHARES]
@@ -242,7 +242,7 @@ def test_what_is_no_list_is_refused(work, change, message):
         evaluated(work, {"mine": path})
 
 
-def test_a_part_of_what_sources_offer_is_refused(work):
+def test_a_part_of_what_sources_retrieve_is_refused(work):
     path = ranked_candidates(work)
     with duckdb.connect() as connection:
         connection.execute(f"create table first_ones as from '{path}' where place <= 20")

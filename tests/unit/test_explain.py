@@ -237,7 +237,7 @@ SCORE = explaining.sigmoid(-0.125)
 def test_an_explanation_as_people_read_it():
     one = Explanation(4, 17, SCORE, -0.125, -1.0, PARTS, notes=("user 4 is new",), sources="als+popular")
     assert one.to_text(2).splitlines() == [
-        "user 4, video 17: score 0.4688   (offered by ALS, popular)",
+        "user 4, video 17: score 0.4688   (retrieved by ALS, popular)",
         "  user 4 is new",
         "  log-odds  probability",
         "    -1.000        26.9%  the average of all rows",

@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 
 BLOCK_ROWS = 192
 """Rows solved together. A constant, because the last bits of the factors depend on it."""
-TILE_COLUMNS = 512
+BLOCK_COLUMNS = 512
 """Columns of a block that are multiplied at once: products and weights, 192 x 512 float32 each, stay in a core's cache
 of 1 MiB, which saves an eighth of the time that 1,024 take. A constant as well."""
-KEPT_TILES = 8
-"""Tiles of a block whose weights are kept for all CG steps, which saves a tenth of the time where these are all, for
-3 MiB a thread. Those of further columns are made anew for each step: of 22,576 columns, 8 tiles take as long as 16."""
+KEPT_BLOCKS = 8
+"""Column blocks whose weights are kept for all CG steps, which saves a tenth of the time where these are all, for
+3 MiB a thread. Further ones are made anew for each step: of 22,576 columns, keeping 8 takes as long as keeping 16."""
 CG_STEPS = 3
 CG_TOLERANCE = 1e-20
 """A row with a smaller squared residual is solved. Both numbers are implicit's."""
 
 Real = TypeVar("Real", np.float32, np.float64)
-Tile = tuple[slice, NDArray[Real], NDArray[Real]]
+ColumnBlock = tuple[slice, NDArray[Real], NDArray[Real]]
 """Columns of the matrix, the factors of what they stand for, and these transposed."""
 ReadCodes = Callable[[int, int], NDArray[np.uint8]]
 """Rows ``first`` to ``last`` - 1 of a matrix of codes, from any thread."""
@@ -56,30 +56,32 @@ def solve_rows(read: ReadCodes, x: NDArray[Real], y: NDArray[Real], regularizati
         pool: runs the blocks.
     """
     # Both layouts once a half-sweep: a product with a transposed view makes BLAS repack it for every block.
-    tiles = [
-        (slice(lo, lo + TILE_COLUMNS), tile, np.ascontiguousarray(tile.T))
-        for lo in range(0, len(y), TILE_COLUMNS)
-        for tile in [np.ascontiguousarray(y[lo : lo + TILE_COLUMNS])]
+    column_blocks = [
+        (slice(lo, lo + BLOCK_COLUMNS), block, np.ascontiguousarray(block.T))
+        for lo in range(0, len(y), BLOCK_COLUMNS)
+        for block in [np.ascontiguousarray(y[lo : lo + BLOCK_COLUMNS])]
     ]
 
     def solve(lo: int) -> None:
         # Set here: NumPy keeps error states per thread. Divergence is reported once, by als.fit.
         with np.errstate(all="ignore"):
-            _solve_block(read(lo, lo + BLOCK_ROWS), x[lo : lo + BLOCK_ROWS], tiles, regularization)
+            _solve_block(read(lo, lo + BLOCK_ROWS), x[lo : lo + BLOCK_ROWS], column_blocks, regularization)
 
     for _ in pool.map(solve, range(0, len(x), BLOCK_ROWS)):
         pass
 
 
 class _Block(Generic[Real]):
-    """Some rows of the matrix, for products with the other side's factors: a tile of columns at a time."""
+    """Some rows of the matrix, for products with the other side's factors: a block of columns at a time."""
 
-    def __init__(self, codes: NDArray[np.uint8], tiles: list[Tile[Real]], kind: type[Real]) -> None:
+    def __init__(self, codes: NDArray[np.uint8], column_blocks: list[ColumnBlock[Real]], kind: type[Real]) -> None:
         self._codes = codes
-        self._tiles: list[Tile[Real]] = tiles
+        self._column_blocks: list[ColumnBlock[Real]] = column_blocks
         self._kind: type[Real] = kind
-        self._product: NDArray[Real] = np.empty(len(codes) * TILE_COLUMNS, kind)
-        self._kept: list[NDArray[Real]] = [_weights(codes[:, columns], kind) for columns, _, _ in tiles[:KEPT_TILES]]
+        self._product: NDArray[Real] = np.empty(len(codes) * BLOCK_COLUMNS, kind)
+        self._kept: list[NDArray[Real]] = [
+            _weights(codes[:, columns], kind) for columns, _, _ in column_blocks[:KEPT_BLOCKS]
+        ]
 
     def misfit(self, x: NDArray[Real]) -> NDArray[Real]:
         """Over all columns, the sum of weight x (preference - ``x`` times factors) times their factors."""
@@ -107,21 +109,23 @@ class _Block(Generic[Real]):
         return total
 
     def _products(self, vectors: NDArray[Real]) -> Iterator[tuple[slice, NDArray[Real], NDArray[Real], NDArray[Real]]]:
-        """Of each tile its columns, factors and weights, and ``vectors`` times the factors, which may be written to."""
-        for number, (columns, factors, transposed) in enumerate(self._tiles):
+        """Of each block its columns, factors and weights, and ``vectors`` times the factors, which may be written to."""
+        for number, (columns, factors, transposed) in enumerate(self._column_blocks):
             product = self._product[: len(vectors) * len(factors)].reshape(len(vectors), len(factors))
             np.matmul(vectors, transposed, out=product)
-            kept = number < KEPT_TILES
+            kept = number < KEPT_BLOCKS
             weights = self._kept[number] if kept else _weights(self._codes[:, columns], self._kind)
             yield columns, factors, weights, product
 
 
-def _solve_block(codes: NDArray[np.uint8], x: NDArray[Real], tiles: list[Tile[Real]], regularization: float) -> None:
+def _solve_block(
+    codes: NDArray[np.uint8], x: NDArray[Real], column_blocks: list[ColumnBlock[Real]], regularization: float
+) -> None:
     kind = x.dtype.type
     ridge = kind(regularization)
     observed = codes.any(axis=1)
     x[~observed] = 0
-    block = _Block(codes, tiles, kind)
+    block = _Block(codes, column_blocks, kind)
     residual = block.misfit(x) - ridge * x
     direction = residual.copy()
     norm = _row_dots(residual, residual)

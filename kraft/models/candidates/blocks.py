@@ -19,7 +19,7 @@ from kraft.models.candidates.user_rows import Index, Rows, UserRows
 from kraft.settings import MIB
 
 ROOM_OF_A_BLOCK: Final = 8 * BLOCK_BYTES
-"""Memory of a block at work, with the videos that it must not offer and its results [bytes]."""
+"""Memory of a block at work, with the videos that it must not retrieve and its results [bytes]."""
 ROOM_OF_LIBRARIES: Final = 192 * MIB
 UNITED_PAIRS: Final = 1 << 18
 """Candidates of users that are merged at once."""
@@ -82,7 +82,7 @@ def candidates(
         tables: of the users.
         users: user_id, ascending, and user_index, ascending but for -1.
         n: at least 1.
-        ranks: all that the sources offer in lists of ``n``, by priority, with the columns of ranks: the first n places
+        ranks: all that the sources retrieve in lists of ``n``, by priority, with the columns of ranks: the first n
             are the candidates, and the rest tells what each source alone would have brought.
         threads: blocks side by side.
     """
@@ -92,7 +92,7 @@ def candidates(
 
     def make(cut: slice, block: Block) -> Made:
         buffer = np.empty(height * len(catalogue), dtype=np.float32)
-        lists = {name: source.offer(block, depth, buffer) for name, source in sources.items()}
+        lists = {name: source.retrieve(block, depth, buffer) for name, source in sources.items()}
         tables, short = [], 0
         # Fewer users at a time where lists are long: a union takes some 100 bytes a candidate.
         step = max(UNITED_PAIRS // taken, 1)

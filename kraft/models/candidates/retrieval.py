@@ -44,7 +44,7 @@ class Choice(NamedTuple):
     candidates: int | None
     """A user; None for every video that is left."""
     ranks: bool
-    """Whether to write all that the sources offer, with the rank in the list of each."""
+    """Whether to write all that the sources retrieve, with the rank in the list of each."""
     exclude_seen: bool
 
 

@@ -7,7 +7,7 @@
     similar     close to what the user liked last
     new         videos without a history, by what their groups let expect
 
-Each offers a user a list of positions, best first, without what the user must not get. Of users without a history only
+Each retrieves a list of positions for a user, best first, without what is excluded. For users without a history only
 popular and new know anything.
 """
 
@@ -53,9 +53,9 @@ class Block:
 
 
 class Source(Protocol):
-    """Something that offers each user of a block a list."""
+    """Retrieves a list for each user of a block."""
 
-    def offer(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:
+    def retrieve(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:
         """Positions, shape (users, depth), best first; `NOBODY` beyond a list's end. ``buffer`` is for scores."""
 
 
@@ -63,13 +63,13 @@ class _Matrix:
     """A source whose scores are a matrix product.
 
     Args:
-        videos: float32, shape (offered videos, d).
-        positions: shape (offered videos,), ascending.
+        videos: float32, shape (retrieved videos, d).
+        positions: shape (retrieved videos,), ascending.
         n_videos: size of the catalogue.
     """
 
     above = -np.inf
-    """Only videos with higher scores are offered."""
+    """Only videos with higher scores are retrieved."""
 
     def __init__(self, videos: FloatMatrix, positions: NDArray[np.int64], n_videos: int) -> None:
         self._videos = np.ascontiguousarray(videos, dtype=np.float32)
@@ -82,12 +82,12 @@ class _Matrix:
         """Float32, shape (users, d); a row of zeros where nothing is known of the user."""
         raise NotImplementedError
 
-    def offer(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:
-        offered = np.full((len(block), depth), NOBODY, dtype=np.int32)
+    def retrieve(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:
+        retrieved = np.full((len(block), depth), NOBODY, dtype=np.int32)
         queries = self.queries(block)
         known = queries.any(axis=1)
         if not known.any() or not len(self._videos):
-            return offered
+            return retrieved
         scores = multiply(queries[known], self._videos, block.slots[known], block.height, buffer)
         if self.above > -np.inf:
             scores[scores <= self.above] = -np.inf
@@ -95,21 +95,21 @@ class _Matrix:
         rows, places = row[block.excluded.users], self._column[block.excluded.values[0]]
         excluded = (rows >= 0) & (places >= 0)
         scores[rows[excluded], places[excluded]] = -np.inf
-        offered[known] = self._positions[best(scores, depth)]
-        return offered
+        retrieved[known] = self._positions[best(scores, depth)]
+        return retrieved
 
 
 class WatchTime(_Matrix):
-    """Predicted log watch time less log length; videos of unknown length are not offered.
+    """Predicted log watch time less log length; videos of unknown length are not retrieved.
 
     The user's own level and the mean are left out: they move all videos of a user alike.
     """
 
     def __init__(self, model: WatchTimeModel, catalogue: Catalogue) -> None:
-        offered = np.flatnonzero(~np.isnan(catalogue.log_duration) & (catalogue.video_index >= 0))
-        videos = model.video[catalogue.video_index[offered]]
-        videos[:, 0] -= catalogue.log_duration[offered].astype(np.float32)
-        super().__init__(videos, offered, len(catalogue))
+        retrieved = np.flatnonzero(~np.isnan(catalogue.log_duration) & (catalogue.video_index >= 0))
+        videos = model.video[catalogue.video_index[retrieved]]
+        videos[:, 0] -= catalogue.log_duration[retrieved].astype(np.float32)
+        super().__init__(videos, retrieved, len(catalogue))
         self._users = model.user
 
     def queries(self, block: Block) -> FloatMatrix:
@@ -122,8 +122,8 @@ class Als(_Matrix):
     """What implicit ALS predicts, of the videos in train."""
 
     def __init__(self, factors: Factors, catalogue: Catalogue) -> None:
-        offered = np.flatnonzero(catalogue.item_index >= 0)
-        super().__init__(gather_factors(factors.item, catalogue.item_index[offered]), offered, len(catalogue))
+        retrieved = np.flatnonzero(catalogue.item_index >= 0)
+        super().__init__(gather_factors(factors.item, catalogue.item_index[retrieved]), retrieved, len(catalogue))
         self._users = factors.user
 
     def queries(self, block: Block) -> FloatMatrix:
@@ -133,7 +133,7 @@ class Als(_Matrix):
 class Similar(_Matrix):
     """Cosine of a video's ALS factors with the sum of those of the user's recent positives, each of length 1.
 
-    The k-th newest counts 1 / sqrt(k). Videos whose factors are zeros are not offered: they have no direction.
+    The k-th newest counts 1 / sqrt(k). Videos whose factors are zeros are not retrieved: they have no direction.
     """
 
     def __init__(self, factors: Factors, catalogue: Catalogue) -> None:
@@ -141,8 +141,8 @@ class Similar(_Matrix):
         self._units = np.divide(factors.item, lengths, out=np.zeros_like(factors.item), where=lengths > 0)
         # The last is what the index -1 finds.
         directed = np.append(lengths[:, 0] > 0, False)
-        offered = np.flatnonzero(directed[catalogue.item_index])
-        super().__init__(self._units[catalogue.item_index[offered]], offered, len(catalogue))
+        retrieved = np.flatnonzero(directed[catalogue.item_index])
+        super().__init__(self._units[catalogue.item_index[retrieved]], retrieved, len(catalogue))
 
     def queries(self, block: Block) -> FloatMatrix:
         queries = np.zeros((len(block), self._units.shape[1]), dtype=np.float32)
@@ -157,7 +157,7 @@ class Similar(_Matrix):
 class Categories(_Matrix):
     """Sum over the user's categories of their weights and the rates of the videos in them.
 
-    A video without a history counts with its expected rate; one in none of the user's categories is not offered. Where
+    A video without a history counts with its expected rate; one outside the user's categories is not retrieved. Where
     more than `MOST_CATEGORIES` occur, the rarest are one category.
     """
 
@@ -195,12 +195,12 @@ class Ranked:
         self._place = np.full(n_videos, len(order), dtype=np.int32)
         self._place[order] = np.arange(len(order))
 
-    def offer(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:  # noqa: ARG002 - as all
+    def retrieve(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:  # noqa: ARG002 - as all
         """The first ``depth`` of the order that a user may get.
 
         Only a prefix of the order is looked at, and a longer one for the users that it leaves short.
         """
-        offered = np.full((len(block), depth), NOBODY, dtype=np.int32)
+        retrieved = np.full((len(block), depth), NOBODY, dtype=np.int32)
         rows, excluded = block.excluded.users, self._place[block.excluded.values[0]]
         asked = np.arange(len(block))
         prefix = 0
@@ -214,9 +214,9 @@ class Ranked:
             users, places = np.nonzero(allowed)
             ranks = np.arange(len(users)) - np.searchsorted(users, np.arange(len(asked)))[users]
             kept = ranks < depth
-            offered[asked[users[kept]], ranks[kept]] = self._order[places[kept]]
+            retrieved[asked[users[kept]], ranks[kept]] = self._order[places[kept]]
             asked = asked[np.bincount(users, minlength=len(asked)) < depth]
-        return offered
+        return retrieved
 
 
 def popular(catalogue: Catalogue) -> Ranked:

@@ -1,6 +1,6 @@
 """One list of candidates a user out of the lists of the sources.
 
-A video's priority is the least rank / share over the sources that offer it; the videos with the least are taken. So
+A video's priority is the least rank / share over the sources that retrieve it; the videos with the least are taken. So
 of n candidates a source with a tenth of the shares brings its best n / 10, or more where lists overlap or end early.
 """
 

@@ -100,7 +100,7 @@ class Explanation:
     notes: tuple[str, ...] = ()
     """What else the reader must know, a sentence each."""
     sources: str = ""
-    """What offered the video, where it is a recommendation: `kraft.models.candidates.names_of`."""
+    """What retrieved the video, where it is a recommendation: `kraft.models.candidates.names_of`."""
 
     def with_context(self, notes: tuple[str, ...], sources: str) -> "Explanation":
         """The same with what is not the ranker's to know."""
@@ -112,7 +112,7 @@ class Explanation:
     def to_text(self, most: int) -> str:
         """The explanation as lines, at most ``most`` of them with parts of their own; no line end after the last."""
         lines = [f"user {self.user_id}, video {self.item_id}: score {self.score:.4f}"]
-        lines[0] += f"   (offered by {plain_names(self.sources)})" if self.sources else ""
+        lines[0] += f"   (retrieved by {plain_names(self.sources)})" if self.sources else ""
         lines += [f"  {note}" for note in self.notes]
         lines.append("  log-odds  probability" if self.is_probability else "    effect")
         reached = self.base

@@ -21,7 +21,7 @@ def section(report: Found | None) -> Section:
     seen = ", seen videos left out" if report["exclude_seen"] else ""
     lead = (
         f"Lists of {report['top']:,} videos for {pluralize(report['users'], 'user')}, held against their "
-        f"{pluralize(report['positives'], 'positive test pair')}{seen}. First, sources offer candidates out of "
+        f"{pluralize(report['positives'], 'positive test pair')}{seen}. First, sources retrieve candidates out of "
         "all videos; then the ranker orders them. Recall is the share of a user's positive test pairs among the "
         "candidates, a mean over the users."
     )

@@ -153,7 +153,7 @@ def _recommended_table(user: Row, videos: Mapping[int, Row], outcomes: Mapping[t
     shown = sum(liked is not None for liked in met)
     sentence = f"Of {pluralize(len(rows), 'recommendation')} user {name} met {shown} in the test period"
     sentence += f", and liked {sum(map(bool, met))}." if shown else "."
-    columns = ["rank", *NAMED, "score", "offered by", "later"]
+    columns = ["rank", *NAMED, "score", "retrieved by", "later"]
     return Table(f"recommended_{name}", f"What is recommended to user {name}", sentence, columns, rows)
 
 

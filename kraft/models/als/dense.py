@@ -109,7 +109,7 @@ class _Block(Generic[Real]):
         return total
 
     def _products(self, vectors: NDArray[Real]) -> Iterator[tuple[slice, NDArray[Real], NDArray[Real], NDArray[Real]]]:
-        """Of each block its columns, factors and weights, and ``vectors`` times the factors, which may be written to."""
+        """Of each block its columns, factors and weights, and ``vectors`` times the factors, which may be changed."""
         for number, (columns, factors, transposed) in enumerate(self._column_blocks):
             product = self._product[: len(vectors) * len(factors)].reshape(len(vectors), len(factors))
             np.matmul(vectors, transposed, out=product)

@@ -8,6 +8,8 @@ import shutil
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 STEP = 1009 * 3000 + 1
 """What ids of users and videos are multiplied by: up to 2^31, in the same order. The history leaves out videos by their
 ids modulo 1009, which this leaves as they are."""

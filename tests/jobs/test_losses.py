@@ -5,6 +5,8 @@ import csv
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--raw", "raw", "--preset", "documented", "--rounds", "5", "--factors", "4", "--on-bad-rows", "quarantine")
 LEFT_OUT = "test rows left out: their users are not in the train period"
 QUARANTINED = (

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--preset", "documented", "--rounds", 5, "--iterations", 2, "--quiet")
 
 

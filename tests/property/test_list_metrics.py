@@ -15,6 +15,8 @@ from sql_schemas import SOURCES, create_empty, schema_of
 
 from kraft.engine.sql.queries import all_queries
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 14
 """Videos of the catalogue; those beyond the first `WARM` are in no train pair."""
 WARM = 10

@@ -286,6 +286,7 @@ def test_steps_of_the_score_hold_their_share_and_never_part_equal_scores():
     assert len({row[1] for row in tied}) == 7  # 0 to 1.2 in fifths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [None, 50])
 def test_threads_and_the_order_of_rows_leave_every_bit_alone(levels):
     # Past 122,880 rows (one row group) DuckDB really shares the work out.

@@ -7,6 +7,8 @@ from faults.handed import COLUMNS, HandedBench, Made
 from kraft.engine.quarantine import screening as rejects
 from kraft.engine.sql.given import GivenFile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bench(tmp_path):

@@ -7,6 +7,8 @@ import pytest
 
 from kraft.engine.sql.queries import all_queries
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20_000
 SELECT = all_queries()["training_sample"].text
 

@@ -8,6 +8,8 @@ from kraft.columns import POSITIVE_INTERACTION, TIMESTAMP
 from kraft.settings import Settings
 from kraft.stages.build_tables import BuildTables, build_tables
 
+pytestmark = pytest.mark.slow
+
 COUNT, TRAIN, HISTORY = 200, 160, 96
 """Interactions, those before the cut, and of these, those that the ranker's features are made of."""
 KEY = ["user_id", "item_id"]

@@ -59,6 +59,7 @@ def test_times_of_a_hundredth_on_either_side_are_not_cut():
     assert max(times) == pytest.approx(9.210340, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_larger_share_holds_out_the_same_videos_and_more():
     kept = [{row["item_id"] for row in watch_times([1000] * 1009, share)} for share in (0.0, 0.1, 0.3, 1.0)]
     assert [len(items) for items in kept] == [1009, 1009 - 101, 1009 - 303, 0]

@@ -16,6 +16,8 @@ from kraft.benchmark.setup import Setup, library_files, raw_folder
 from kraft.engine.process.progress import QUIET, Progress
 from kraft.errors import InputError, MachineError
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024**2
 ALLOCATE = "import sys; block = b'x' * (200 * 1024**2); print(len(block))"
 LOAD = """

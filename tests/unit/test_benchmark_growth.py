@@ -100,6 +100,7 @@ def test_what_is_asked_of_the_growth(tmp_path, large, broken):
     assert [what for what, *_, verdict in lines if verdict != "met"] == broken
 
 
+@pytest.mark.slow
 def test_a_scale_that_fails_is_told_with_what_the_stages_before_it_took(tmp_path, monkeypatch):
     real = Setup.measure
 
@@ -165,6 +166,7 @@ def test_scales_take_turns_and_medians_and_highest_peaks_are_told(tmp_path, monk
     assert table.rows == [("split", 1.8, 18.0, 45.0)]
 
 
+@pytest.mark.slow
 def test_growth_measures_every_stage_in_every_format(tmp_path):
     setup = Setup(tmp_path, tmp_path, 1024 * MIB, 2, Progress(QUIET))
     plan = PLAN._replace(formats=["parquet"], scales=[1, 2], users=30, until="als", preset="documented", repeats=1)

@@ -14,6 +14,8 @@ from small_log import log_rows, log_text, run_build, write_raw
 
 from kraft.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 INTEGER = "an integer"
 DAY, MOMENT = dt.date(2020, 7, 5), dt.datetime(2020, 7, 5, 4, 25, 39, tzinfo=dt.UTC)
 TABLES = ["user_features", "video_metadata", "friends", "interactions", "split"]

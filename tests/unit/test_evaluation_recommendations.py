@@ -10,6 +10,8 @@ from kraft.errors import InputError
 from kraft.settings import Settings
 from kraft.stages.evaluate_lists import EvaluateLists, evaluate_lists
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS, WARM, TOP = 30, 50, 40, 5
 SHARES = {"watch_time": 0.6, "new": 0.4}
 EVERY = "of every video"

@@ -13,6 +13,8 @@ from kraft.logs import losses
 from kraft.pipeline.pipeline import Pipeline
 from kraft.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 START = 1593878903.5
 INTEGER = "an integer (from -2,147,483,648 to 2,147,483,647)"
 ON_USERS = "their users are not in the train period"

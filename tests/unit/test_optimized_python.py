@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 # What needs Spark, or is the benchmark's opponent, is not there in every environment.
 MODULES = [

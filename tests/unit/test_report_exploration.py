@@ -15,6 +15,8 @@ from kraft.report.page import Figure, Text, to_html
 from kraft.report.stages import MakeDataPage, make_data_page
 from kraft.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DAY = 86400
 MIDNIGHT = 1593878400
 """2020-07-05 00:00 in UTC+8, a Sunday."""

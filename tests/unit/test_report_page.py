@@ -17,6 +17,8 @@ from kraft.report import figures
 from kraft.report import page as page_module
 from kraft.report.page import Figure, Page, Section, Table, Text, to_csv, to_html, to_json, to_markdown, write
 
+pytestmark = pytest.mark.slow
+
 UNTRUSTED = '<script>alert("1")</script> & "quoted" 猫'
 
 
@@ -226,7 +228,6 @@ def test_a_place_that_cannot_be_written_is_an_error_of_one_line(page, tmp_path):
         write(page, tmp_path / ("x" * 300), format="json", figures=None)
 
 
-@pytest.mark.slow
 def test_a_page_in_a_browser(page, tmp_path):
     out = tmp_path / "page.html"
     write(page, out, format="html", figures=None)

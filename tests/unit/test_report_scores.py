@@ -17,8 +17,8 @@ def texts_of(section):
 
 def test_the_headline_holds_the_scores_against_the_best_of_the_others():
     assert scores.headline(evaluation_report()) == (
-        "The scores of kraft reach an NDCG@10 of 0.750 [0.625, 0.875]: +0.250 [+0.125, +0.375] over seed, the best of "
-        "the 2 others."
+        "The scores of kraft reach an NDCG@10 of 0.750 [0.625, 0.875]: +0.250 [+0.125, +0.375] over documented, the best "
+        "of the 2 others."
     )
 
 
@@ -33,7 +33,7 @@ def test_leads_are_shared_out_among_those_who_lead():
     first, second = score_set("kraft", 0.5), score_set("documented", 0.25, 0.25)
     second["estimates"]["auc"] = estimate(0.75)
     sentence = parts_of(scores.worth(evaluation_report(first, second)))["score_sets"].sentence
-    assert sentence == "kraft leads in NDCG@10, NDCG@50, precision@10 and recall@50; seed leads in AUC."
+    assert sentence == "kraft leads in NDCG@10, NDCG@50, precision@10 and recall@50; documented leads in AUC."
 
 
 def test_a_score_set_alone_is_held_against_nothing():
@@ -69,7 +69,7 @@ def test_the_words_follow_the_numbers():
     assert parts["ndcg_10"].sentence.startswith("kraft is number 3 of 3")
     assert [row["score set"] for row in parts["ndcg_10"].data] == ["other", "documented", "kraft"]
     assert parts["ndcg_10_differences"].sentence == (
-        "kraft is surely below seed and other. The least difference is -0.500 [-0.625, -0.375], to other."
+        "kraft is surely below documented and other. The least difference is -0.500 [-0.625, -0.375], to other."
     )
     curve = parts_of(scores.curves(worse))["ndcg_at_k"].sentence
     assert curve == "NDCG of kraft goes from 0.000 at 10 to 0.000 at 50 places; another is higher at 10, 20 and 50."
@@ -79,7 +79,7 @@ def test_a_difference_within_chance_is_called_one():
     close = evaluation_report(score_set("kraft", 0.5), score_set("documented", 0.499, 0.001))
     assert scores.headline(close).endswith("a difference that chance could make.")
     differences = parts_of(scores.worth(close))["ndcg_10_differences"]
-    assert differences.sentence.startswith("kraft is not to be told from seed.")
+    assert differences.sentence.startswith("kraft is not to be told from documented.")
     assert differences.data == [{"score set": "documented", **estimate(0.001)}]
 
 
@@ -90,7 +90,7 @@ def test_warm_and_cold_videos_are_told_apart():
     assert "40 test pairs. 20 pairs (33.3%) are of cold videos" in section.lead
     assert parts_of(section)["auc_warm_cold"].sentence == (
         "kraft tells positive from other pairs of cold videos with an AUC of 0.625 [0.500, 0.750], 0.125 less than "
-        "those of warm ones; of the others seed does best on cold ones, with 0.500 [0.375, 0.625]."
+        "those of warm ones; of the others documented does best on cold ones, with 0.500 [0.375, 0.625]."
     )
     assert parts_of(section)["auc_parts"].sentence == (
         "Positive are 33.3% of the pairs of all videos, 40.0% of the pairs of warm videos and 20.0% of the pairs of "

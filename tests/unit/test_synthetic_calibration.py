@@ -9,6 +9,8 @@ from kraft.logs.synthetic import synthesize
 from kraft.logs.synthetic.calibration import calibrate
 from kraft.settings import MIB
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory):

@@ -13,6 +13,8 @@ from kraft.logs.synthetic import generator as making
 from kraft.logs.synthetic import interactions, synthesize
 from kraft.stages.synthesize import Synthesize, synthesize_log
 
+pytestmark = pytest.mark.slow
+
 QUIET = Progress(-1)
 SIZE = {"users": 150, "items": 200, "seed": 11}
 """Of three blocks of users."""

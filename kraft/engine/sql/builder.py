@@ -13,6 +13,7 @@ from kraft.engine.process.os_errors import of_duckdb
 from kraft.engine.process.progress import Progress
 from kraft.engine.quarantine.screening import QuarantinedFile
 from kraft.engine.sql.chunks import chunks_of, rows_of
+from kraft.engine.sql.distinct import DISTINCT, repeats, ungrouped
 from kraft.engine.sql.queries import Query, all_queries, checks_of
 from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.sql.sources import Parquet, RawFile, Source
@@ -180,6 +181,11 @@ class Builder:
         """Write the rows of a query, at once or chunk by chunk."""
         raw = any(isinstance(self.raw.get(part), RawFile | QuarantinedFile) for part in query.inputs)
         prepare(self.connection, threads, kept=False, raw=raw)
+        if query.name in DISTINCT:
+            rows = self._write(ungrouped(query), parameters, target)
+            if not self._repeats(query.name, target):
+                return rows
+            prepare(self.connection, threads, kept=False, raw=raw)
         chunks = chunks_of(self.connection, query, {part: self.source(part) for part in query.inputs})
         if not chunks:
             return self._write(query.text, parameters, target)
@@ -194,6 +200,11 @@ class Builder:
                     return self._write(f"select * from {ROWS}", {}, target)  # noqa: S608
                 finally:
                     self.connection.unregister(ROWS)
+
+    def _repeats(self, table: str, written: Path) -> bool:
+        Parquet(written).register(self.connection, table)
+        prepare(self.connection, self.threads, kept=True, raw=False)
+        return repeats(self.connection, table)
 
     def _write(self, select: str, parameters: dict[str, Any], target: Path) -> int:
         copy = f"copy ({select}\n) to $target_file (format parquet, row_group_size {ROW_GROUP}, {ENCODING})"

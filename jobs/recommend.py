@@ -69,6 +69,7 @@ def main(options: Options) -> None:
             exclude_seen=not options.include_seen,
             diversity=options.diversity,
         )
+        pipeline.check_given(("users", options.users), ("items", options.items))
         made = recommend(pipeline, request, options.out)
         if options.evaluate:
             result = evaluate(pipeline, request, Path(options.out))

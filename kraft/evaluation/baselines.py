@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kraft import columns
 from kraft.engine.paths import file_state
-from kraft.engine.sql.given import FINITE, ID, GivenFile
+from kraft.engine.sql.given import SCORED, GivenFile
 from kraft.engine.sql.session import Connection, read_parquet
 from kraft.engine.sql.sources import Parquet, RawFile
 from kraft.errors import InputError
@@ -30,9 +30,6 @@ FACTORS_ALONE = "ALS alone"
 
 LEAST_SCORE = float(np.finfo(np.float32).min)
 """Score of a pair whose user or video has no factors: below any product of them."""
-
-SCORED = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.SCORE: FINITE}
-"""What a user's file of scores must hold."""
 
 BATCH_ROWS = 65_536
 

@@ -28,6 +28,7 @@ from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import DEFAULT_RAW, Settings
 from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
+from kraft.stages.check_given import CheckGiven, Kind, check_given
 from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
 from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
 from kraft.stages.fingerprints import als_fingerprint, ranker_fingerprint, scores_fingerprint, watch_time_fingerprint
@@ -162,6 +163,7 @@ class Pipeline:
 
     def score_pairs(self, pairs: Path, out: Path | str) -> ScoredGivenPairs:
         """Scores of the user's own pairs."""
+        self.check_given(("pairs", pairs))
         self.train()
         return self.run(score_given_pairs, ScoreGivenPairs(settings=self.settings, pairs=pairs, out=str(out)))
 
@@ -190,6 +192,7 @@ class Pipeline:
 
     def compare(self, first: str, second: str) -> Evaluation:
         """The paired difference of two score sets, each a preset, whose scores are brought up to date, or a file."""
+        self.check_given(*(("scores", Path(name)) for name in (first, second) if name not in PRESETS))
         scores = {}
         for name in (first, second):
             if name in PRESETS:
@@ -203,6 +206,15 @@ class Pipeline:
 
     def _scores_of(self, preset: Preset) -> Path:
         return self.store.table(preset.artifact(SCORES))
+
+    def check_given(self, *files: tuple[Kind, Path | None]) -> None:
+        """Hold files that the user named, where he did, to their rules before any work.
+
+        Raises:
+            InputError: one is unreadable, or breaks a rule.
+        """
+        if given := tuple((kind, path) for kind, path in files if path is not None):
+            self.run(check_given, CheckGiven(settings=self.settings, files=given), told=False)
 
     # --- how a stage runs ---------------------------------------------------------------------
 

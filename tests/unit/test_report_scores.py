@@ -17,8 +17,8 @@ def texts_of(section):
 
 def test_the_headline_holds_the_scores_against_the_best_of_the_others():
     assert scores.headline(evaluation_report()) == (
-        "The scores of kraft reach an NDCG@10 of 0.750 [0.625, 0.875]: +0.250 [+0.125, +0.375] over documented, the best "
-        "of the 2 others."
+        "The scores of kraft reach an NDCG@10 of 0.750 [0.625, 0.875]: +0.250 [+0.125, +0.375] over documented, the "
+        "best of the 2 others."
     )
 
 

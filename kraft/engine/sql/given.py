@@ -49,6 +49,8 @@ class Column(NamedTuple):
 ID: Final = Column("INTEGER", "an integer from 0 to 2,147,483,647, as ids are", "{0} is null or {0} < 0")
 FINITE: Final = Column("DOUBLE", "a finite number", "{0} is null or not isfinite({0})")
 TIME: Final = Column("DOUBLE", "a finite number (seconds since 1970)", "not isfinite({0})", needed=False)
+SCORED: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.SCORE: FINITE}
+"""What a user's file of scores must hold."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Options(Settings):
 def main(options: Options) -> None:
     from kraft.engine.workspace.store import write_whole
     from kraft.pipeline.pipeline import Pipeline
-    from kraft.stages.preset import CANDIDATE_TABLES, PAGE_TABLES, PRESETS
+    from kraft.stages.preset import PRESETS
+    from kraft.stages.table_lists import CANDIDATE_TABLES, PAGE_TABLES
 
     for name in options.compare or ():
         if name not in PRESETS and not Path(name).is_file():

@@ -34,7 +34,7 @@ class Options(Settings):
 def main(options: Options) -> None:
     from kraft.pipeline.pipeline import Pipeline
     from kraft.report.stages import MakeDataPage, make_data_page
-    from kraft.stages.preset import PAGE_TABLES
+    from kraft.stages.table_lists import PAGE_TABLES
 
     out = options.page
     with Pipeline(options, more_tables=PAGE_TABLES) as pipeline:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from kraft import columns
 from kraft.engine.paths import file_state
 from kraft.engine.sql.given import SCORED, GivenFile
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection, read_parquet
-from kraft.engine.sql.sources import Parquet, RawFile
+from kraft.engine.sql.sources import Parquet
 from kraft.errors import InputError
 
 BASELINES = {

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from kraft import columns
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection, read_parquet
-from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.evaluation.baselines import GivenScores, Scores

@@ -22,8 +22,9 @@ from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.ids import read_ids
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection, open_session, read_parquet
-from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.evaluation.intervals import CONFIDENCE, RESAMPLES, SEED, Floats, Resampled, Resamples

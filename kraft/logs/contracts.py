@@ -11,7 +11,8 @@ from pathlib import Path
 from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
 from kraft.engine.sql.column_types import Form
 from kraft.engine.sql.file_kinds import remedy
-from kraft.engine.sql.sources import AbsentFile, RawFile
+from kraft.engine.sql.raw_file import RawFile
+from kraft.engine.sql.sources import AbsentFile
 from kraft.errors import InputError
 from kraft.logs.files import USERS_STEM, find_file, find_folder, missing
 

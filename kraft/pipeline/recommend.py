@@ -13,9 +13,9 @@ from kraft.models.candidates import SHARES
 from kraft.pipeline.pipeline import Pipeline
 from kraft.stages.evaluate import Evaluation
 from kraft.stages.evaluate_lists import EvaluateLists, evaluate_lists
-from kraft.stages.preset import CANDIDATE_TABLES
 from kraft.stages.rank_lists import ListsRanked, RankLists, rank_lists
 from kraft.stages.retrieve_candidates import RetrieveCandidates, retrieve_candidates
+from kraft.stages.table_lists import CANDIDATE_TABLES
 
 CANDIDATES = 500
 """Candidates a user unless another number is asked for."""

@@ -19,8 +19,10 @@ from pyspark.sql.types import DoubleType, IntegralType, StringType, StructField,
 
 from kraft.columns import ITEM_ID, SCORE, USER_ID
 from kraft.engine.paths import quoted
+from kraft.engine.sql.casts import INTEGERS, TYPE_WORDS
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection
-from kraft.engine.sql.sources import INTEGERS, TYPE_WORDS, Chunk, Parquet, RawFile, Source
+from kraft.engine.sql.sources import Chunk, Parquet, Source
 from kraft.errors import InputError
 from kraft.evaluation.baselines import ScoreColumn
 from kraft.spark.errors import root_reason

@@ -13,8 +13,9 @@ from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.given import ID, TIME
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import open_session
-from kraft.engine.sql.sources import Chunk, Parquet, RawFile, Source
+from kraft.engine.sql.sources import Chunk, Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.settings import Settings
 from kraft.stages.preset import preset_of

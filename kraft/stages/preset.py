@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from kraft import columns
 from kraft.artifacts import ALS, RANKER, WATCH_TIME, artifact_name
 from kraft.engine.workspace.store import FIT, Store
-from kraft.logs.losses import TEST_ROWS
 from kraft.settings import AlsSettings, RankerSettings, Settings, StackingSettings, WatchTimeSettings
+from kraft.stages.table_lists import BASE_TABLES, DETAIL_TABLES, PAIR_TABLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,44 +27,6 @@ if TYPE_CHECKING:
 
     CompletingModel = Factors | WatchTimeModel
     """What completes stored features to feature vectors."""
-
-BASE_TABLES: Final = (
-    "user_features",
-    "video_metadata",
-    "interactions",
-    "split",
-    "interactions_train",
-    "user_index",
-    "item_index",
-    "user_counts",
-    "item_counts",
-    "interactions_test",
-    TEST_ROWS,
-    "test_positives",
-    "sample_submission",
-)
-"""What every preset needs. The small side tables come first: if one of them is broken, nothing large has been
-read yet."""
-DETAIL_TABLES: Final = ("item_daily", "friends", "video_details")
-"""What is known of users and videos beforehand, the same for the train period and for its history."""
-PAIR_TABLES: Final = (
-    "watch_times",
-    "item_stats",
-    "smoothed_rates",
-    "user_affinity",
-    "user_stats",
-    "daily_stats",
-    "item_features",
-    "pair_features",
-)
-"""The preset kraft's features, each made of a train period; built twice (`kraft.stages.tables.build`)."""
-
-CANDIDATE_TABLES: Final = ("catalogue", "user_item_counts", "recent_positives", "user_categories")
-"""What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
-PAGE_TABLES: Final = ("item_daily", "video_details", "video_texts")
-"""What pages tell of videos, by either preset; built only where a job asks for them."""
-RECENT_POSITIVES: Final = 10
-"""Videos liked last that are kept of each user."""
 
 
 def history_store(store: Store) -> Store:

@@ -16,8 +16,9 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.quarantine.rejected_rows import Quarantine, publish
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import all_queries
+from kraft.engine.sql.raw_file import RawFile, paths_of
 from kraft.engine.sql.session import Connection, open_session
-from kraft.engine.sql.sources import AbsentFile, Parquet, RawFile, Source, paths_of
+from kraft.engine.sql.sources import AbsentFile, Parquet, Source
 from kraft.engine.workspace.snapshots import CATALOG
 from kraft.engine.workspace.store import FIT, Store
 from kraft.errors import InputError, KraftError, add_notes
@@ -25,7 +26,8 @@ from kraft.logs.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, 
 from kraft.logs.read_files import ReadFiles, read_files
 from kraft.settings import Settings, StackingSettings
 from kraft.stages.build_tables import BuildTables, TableBuilt, TablesBuilt
-from kraft.stages.preset import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES, history_store, preset_of
+from kraft.stages.preset import history_store, preset_of
+from kraft.stages.table_lists import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES
 
 if TYPE_CHECKING:
     from kraft.stages.build_tables import ResolveRaw
@@ -69,27 +71,23 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         main = make(store, sources, parameters, overrides=OVERRIDES if observed else {})
         quarantine = _quarantine(main, sources, quarantines)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), quarantine)
-        builders: list[tuple[Builder, Iterable[str]]] = [(main, names)]
+        builders: list[tuple[Builder, tuple[str, ...]]] = [(main, names)]
         # Whose pairs the ranker learns from; nobody's where only some tables are asked for, and its history is not.
         learning = main if preset.stacking is None else None
         if stacking:
             fit = _fit(make, store, parameters, stacking)
             builders.append((fit, (TEST_ROWS, *PAIR_TABLES)))
             learning = fit
-        periods: list[PeriodRows] = []
-        todo = [(each, name) for each, listed in builders for name in listed]
-        with progress.task("build_features", len(todo), "tables") as task:
-            for each, name in todo:
-                task.note(name)
-                if each is learning and name == preset.label_table:
-                    sampled(each, name, preset.label_pairs, most_rows).ensure(name)
-                else:
-                    each.ensure(name)
-                if name == TEST_ROWS:
-                    periods.append(_period(each))
-                    if each is main:
-                        hold_left_out((seen or inputs)[LOG], periods[0], settings.max_left_out)
-                task.advance()
+        with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
+            for each, listed in builders:
+                for name in listed:
+                    task.note(name)
+                    learned = each is learning and name == preset.label_table
+                    (sampled(each, name, preset.label_pairs, most_rows) if learned else each).ensure(name)
+                    if each is main and name == TEST_ROWS:
+                        hold_left_out((seen or inputs)[LOG], _period(main), settings.max_left_out)
+                    task.advance()
+        periods = [_period(each) for each, listed in builders if TEST_ROWS in listed]
         split, (rows, raw_rows) = _first(main, "split"), _log_rows(main)
         publish(store, quarantine)
         rejected = {file: found for one in quarantines for file, found in one.found().items()}

@@ -27,8 +27,8 @@ from kraft.engine.process.memory import LEAST_LIMIT, Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.quarantine.rejected_rows import Quarantine
 from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import open_session
-from kraft.engine.sql.sources import RawFile
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS

@@ -10,7 +10,7 @@ from kraft.engine.workspace.store import write_whole
 from kraft.pipeline.pipeline import Pipeline
 from kraft.pipeline.recommend import Request, recommend
 from kraft.settings import OutputFolder, Settings
-from kraft.stages.preset import CANDIDATE_TABLES
+from kraft.stages.table_lists import CANDIDATE_TABLES
 
 
 class Options(Settings):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from commands import run
 
-from kraft.stages.preset import PAIR_TABLES
+from kraft.stages.table_lists import PAIR_TABLES
 
 FROM_HISTORY = tuple(name for name in PAIR_TABLES if name != "pair_features")
 """Tables that are made of a history alone."""

@@ -4,7 +4,7 @@ import pytest
 from faults import fuzz
 from faults.handed import COLUMNS, HandedBench, Made
 
-from kraft.engine.quarantine import screening as rejects
+from kraft.engine.quarantine import csv_records
 from kraft.engine.sql.given import GivenFile
 
 pytestmark = pytest.mark.slow
@@ -52,13 +52,13 @@ def test_a_given_file_that_loses_a_row_is_found(handed, monkeypatch):
 
 
 def test_a_reading_that_loses_a_row_is_found(bench, monkeypatch):
-    real = rejects._parse  # noqa: SLF001 - what a defect would be in
+    real = csv_records._parse  # noqa: SLF001 - what a defect would be in
 
     def parse(text):
         fields, reason = real(text)
         return (fields and ["9" if one == "abc" else one for one in fields]), reason
 
-    monkeypatch.setattr(rejects, "_parse", parse)
+    monkeypatch.setattr(csv_records, "_parse", parse)
     header = ",".join(fuzz.HEADERS["log"])
     rows = "".join(f"{user},1,5000,10000,,,,0.5\n" for user in ("1", "2", "3", "4", "5", "abc"))
     with pytest.raises(AssertionError, match="nothing was quarantined"):

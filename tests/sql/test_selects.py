@@ -15,7 +15,7 @@ from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
 from kraft.logs.contracts import resolve
 from kraft.settings import Settings
-from kraft.stages.preset import DETAIL_TABLES
+from kraft.stages.table_lists import DETAIL_TABLES
 
 QUERIES = all_queries()
 TABLES = [name for name, query in QUERIES.items() if query.stage != "checks"]

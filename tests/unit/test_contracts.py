@@ -8,7 +8,7 @@ from kraft.engine.sql.sources import AbsentFile
 from kraft.errors import InputError
 from kraft.logs.contracts import resolve
 from kraft.logs.files import PLACES, find_folder
-from kraft.stages.preset import DETAIL_TABLES
+from kraft.stages.table_lists import DETAIL_TABLES
 
 CAPTIONS = (
     "video_id,caption,topic_tag,first_level_category_id,second_level_category_id,third_level_category_id\n"

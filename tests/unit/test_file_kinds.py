@@ -14,7 +14,7 @@ import pytest
 from matching import exactly
 from small_log import LOG_HEADER
 
-from kraft.engine.sql.sources import RawFile
+from kraft.engine.sql.raw_file import RawFile
 from kraft.errors import InputError
 from kraft.logs.contracts import INTERACTION_COLUMNS
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 from kraft.engine.paths import literal, quoted
 from kraft.engine.quarantine.quarantined import Quarantined
 from kraft.engine.quarantine.screening import CODE, COLUMNS, QuarantinedFile, checks_of_rows, hold_share
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection
-from kraft.engine.sql.sources import RawFile, Source
+from kraft.engine.sql.sources import Source
 from kraft.engine.workspace.store import Fingerprint, Store
 
 REJECTED_ROWS: Final = "rejected_rows"

@@ -15,8 +15,9 @@ from kraft.engine.quarantine.screening import QuarantinedFile
 from kraft.engine.sql.chunks import chunks_of, rows_of
 from kraft.engine.sql.distinct import DISTINCT, repeats, ungrouped
 from kraft.engine.sql.queries import Query, all_queries, checks_of
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection, prepare
-from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import InputError, QueryError
 from kraft.settings import MIB

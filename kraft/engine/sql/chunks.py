@@ -14,8 +14,9 @@ import duckdb
 
 from kraft.engine.paths import quoted
 from kraft.engine.sql.queries import Query
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import Connection
-from kraft.engine.sql.sources import RawFile, Source
+from kraft.engine.sql.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

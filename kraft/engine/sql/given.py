@@ -15,8 +15,10 @@ import duckdb
 from kraft import columns
 from kraft.engine.paths import file_state, quoted
 from kraft.engine.process.os_errors import of_duckdb
+from kraft.engine.sql.casts import fits, one_line
+from kraft.engine.sql.raw_file import GIVE_COLUMNS, RawFile
 from kraft.engine.sql.session import Connection, prepare
-from kraft.engine.sql.sources import GIVE_COLUMNS, Parquet, RawFile, fits, one_line
+from kraft.engine.sql.sources import Parquet
 from kraft.errors import InputError, KraftError
 
 PLACE: Final = "place"

@@ -19,8 +19,8 @@ from kraft.engine import frames
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
+from kraft.engine.sql.raw_file import RawFile, paths_of
 from kraft.engine.sql.session import open_session
-from kraft.engine.sql.sources import RawFile, paths_of
 from kraft.engine.workspace.store import Store
 from kraft.logs.contracts import resolve
 from kraft.logs.synthetic.statistic import FULL_USERS, Scale, Statistic

@@ -9,8 +9,9 @@ from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import Query, all_queries
+from kraft.engine.sql.raw_file import RawFile
 from kraft.engine.sql.session import open_session, read_parquet
-from kraft.engine.sql.sources import Parquet, RawFile, Source
+from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.logs.contracts import resolve
 from kraft.settings import MIB, Settings

@@ -1,4 +1,4 @@
-"""`kraft.engine.sql.sources`: what is read from a raw file, and the one line that a broken one is refused with."""
+"""`kraft.engine.sql.raw_file`: what is read from a raw file, and the one line that a broken one is refused with."""
 
 import re
 
@@ -9,7 +9,8 @@ from matching import exactly
 from small_log import LOG_HEADER
 
 from kraft.engine.paths import file_state
-from kraft.engine.sql.sources import AbsentFile, Parquet, RawFile
+from kraft.engine.sql.raw_file import RawFile
+from kraft.engine.sql.sources import AbsentFile, Parquet
 from kraft.errors import InputError
 from kraft.logs.contracts import INTERACTION_COLUMNS
 

@@ -208,9 +208,9 @@ class Settings(BaseModel):
 
     @field_validator("raw", "matrix", mode="before")
     @classmethod
-    def _local(cls, place: object) -> object:
+    def _local(cls, path: object) -> object:
         """file:///data is /data."""
-        return place.removeprefix("file://") if isinstance(place, str) else place
+        return path.removeprefix("file://") if isinstance(path, str) else path
 
     @property
     def verbosity(self) -> int:

@@ -1,7 +1,7 @@
 """Where a job is to write, held against what is there and what is read, before any work.
 
 A file that is named as an output is replaced: that is what naming it means. Refused is what would lose something else:
-an input, what KRAFT keeps in a work folder, what is no regular file, and one place named twice.
+an input, what KRAFT keeps in a work folder, what is no regular file, and one path named twice.
 """
 
 import os
@@ -36,7 +36,7 @@ _KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR
 
 @dataclass(frozen=True)
 class Output:
-    """A place that a job writes to."""
+    """A path that a job writes to."""
 
     option: str
     """That names it, for messages."""
@@ -50,7 +50,7 @@ class Output:
 def check_outputs(
     outputs: Sequence[Output], inputs: Iterable[tuple[str, Path]] = (), works: Iterable[tuple[str, Path]] = ()
 ) -> None:
-    """Refuse places that are not to be written to.
+    """Refuse paths that are not to be written to.
 
     Args:
         outputs: all that one call writes.
@@ -65,25 +65,25 @@ def check_outputs(
     earlier: list[tuple[Output, Path]] = []
     for output in outputs:
         name = f"{output.option} {output.path}"
-        place = place_of(name, output.path, folder=output.folder)
-        _refuse_input(name, place, read)
-        _refuse_own(name, place, worked_in)
+        target = resolved_path(name, output.path, folder=output.folder)
+        _refuse_input(name, target, read)
+        _refuse_own(name, target, worked_in)
         for other, taken in earlier:
-            if _same(place, taken):
+            if _same(target, taken):
                 raise InputError(f"{name}: {other.option} names the same file", _ELSEWHERE)
         needed = [*worked_in, *((other.option, taken) for other, taken in earlier)]
         for option, path in needed:
-            if not output.folder and place in (path.resolve(), *path.resolve().parents):
+            if not output.folder and target in (path.resolve(), *path.resolve().parents):
                 raise InputError(f"{name}: {option} needs a folder of this name ({path})", _ELSEWHERE)
         for other, taken in earlier:
-            if not other.folder and taken in place.parents:
+            if not other.folder and taken in target.parents:
                 raise InputError(f"{name}: {other.option} makes a file of what has to be a folder here", _ELSEWHERE)
-        earlier.append((output, place))
+        earlier.append((output, target))
         if output.table:
             table_format(output.path, output.option)
 
 
-def place_of(name: str, path: Path, *, folder: bool = False) -> Path:
+def resolved_path(name: str, path: Path, *, folder: bool = False) -> Path:
     """Where a file is written that is named ``path``: what a link leads to, there or not.
 
     Args:
@@ -96,35 +96,35 @@ def place_of(name: str, path: Path, *, folder: bool = False) -> Path:
             that is not a regular file.
     """
     try:
-        place = path.resolve()
+        target = path.resolve()
     except RuntimeError:
         raise InputError(f"{name}: a link that leads to itself", _ELSEWHERE) from None
-    above = next(one for one in place.parents if os.path.lexists(one))
+    above = next(one for one in target.parents if os.path.lexists(one))
     if not above.is_dir():
         raise InputError(f"{name}: {above} is not a folder", _ELSEWHERE)
     try:
         # A file is written under a longer name first (`kraft.engine.workspace.locks.held_draft`).
-        for one in (place, place.with_name(f".{place.name}.{os.getpid()}.part")):
+        for one in (target, target.with_name(f".{target.name}.{os.getpid()}.part")):
             with suppress(FileNotFoundError):
                 one.lstat()
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}", _ELSEWHERE) from None
     if not folder:
-        refuse_special(name, place)
-    elif os.path.lexists(place) and not place.is_dir():
+        refuse_special(name, target)
+    elif os.path.lexists(target) and not target.is_dir():
         raise InputError(f"{name}: not a folder", "Name a folder, which may be new.")
-    return place
+    return target
 
 
-def refuse_special(name: str, place: Path) -> None:
+def refuse_special(name: str, target: Path) -> None:
     """Refuse to write where something is that a file would not replace but destroy.
 
     Raises:
         InputError: a folder, a pipe, a socket or a device is there.
     """
-    if not os.path.lexists(place):
+    if not os.path.lexists(target):
         return
-    mode = place.lstat().st_mode
+    mode = target.lstat().st_mode
     if stat.S_ISDIR(mode):
         raise InputError(f"{name}: a folder of this name is in the way", "Give a file name.")
     if not stat.S_ISREG(mode):
@@ -150,25 +150,25 @@ def table_format(path: Path, option: str = "--out") -> TableFormat:
     return _FORMATS[ending]
 
 
-def _refuse_input(name: str, place: Path, inputs: Iterable[tuple[str, Path]]) -> None:
+def _refuse_input(name: str, target: Path, inputs: Iterable[tuple[str, Path]]) -> None:
     for option, path in inputs:
-        if _same(place, path):
+        if _same(target, path):
             there = "is an input" if os.path.lexists(path) else "would be taken for an input"
             raise InputError(f"{name}: this {there} ({option})", _NOTHING_LOST)
 
 
-def _refuse_own(name: str, place: Path, works: Iterable[tuple[str, Path]]) -> None:
+def _refuse_own(name: str, target: Path, works: Iterable[tuple[str, Path]]) -> None:
     given = [(path.resolve(), OWN | {BENCHMARK}) for _, path in works]
-    for folder, own in (*given, *((one, OWN) for one in _work_folders_above(place))):
-        if place.is_relative_to(folder) and place != folder:
-            first = place.relative_to(folder).parts[0]
+    for folder, own in (*given, *((one, OWN) for one in _work_folders_above(target))):
+        if target.is_relative_to(folder) and target != folder:
+            first = target.relative_to(folder).parts[0]
             if first.casefold() in own or first.casefold().startswith(CATALOG):
                 raise InputError(f"{name}: {folder / first} is KRAFT's own, in a work folder", _NOTHING_LOST)
 
 
-def _work_folders_above(place: Path) -> Iterator[Path]:
-    """Work folders of any job that ``place`` lies in."""
-    return (one for one in place.parents if (one / STATES).is_dir() and (one / CURRENT).is_symlink())
+def _work_folders_above(target: Path) -> Iterator[Path]:
+    """Work folders of any job that ``target`` lies in."""
+    return (one for one in target.parents if (one / STATES).is_dir() and (one / CURRENT).is_symlink())
 
 
 def _same(one: Path, other: Path) -> bool:

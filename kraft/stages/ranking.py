@@ -70,8 +70,8 @@ class Ranking:
         starts = np.flatnonzero(np.concatenate(([True], users[1:] != users[:-1])))
         sizes = np.diff(np.append(starts, len(users)))
         pool = min(pool_size(self._top) if self._catalogue else self._top, int(sizes.max()))
-        places = starts[:, None] + np.arange(pool)
-        rows = np.where(np.arange(pool) < sizes[:, None], order[np.minimum(places, len(order) - 1)], UNKNOWN)
+        positions = starts[:, None] + np.arange(pool)
+        rows = np.where(np.arange(pool) < sizes[:, None], order[np.minimum(positions, len(order) - 1)], UNKNOWN)
         if self._catalogue:
             videos = np.where(rows != UNKNOWN, self._catalogue.rows(items[rows]), UNKNOWN)
             chosen = rerank(videos, scores[rows], self._catalogue.content, self._top, self._diversity)

@@ -132,14 +132,14 @@ def _catalogue(store: Store, settings: Settings, items: Path | None) -> "Catalog
     if items is None:
         return whole
     given = _given(items, columns.ITEM_ID, store, settings)
-    places = whole.places(given.ids)
-    if (places < 0).any():
+    positions = whole.places(given.ids)
+    if (positions < 0).any():
         raise InputError(
-            f"{items}: {_unknown(given.ids[places < 0], len(given.ids), 'videos', given.column)} neither"
+            f"{items}: {_unknown(given.ids[positions < 0], len(given.ids), 'videos', given.column)} neither"
             " in the log nor in item_categories",
             "Give ids of videos that are.",
         )
-    return whole.only(places)
+    return whole.only(positions)
 
 
 def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -> "Users":
@@ -154,8 +154,8 @@ def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -
     if given is None:
         return Users(ids, index, 0)
     _, asked, repeated = _given(given, columns.USER_ID, store, settings)
-    places = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
-    found = np.where(ids[places] == asked, index[places], columns.UNKNOWN_INDEX).astype(np.int32)
+    positions = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
+    found = np.where(ids[positions] == asked, index[positions], columns.UNKNOWN_INDEX).astype(np.int32)
     unknown = asked[found < 0]
     if len(unknown) and cold == "error":
         raise InputError(

@@ -93,13 +93,13 @@ def export(scores: Path, out: Path | str) -> None:
     """Write a table to ``out``, whole or not at all, in the format that its ending says (`table_format`)."""
     from kraft.engine import frames
 
-    frame, place = frames.scan_parquet(scores), Path(out)
-    ending = table_format(place)
+    frame, path = frames.scan_parquet(scores), Path(out)
+    ending = table_format(path)
     # The draft's own name says nothing of what is in it.
     if ending == "parquet":
-        write_whole(place, frame.sink_parquet)
+        write_whole(path, frame.sink_parquet)
     else:
-        write_whole(place, partial(frame.sink_csv, compression=_COMPRESSIONS[ending], check_extension=False))
+        write_whole(path, partial(frame.sink_csv, compression=_COMPRESSIONS[ending], check_extension=False))
 
 
 @stage(ScoreTestPairs, ScoredTestPairs, LOW_MEMORY)
@@ -151,7 +151,7 @@ def score_given_pairs(
         arguments: of the stage.
         score_table: what scores a table.
         builder: the engine that makes the table of features; by default DuckDB's.
-        export: writes a table to the user's place.
+        export: writes a table to the user's path.
 
     Raises:
         InputError: as `GivenFile.take`.
@@ -159,7 +159,7 @@ def score_given_pairs(
     import polars as pl
 
     from kraft.engine import frames
-    from kraft.engine.sql.given import PLACE, GivenFile
+    from kraft.engine.sql.given import ROW_NUMBER, GivenFile
     from kraft.engine.sql.session import open_session
     from kraft.models.cold_pairs import count_cold
     from kraft.stages.given_pairs import PAIRS, write_features
@@ -169,23 +169,23 @@ def score_given_pairs(
     pairs = GivenFile(arguments.pairs, PAIRS)
     with store.scratch() as folder:
         # The tables are in the order of the ids; the file's own order comes back with the scores.
-        placed = folder / "placed.parquet"
+        numbered = folder / "numbered.parquet"
         with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [pairs.path]) as connection:
-            pairs.take(connection, placed, settings.threads, sort_by=(columns.USER_ID, columns.ITEM_ID))
-            cold = count_cold(connection, placed, store)
-        features = write_features(placed, store, settings, folder, builder=builder)
+            pairs.take(connection, numbered, settings.threads, sort_by=(columns.USER_ID, columns.ITEM_ID))
+            cold = count_cold(connection, numbered, store)
+        features = write_features(numbered, store, settings, folder, builder=builder)
         written = folder / "scores.parquet"
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
-        parts = [frames.scan_parquet(written), frames.scan_parquet(placed).select(PLACE)]
-        pl.concat(parts, how="horizontal").sort(PLACE).drop(PLACE).sink_parquet(ordered)
+        parts = [frames.scan_parquet(written), frames.scan_parquet(numbered).select(ROW_NUMBER)]
+        pl.concat(parts, how="horizontal").sort(ROW_NUMBER).drop(ROW_NUMBER).sink_parquet(ordered)
         export(ordered, arguments.out)
     return ScoredGivenPairs(rows=rows, cold=cold, peak_mib=round(peak_bytes() / MIB))
 
 
 @stage(ExportScores, ScoresExported, LOW_MEMORY)
 def export_scores(arguments: ExportScores, *, export: Export = export) -> ScoresExported:
-    """Copy the table `scores_PRESET` to the place that the user named."""
+    """Copy the table `scores_PRESET` to the path that the user named."""
     settings = arguments.settings
     export(Store(settings.work).table(preset_of(settings).artifact(SCORES)), arguments.out)
     return ScoresExported()

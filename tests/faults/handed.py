@@ -17,7 +17,7 @@ from faults.job import environment, make_synthetic
 from faults.making import NASTY, csv_bytes, harmed, harms, limited, one_of
 from hypothesis import strategies as st
 
-from kraft.engine.sql.given import PLACE, GivenFile
+from kraft.engine.sql.given import ROW_NUMBER, GivenFile
 from kraft.engine.sql.ids import read_ids
 from kraft.errors import InputError
 from kraft.evaluation.baselines import SCORED
@@ -154,12 +154,12 @@ class HandedBench:
         copy, rules = self.folder / "copy.parquet", PAIRS if kind == "pairs" else SCORED
         rows = GivenFile(path, rules).take(self.connection, copy, 1, sort_by=("user_id", "item_id"))
         table = pl.read_parquet(copy)
-        assert table.select("user_id", "item_id", PLACE).rows() == sorted(
-            table.select("user_id", "item_id", PLACE).rows()
+        assert table.select("user_id", "item_id", ROW_NUMBER).rows() == sorted(
+            table.select("user_id", "item_id", ROW_NUMBER).rows()
         )
-        table = table.sort(PLACE)
-        assert table[PLACE].to_list() == [*range(1, rows + 1)]
-        return table.drop(PLACE).rows()
+        table = table.sort(ROW_NUMBER)
+        assert table[ROW_NUMBER].to_list() == [*range(1, rows + 1)]
+        return table.drop(ROW_NUMBER).rows()
 
 
 def write(made, folder):

@@ -9,7 +9,7 @@ import pytest
 from matching import exactly
 
 from kraft.engine.sql import given
-from kraft.engine.sql.given import FINITE, ID, PLACE, TIME, GivenFile
+from kraft.engine.sql.given import FINITE, ID, ROW_NUMBER, TIME, GivenFile
 from kraft.engine.sql.ids import read_ids
 from kraft.errors import InputError
 
@@ -157,7 +157,7 @@ def test_rows_are_sorted_with_their_place_whatever_the_file_calls_its_videos(tmp
         (2, 1, None, 2),
         (2, 7, None, 1),
     ]
-    assert take(path, PAIRS, connection).columns == ["user_id", "item_id", "timestamp", PLACE]
+    assert take(path, PAIRS, connection).columns == ["user_id", "item_id", "timestamp", ROW_NUMBER]
 
 
 def test_parquet_of_other_types_is_cast(tmp_path, connection):

@@ -46,8 +46,8 @@ def explained(error: Exception, during: str = "") -> KraftError | None:
     if isinstance(error, OSError) or _is_of_a_reader(error):
         number = _errno(error)
         if number in _REMEDIES:
-            place = str(error.filename) if isinstance(error, OSError) and error.filename else during
-            problem = f"{place}: {_words(number)}" if place else _words(number)
+            where = str(error.filename) if isinstance(error, OSError) and error.filename else during
+            problem = f"{where}: {_words(number)}" if where else _words(number)
             known = MachineError(problem, f"{_REMEDIES[number]} Nothing was published.")
             add_notes(known, notes_of(error))
             return known

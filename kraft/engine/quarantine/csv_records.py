@@ -30,7 +30,7 @@ def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: boo
     Args:
         path: UTF-8, or nearly so.
         width: fields of a row.
-        used: places of the fields that have to be UTF-8; nobody reads the others.
+        used: positions of the fields that have to be UTF-8; nobody reads the others.
         stray_line_ends: fields may hold bare carriage returns.
 
     A line that is no row costs that line alone: the next one is looked at afresh.
@@ -57,7 +57,7 @@ def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: boo
             record = _record(number, text, width, waiting, stand_in if stray_line_ends else "")
             # Fields may go on over lines that were not looked at yet.
             checked = text.isascii() and waiting.number == number
-            if record.fields and not checked and not all(_is_utf8(record.fields[place]) for place in used):
+            if record.fields and not checked and not all(_is_utf8(record.fields[position]) for position in used):
                 record = Record(number, None, _shown(text), "not UTF-8 text")
             yield record
 
@@ -125,13 +125,13 @@ class _Lines:
         return self._ahead.pop(0) if self._ahead else next(self._lines, None)
 
     def ahead(self, most: int) -> Iterator[str]:
-        for place in range(most):
-            if place == len(self._ahead):
+        for index in range(most):
+            if index == len(self._ahead):
                 line = next(self._lines, None)
                 if line is None:
                     return
                 self._ahead.append(line)
-            yield self._ahead[place]
+            yield self._ahead[index]
 
     def skip(self, count: int) -> None:
         del self._ahead[:count]

@@ -108,9 +108,9 @@ class QuarantinedFile:
         if not often:
             return {"quarantined": 0, "read": read, "reason": "", "often": 0, "example": ""}
         reason, count, line, column, value = often[0]
-        place = f"{'row' if self.file.is_parquet else 'line'} {line:,}"
+        where = f"{'row' if self.file.is_parquet else 'line'} {line:,}"
         # A whole row would take the line of the message for itself.
-        example = place if column is None else f"{place}, {column} {value!r}"
+        example = where if column is None else f"{where}, {column} {value!r}"
         return {"quarantined": bad_rows, "read": read, "reason": reason, "often": count, "example": example}
 
     # --- reading ------------------------------------------------------------------------------
@@ -119,15 +119,15 @@ class QuarantinedFile:
         import pyarrow as pa  # noqa: PLC0415 - 0.1 s that only a file with bad rows costs
 
         header = self.file.header()
-        places = {column: header.index(column) for column in self.file.columns if column in header}
+        positions = {column: header.index(column) for column in self.file.columns if column in header}
         read = 0
-        used = list(places.values())
+        used = list(positions.values())
         found = records(self.path, len(header), used, stray_line_ends=self.file.stray_line_ends)
         while batch := list(islice(found, BATCH_ROWS)):
             read += len(batch)
             rows = [(record.line, record.fields) for record in batch if record.fields is not None]
             lines = pa.array([line for line, _ in rows], pa.int64())
-            texts = {name: pa.array([fields[place] or None for _, fields in rows]) for name, place in places.items()}
+            texts = {name: pa.array([fields[at] or None for _, fields in rows]) for name, at in positions.items()}
             self._check_types(
                 connection, {"line": lines} | {name: one.cast(pa.string()) for name, one in texts.items()}
             )

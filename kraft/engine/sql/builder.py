@@ -233,7 +233,7 @@ class Builder:
     def _complaint(self, query: Query, check: Query, rows: list[dict[str, Any]]) -> tuple[str, str]:
         sources = [self.raw[part] for part in query.inputs if part in self.raw]
         files = [str(source.path) for source in sources if isinstance(source, RawFile | Parquet | QuarantinedFile)]
-        place = files[0] if files else f"table {query.name}"
+        where = files[0] if files else f"table {query.name}"
         rule = rows[0].get("rule", check.purpose)
         also = ", or use --on-bad-rows quarantine" if check.rejects else ""
         remedy = rows[0].get("remedy") or f"Correct these rows{also}. Nothing was written."
@@ -242,7 +242,7 @@ class Builder:
             for row in rows
             if row.get("rule", rule) == rule
         )
-        return f"{place}: {rule} (first: {shown})", remedy
+        return f"{where}: {rule} (first: {shown})", remedy
 
     def _explain(self, query: Query, error: duckdb.Error) -> Exception:
         for part in query.inputs:

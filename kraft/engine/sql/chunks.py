@@ -58,8 +58,8 @@ def cuts(connection: Connection, tables: Sequence[str], column: str) -> list[str
     ends = connection.execute(
         f"""
         with counted as (select value, sum(n) as n from ({counts}) as listed group by 1),
-        placed as (select value, (sum(n) over (order by value) - 1) // {CHUNK_ROWS} as chunk from counted)
-        select max(value) from placed group by chunk order by chunk
+        numbered as (select value, (sum(n) over (order by value) - 1) // {CHUNK_ROWS} as chunk from counted)
+        select max(value) from numbered group by chunk order by chunk
         """  # noqa: S608 - names of a file of sql/
     ).fetchall()
     # The first and the last have no bound on the outside: other inputs may have values that this one has not.

@@ -44,5 +44,5 @@ def read_texts(path: Path, header: Sequence[str], wanted: Collection[str]) -> di
         raise InputError(
             f"{path}, line {records.line_num:,}: not a valid CSV row ({error})", "Correct the row. Nothing was written."
         ) from None
-    places = [(name, place) for place, name in enumerate(header) if name in wanted]
-    return {name: [row[place].replace(stand_in, "\r") or None for row in rows] for name, place in places}
+    positions = [(name, position) for position, name in enumerate(header) if name in wanted]
+    return {name: [row[position].replace(stand_in, "\r") or None for row in rows] for name, position in positions}

@@ -21,7 +21,7 @@ from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.sql.sources import Parquet
 from kraft.errors import InputError, KraftError
 
-PLACE: Final = "place"
+ROW_NUMBER: Final = "row"
 """Column of the copy: the row's number in the file, from 1."""
 _ALSO: Final = {columns.ITEM_ID: "video_id"}
 """What KuaiRec's own files call a column; they are taken as they are."""
@@ -64,13 +64,13 @@ class GivenFile:
     """By the name in the copy; item_id may be called video_id in the file."""
 
     def take(self, connection: Connection, target: Path, threads: int, *, sort_by: tuple[str, ...] = ()) -> int:
-        """Write the file's rows to ``target``, a Parquet file with `columns` and `PLACE`.
+        """Write the file's rows to ``target``, a Parquet file with `columns` and `ROW_NUMBER`.
 
         Args:
             connection: may read the file, and write ``target``.
             target: the file to write.
             threads: that read.
-            sort_by: columns that the copy is sorted by, then by place; by default by place alone.
+            sort_by: columns that the copy is sorted by, then by its row; by default by that alone.
 
         Returns:
             The rows: at least one.
@@ -135,10 +135,10 @@ class GivenFile:
         self, connection: Connection, target: Path, names: Mapping[str, str], sort_by: tuple[str, ...], where: str = ""
     ) -> None:
         read = ", ".join(f"{quoted(names[name])} as {quoted(name)}" for name in self.columns)
-        placed = f"select {read}, row_number() over () as {PLACE} from given {where}"  # noqa: S608 - quoted
-        order = ", ".join((*sort_by, PLACE))
+        numbered = f"select {read}, row_number() over () as {ROW_NUMBER} from given {where}"  # noqa: S608 - quoted
+        order = ", ".join((*sort_by, ROW_NUMBER))
         connection.execute(
-            f"copy (select * from ({placed}) order by {order}) to $target (format parquet)",  # noqa: S608 - quoted
+            f"copy (select * from ({numbered}) order by {order}) to $target (format parquet)",  # noqa: S608 - quoted
             {"target": str(target)},
         )
 
@@ -147,14 +147,14 @@ class GivenFile:
         rules = {name: column.broken.format(quoted(name)) for name, column in self.columns.items()}
         Parquet(target).register(connection, "taken")
         found = connection.execute(
-            f"select {PLACE}, {', '.join(rules.values())} from taken "  # noqa: S608 - quoted
-            f"where {' or '.join(rules.values())} order by {PLACE} limit 1"
+            f"select {ROW_NUMBER}, {', '.join(rules.values())} from taken "  # noqa: S608 - quoted
+            f"where {' or '.join(rules.values())} order by {ROW_NUMBER} limit 1"
         ).fetchall()
         if not found:
             return None
-        place, *broken = found[0]
+        row, *broken = found[0]
         name = next(name for name, breaks in zip(rules, broken, strict=True) if breaks)
-        return self._refused(f"row {place:,}", names[name], None, self.columns[name])
+        return self._refused(f"row {row:,}", names[name], None, self.columns[name])
 
     def _has_empty_lines(self, file: RawFile) -> bool:
         """Whether empty lines, which are no rows, are all that is wrong: in a CSV file of one column, DuckDB reads each
@@ -181,10 +181,10 @@ class GivenFile:
         row, column, text, _ = found
         return self._refused(f"{'row' if file.is_parquet else 'line'} {row:,}", column, text, rules[column])
 
-    def _refused(self, place: str, name: str, text: str | None, column: Column) -> InputError:
+    def _refused(self, where: str, name: str, text: str | None, column: Column) -> InputError:
         shown = f"'{one_line(text[:60])}' is not" if text else "the value is missing: it must be"
         if text is None:
             shown = "the value must be"
         return InputError(
-            f"{self.path}, {place}, column {name}: {shown} {column.words}", "Correct the row. Nothing was written."
+            f"{self.path}, {where}, column {name}: {shown} {column.words}", "Correct the row. Nothing was written."
         )

@@ -185,34 +185,34 @@ class RawFile:
         about_content = isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException)
         if about_content and (found := self._misfit()):
             row, column, value, first = found
-            place = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
+            where = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
             shown, form = one_line(value[:60]), self.forms.get(column)
             if form and form.from_time and looks_like_time(value):
                 # Where the first row has one, most likely all have, and quarantining them would leave nothing.
                 remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
-                return InputError(f"{place}: '{shown}' is a time as text, and it must be {form.words}", remedy)
+                return InputError(f"{where}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])
-            return InputError(f"{place}: '{shown}' is not {rule}", self._correct)
+            return InputError(f"{where}: '{shown}' is not {rule}", self._correct)
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
-        # What DuckDB throws over damaged pages has no class of its own; a damaged place or size leads behind the end.
+        # What DuckDB throws over damaged pages has no class of its own; a damaged offset or size leads behind the end.
         damaged = type(error) is duckdb.Error or _BEHIND_THE_END in str(error)
         return self._unreadable(error) if about_content or damaged else None
 
     def _csv_problem(self, text: str) -> InputError | None:
         line = re.search(r"CSV Error on Line: (\d+)", text)
-        place = f"{self.path}, line {int(line[1]):,}" if line else f"{self.path}"
+        where = f"{self.path}, line {int(line[1]):,}" if line else f"{self.path}"
         if width := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
-            return InputError(f"{place}: {width[2]} fields where the header has {width[1]}", self._correct)
+            return InputError(f"{where}: {width[2]} fields where the header has {width[1]}", self._correct)
         if "not utf-8" in text.lower():
-            return InputError(f"{place}: not UTF-8 text", _SAVE_AS_UTF8)
+            return InputError(f"{where}: not UTF-8 text", _SAVE_AS_UTF8)
         if "invalid state" in text:
-            return InputError(f"{place}: its lines end in different ways (CR LF and LF)", "Write them all alike.")
+            return InputError(f"{where}: its lines end in different ways (CR LF and LF)", "Write them all alike.")
         if line or "CSV" in text:
             # DuckDB's reason is the line before its advice; what stands above is the row itself.
             advice = "\n\nPossible" if "\n\nPossible" in text else "\n\n"
             reason = text.partition(advice)[0].rstrip().splitlines()[-1]
-            return InputError(f"{place}: not a valid CSV row ({reason[:120].rstrip(' .')})", self._correct)
+            return InputError(f"{where}: not a valid CSV row ({reason[:120].rstrip(' .')})", self._correct)
         return None
 
     @property
@@ -231,15 +231,15 @@ class RawFile:
         rows = self._parquet_texts() if self.is_parquet else self._csv_texts()
         # Where pages are damaged, the search ends there, too.
         with suppress(duckdb.Error):
-            for place, (row, values) in enumerate(rows):
+            for index, (row, values) in enumerate(rows):
                 for column, value in values.items():
                     if wrong(column, value):
-                        return Misfit(row, column, value, in_first_row=place == 0)
+                        return Misfit(row, column, value, in_first_row=index == 0)
         return None
 
     def _csv_texts(self) -> Iterator[tuple[int, dict[str, str]]]:
         header = self.header()
-        places = [(header.index(column), column) for column in self.columns if column in header]
+        positions = [(header.index(column), column) for column in self.columns if column in header]
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             records = csv.reader(lines)
             started = 1
@@ -250,7 +250,7 @@ class RawFile:
                         # DuckDB passes over one comma behind the last field.
                         if len(record) != len(header) and (len(record) != len(header) + 1 or record[-1]):
                             return
-                        yield started, {column: record[place] for place, column in places}
+                        yield started, {column: record[position] for position, column in positions}
                     started = records.line_num + 1
 
     def _parquet_texts(self) -> Iterator[tuple[int, dict[str, str]]]:

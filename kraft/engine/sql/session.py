@@ -61,8 +61,8 @@ def _confine(connection: Connection, folder: Path, files: Iterable[Path]) -> Non
     # A name is asked for first, as the pattern that means it, and then the file that was found.
     connection.execute("set allowed_directories = $folders", {"folders": [str(folder), pattern(folder)]})
     # A file may be named in either way; what a link leads to is opened by the name of the link.
-    places = {place for file in files for place in (file.absolute(), file.resolve())}
-    named = {name for place in places for name in (str(place), pattern(place))}
+    paths = {path for file in files for path in (file.absolute(), file.resolve())}
+    named = {name for path in paths for name in (str(path), pattern(path))}
     connection.execute("set allowed_paths = $named", {"named": sorted(named)})
     connection.execute("set enable_external_access = false")
     connection.execute("set allowed_configs = $adjusted", {"adjusted": list(ADJUSTED)})

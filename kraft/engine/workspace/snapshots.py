@@ -63,25 +63,25 @@ def commit(store: "Store", inner: Mapping[str, "Store"]) -> Path:
     with locked(folder / STATES), store.scratch() as draft:
         number = 1 + max((int(one.name) for one in (folder / STATES).iterdir() if one.name.isdigit()), default=0)
         # Until `current` leads to it, it is a state that nobody reads: if this process dies, the next one removes it.
-        place = folder / STATES / _name(number)
+        target = folder / STATES / _name(number)
         try:
-            _fill(place, store, inner)
-            _point(folder / CURRENT, f"{STATES}/{place.name}", draft)
+            _fill(target, store, inner)
+            _point(folder / CURRENT, f"{STATES}/{target.name}", draft)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(target, ignore_errors=True)
             raise
         _point(folder / CATALOG, f"{CURRENT}/{CATALOG}", draft)
     return folder / CATALOG
 
 
-def _fill(place: Path, store: "Store", inner: Mapping[str, "Store"]) -> None:
+def _fill(target: Path, store: "Store", inner: Mapping[str, "Store"]) -> None:
     chosen = dict(_consistent(store, inner))
     for part, names in chosen.items():
-        (place / (part or TABLES)).mkdir(parents=True)
+        (target / (part or TABLES)).mkdir(parents=True)
         of = inner[part] if part else store
         for name in names:
-            _link(of.table(name), place / (part or TABLES) / f"{name}.parquet")
-    _write_catalog(place, store, inner, chosen)
+            _link(of.table(name), target / (part or TABLES) / f"{name}.parquet")
+    _write_catalog(target, store, inner, chosen)
 
 
 def forget(folder: Path) -> None:
@@ -97,14 +97,14 @@ def _name(number: int) -> str:
     return f"{number:06}"
 
 
-def _link(table: Path, place: Path) -> None:
+def _link(table: Path, target: Path) -> None:
     try:
-        place.hardlink_to(table)
+        target.hardlink_to(table)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
         # A file system without hard links: the state costs a copy.
-        shutil.copy2(table, place)
+        shutil.copy2(table, target)
 
 
 def _point(link: Path, target: str, draft: Path) -> None:

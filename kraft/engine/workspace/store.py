@@ -9,7 +9,7 @@
     work/tmp/                  spilled and half-written files; the next job removes what a dead one left
     work/lock                  held by the job that runs
 
-A table or model is written under `tmp/`, moved to its place, and then entered in the manifest: whatever
+A table or model is written under `tmp/`, moved to its path, and then entered in the manifest: whatever
 dies in between leaves either the old state or one that the manifest does not vouch for, which is rebuilt.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kraft import __version__
-from kraft.engine.outputs import place_of, refuse_special
+from kraft.engine.outputs import refuse_special, resolved_path
 from kraft.engine.workspace import snapshots
 from kraft.engine.workspace.locks import held_draft, held_folder, sweep
 from kraft.engine.workspace.manifest import Entry, Manifest, size, stamp
@@ -173,7 +173,7 @@ class Store:
             yield folder
 
     def publish(self, name: str, written: Path, fingerprint: Fingerprint, facts: Mapping[str, Any]) -> None:
-        """Move a whole file (a table) or folder (a model) to its place and enter it in the manifest.
+        """Move a whole file (a table) or folder (a model) to its path and enter it in the manifest.
 
         Args:
             name: of the table or model.
@@ -182,16 +182,16 @@ class Store:
             facts: what else the manifest is to say; of a table at least `rows`, and `purpose` and `columns`
                 (name -> meaning), which become the catalog's comments.
         """
-        place = self.model(name) if written.is_dir() else self.table(name)
-        if place.is_dir():
+        target = self.model(name) if written.is_dir() else self.table(name)
+        if target.is_dir():
             # A folder cannot be replaced in one step; between the two, the manifest's size does not match
             # and the model counts as missing.
             with self.scratch() as old:
-                place.rename(old / name)
-                written.rename(place)
+                target.rename(old / name)
+                written.rename(target)
         else:
-            written.replace(place)
-        self._enter(name, place, fingerprint, facts)
+            written.replace(target)
+        self._enter(name, target, fingerprint, facts)
 
     def discard(self, name: str) -> None:
         """Take a table back that is no longer wanted; nothing happens where there is none."""
@@ -232,7 +232,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         MachineError: the file cannot be written.
     """
     try:
-        target = place_of(str(path), path)
+        target = resolved_path(str(path), path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with held_draft(target) as draft:
             write(draft)

@@ -7,7 +7,7 @@
 -- Columns:
 --   n                   interactions that take part [rows]
 --   cut_index           of these, in the train period: the whole part of n * $train_fraction [rows]
---   null_timestamps             of n, rows without a timestamp; they come last [rows]
+--   null_timestamps     of n, rows without a timestamp; they come last [rows]
 --   cut_timestamp       timestamp of the last train row [s]; NULL where that row has none
 --   cut_user_id         its user
 --   cut_item_id         its item

@@ -6,7 +6,7 @@
 -- Parameters: $recent_positives
 -- Columns:
 --   user_index  row of the user factors
---   place       1 is the newest
+--   rank       1 is the newest
 --   item_index  row of the item factors
 with newest as (
     select user_id, item_id, max(coalesce(timestamp, 1e300)) as moment
@@ -14,19 +14,19 @@ with newest as (
     where positive_interaction
     group by user_id, item_id
 ),
-placed as (
+ranked as (
     select
         users.user_index,
         items.item_index,
-        row_number() over (partition by users.user_index order by newest.moment desc, items.item_index) as place
+        row_number() over (partition by users.user_index order by newest.moment desc, items.item_index) as rank
     from newest
     join user_index as users on newest.user_id = users.user_id
     join item_index as items on newest.item_id = items.item_id
 ),
 final as (
-    select user_index, cast(place as integer) as place, item_index
-    from placed
-    where place <= $recent_positives
+    select user_index, cast(rank as integer) as rank, item_index
+    from ranked
+    where rank <= $recent_positives
 )
 select * from final
-order by user_index, place
+order by user_index, rank

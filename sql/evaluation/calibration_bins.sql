@@ -1,6 +1,6 @@
 -- Whether scores that are probabilities mean what they say: the pairs in ten steps of equal count by score, the mean
 -- score of each against the share of positives that it foretells. Equal scores share a step. Sums are taken over
--- decimals of 15 places, because a sum of doubles depends on the order of the rows.
+-- decimals of 15 digits, because a sum of doubles depends on the order of the rows.
 --
 -- Grain:      one row a step that holds a pair
 -- Inputs:     ranked_scores

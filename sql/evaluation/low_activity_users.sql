@@ -10,7 +10,7 @@ with numbered as (
     select
         user_id,
         interaction_count,
-        row_number() over (order by interaction_count, user_id) as place
+        row_number() over (order by interaction_count, user_id) as rank
     from user_counts
 ),
 counted as (
@@ -20,7 +20,7 @@ final as (
     select user_id, interaction_count
     from numbered
     cross join counted
-    where 4 * (place - 1) < users
+    where 4 * (rank - 1) < users
 )
 select * from final
 order by user_id

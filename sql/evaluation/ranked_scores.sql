@@ -1,4 +1,4 @@
--- Every scored test pair with its place in its user's list, and in the list of the user's warm or cold pairs alone.
+-- Every scored test pair with its rank in its user's list, and in the list of the user's warm or cold pairs alone.
 -- Equal scores are ranked by item_id, so that the list never depends on the order of the rows.
 --
 -- Grain:      one row a pair of scores
@@ -7,9 +7,9 @@
 --   user_id                id of the user
 --   item_id                id of the video
 --   score                  the ranker's score, higher is better [no unit]
---   rank                   place in the user's list, 1 is the best [places]
+--   rank                   rank in the user's list, 1 is the best
 --   warm                   whether the video is in item_index: it occurs in train
---   subset_rank            place among the user's pairs that are as warm as this one [places]
+--   subset_rank            rank among the user's pairs that are as warm as this one
 --   positive_interaction   whether the pair is in test_positives
 with pairs as (
     select

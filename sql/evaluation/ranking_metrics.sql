@@ -1,11 +1,11 @@
 -- The ranking metrics of a set of scores: plain means over the users, each user counting the same.
--- Means are taken over decimals of 15 places (off by less than 1e-15), because a sum of doubles depends
+-- Means are taken over decimals of 15 digits (off by less than 1e-15), because a sum of doubles depends
 -- on the order of the rows, and so on the number of threads.
 --
 -- Grain:      one row a cutoff; none where no user has a positive
 -- Inputs:     user_metrics
 -- Columns:
---   cutoff            places of the list that count [places]
+--   cutoff            length of the list that counts [pairs]
 --   precision         mean precision [0 to 1]
 --   recall            mean recall [0 to 1]
 --   ndcg              mean NDCG [0 to 1]

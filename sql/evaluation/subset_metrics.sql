@@ -7,7 +7,7 @@
 -- Columns:
 --   user_id  id of the user
 --   warm     whether the list is made of warm pairs; if not, of cold ones
---   ndcg     DCG / ideal DCG, gain 1 a hit, discount 1 / log2(1 + rank), both cut after 10 places [0 to 1]
+--   ndcg     DCG / ideal DCG, gain 1 a hit, discount 1 / log2(1 + rank), both cut after 10 ranks [0 to 1]
 with positives as (
     select
         user_id,

@@ -28,7 +28,7 @@ ranked as (
         rank() over (partition by warm order by score) - 1  as below_alike
     from ranked_scores
 ),
-placed as (
+counted as (
     select
         user_id,
         warm,
@@ -39,15 +39,15 @@ placed as (
 ),
 binned as (
     select
-        placed.user_id,
-        placed.warm,
-        placed.positive_interaction,
+        counted.user_id,
+        counted.warm,
+        counted.positive_interaction,
         cast(
-            coalesce(256 * placed.warm_below // nullif(totals.warm_pairs, 0), 0)
-            + coalesce(256 * placed.cold_below // nullif(totals.cold_pairs, 0), 0)
+            coalesce(256 * counted.warm_below // nullif(totals.warm_pairs, 0), 0)
+            + coalesce(256 * counted.cold_below // nullif(totals.cold_pairs, 0), 0)
             as integer
         ) as bin
-    from placed
+    from counted
     cross join totals
 ),
 final as (

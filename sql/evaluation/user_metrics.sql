@@ -1,6 +1,6 @@
 -- Precision, recall and NDCG of each user's list at each of $cutoffs (whole numbers of 1 or more).
 -- Users without a positive are left out: their recall and NDCG are undefined. A positive without a score
--- is a miss. Discounts are summed as decimals (15 places, off by less than 1e-12 a user), because a sum
+-- is a miss. Discounts are summed as decimals (15 digits, off by less than 1e-12 a user), because a sum
 -- of doubles depends on the order of the rows, and so on the number of threads.
 --
 -- Grain:      one row a user of test_positives and cutoff
@@ -8,7 +8,7 @@
 -- Parameters: $cutoffs
 -- Columns:
 --   user_id     id of the user
---   cutoff      places of the list that count [places]
+--   cutoff      length of the list that counts [pairs]
 --   hits        positives within the cutoff [rows]
 --   precision   hits / cutoff, also where the user has fewer pairs than that [0 to 1]
 --   recall      hits / positives of the user [0 to 1]
@@ -34,7 +34,7 @@ found as (
     where ranked_scores.positive_interaction
     group by ranked_scores.user_id, cutoffs.cutoff
 ),
--- The best list there can be: all positives of the user in the first places.
+-- The best list there can be: all positives of the user first.
 ideal as (
     select
         positives.user_id,

@@ -17,7 +17,7 @@ running as (
     select
         side,
         met,
-        row_number() over (partition by side order by met, id)  as place,
+        row_number() over (partition by side order by met, id)  as rank,
         sum(met) over (partition by side order by met, id)      as through,
         count(*) over (partition by side)                       as entities,
         sum(met) over (partition by side)                       as whole
@@ -26,12 +26,12 @@ running as (
 final as (
     select
         side,
-        cast(ceil(1e2 * place / entities) as bigint)  as percent,
-        max(1e0 * place / entities)                   as entity_share,
+        cast(ceil(1e2 * rank / entities) as bigint)  as percent,
+        max(1e0 * rank / entities)                   as entity_share,
         max(1e0 * through / whole)                    as interaction_share,
         max(met)                                      as interactions
     from running
-    group by side, cast(ceil(1e2 * place / entities) as bigint)
+    group by side, cast(ceil(1e2 * rank / entities) as bigint)
 )
 select * from final
 order by side, percent

@@ -20,7 +20,7 @@ ranked as (
     select
         side,
         met,
-        row_number() over (partition by side order by met, id)  as place,
+        row_number() over (partition by side order by met, id)  as rank,
         count(*) over (partition by side)                       as entities
     from counted
 ),
@@ -32,8 +32,8 @@ final as (
         min(met)                  as least,
         median(met)               as middle,
         max(met)                  as greatest,
-        1e0 * sum(met) filter (where place > entities - ceil(entities / 1e1)) / sum(met) as top_tenth_share,
-        2e0 * sum(place * met) / (count(*) * sum(met)) - (count(*) + 1e0) / count(*)     as gini
+        1e0 * sum(met) filter (where rank > entities - ceil(entities / 1e1)) / sum(met) as top_tenth_share,
+        2e0 * sum(rank * met) / (count(*) * sum(met)) - (count(*) + 1e0) / count(*)     as gini
     from ranked
     group by side
 )

@@ -14,9 +14,9 @@ items as (select key, rate from smoothed_rates where kind = 'item'),
 authors as (
     select author_id from video_details where author_id is not null group by author_id having count(*) > 1
 ),
--- The groups that each video is a member of. Until the end a kind is a number, its place among the sorted names.
+-- The groups that each video is a member of. Until the end a kind is a number, its number among the sorted names.
 members as (
-    select item_id, 1 as place, video_details.author_id as key
+    select item_id, 1 as kind_number, video_details.author_id as key
     from video_details semi join authors on video_details.author_id = authors.author_id
     union all select item_id, 2, category_1 from video_details
     union all select item_id, 2, category_2 from video_details
@@ -34,20 +34,20 @@ residuals as (
 ),
 groups as (
     select
-        members.place, residuals.user_id, members.key, 1e0 * count(*) as n,
+        members.kind_number, residuals.user_id, members.key, 1e0 * count(*) as n,
         cast(sum(residual) as double) / count(*) as mean, cast(sum(residual * residual) as double) as squares
     from residuals
     join members on residuals.item_id = members.item_id
     where members.key is not null
-    group by members.place, residuals.user_id, members.key
+    group by members.kind_number, residuals.user_id, members.key
 ),
 kinds as (
     select
-        place, count(*) as groups, sum(n) as total,
+        kind_number, count(*) as groups, sum(n) as total,
         cast(sum(cast(n * mean * mean as decimal(28, 8))) as double)            as between_squares,
         cast(sum(cast(squares - n * mean * mean as decimal(28, 8))) as double)  as within
     from groups
-    group by place
+    group by kind_number
 ),
 moments as (
     -- Where no group has two pairs, none shows how they vary within it: all that lies between them may be that.
@@ -59,15 +59,15 @@ moments as (
 ),
 strengths as (
     select
-        place, (within / freedom)
+        kind_number, (within / freedom)
             / greatest((between_squares - groups * within / freedom) / nullif(total, 0e0), 1e-4 * within / freedom, 1e-12) as strength
     from moments
 )
 select
-    case groups.place when 1 then 'author' when 2 then 'category' else 'duration' end as kind,
+    case groups.kind_number when 1 then 'author' when 2 then 'category' else 'duration' end as kind,
     groups.user_id,
     groups.key,
     n * mean / (n + strength) as taste
 from groups
-join strengths on groups.place = strengths.place
-order by groups.place, groups.user_id, groups.key
+join strengths on groups.kind_number = strengths.kind_number
+order by groups.kind_number, groups.user_id, groups.key

@@ -9,19 +9,19 @@
 -- Columns:
 --   user_id             id of the user
 --   item_id             id of the video
---   place               place in the union, from 1
---   rank_watch_time     place by watch_time alone, from 1; NULL where it did not retrieve the video
---   rank_als            place by als alone, from 1; NULL where it did not retrieve the video
---   rank_popular        place by popular alone, from 1; NULL where it did not retrieve the video
---   rank_categories     place by categories alone, from 1; NULL where it did not retrieve the video
---   rank_similar        place by similar alone, from 1; NULL where it did not retrieve the video
---   rank_new            place by new alone, from 1; NULL where it did not retrieve the video
---   without_watch_time  place in the union without watch_time, from 1; NULL where no other retrieved the video
---   without_als         place in the union without als, from 1; NULL where no other retrieved the video
---   without_popular     place in the union without popular, from 1; NULL where no other retrieved the video
---   without_categories  place in the union without categories, from 1; NULL where no other retrieved the video
---   without_similar     place in the union without similar, from 1; NULL where no other retrieved the video
---   without_new         place in the union without new, from 1; NULL where no other retrieved the video
+--   rank                rank in the union, from 1
+--   rank_watch_time     rank by watch_time alone, from 1; NULL where it did not retrieve the video
+--   rank_als            rank by als alone, from 1; NULL where it did not retrieve the video
+--   rank_popular        rank by popular alone, from 1; NULL where it did not retrieve the video
+--   rank_categories     rank by categories alone, from 1; NULL where it did not retrieve the video
+--   rank_similar        rank by similar alone, from 1; NULL where it did not retrieve the video
+--   rank_new            rank by new alone, from 1; NULL where it did not retrieve the video
+--   without_watch_time  rank in the union without watch_time, from 1; NULL where no other retrieved the video
+--   without_als         rank in the union without als, from 1; NULL where no other retrieved the video
+--   without_popular     rank in the union without popular, from 1; NULL where no other retrieved the video
+--   without_categories  rank in the union without categories, from 1; NULL where no other retrieved the video
+--   without_similar     rank in the union without similar, from 1; NULL where no other retrieved the video
+--   without_new         rank in the union without new, from 1; NULL where no other retrieved the video
 with users as (
     select distinct user_id from ground_truth
 ),
@@ -49,8 +49,8 @@ remaining as (
         least(p0, p1, p2, p4, p5) as q3, least(p0, p1, p2, p3, p5) as q4, least(p0, p1, p2, p3, p4) as q5
     from priorities
 ),
--- Place and ranks join the positives afterwards.
-placed as (
+-- The ranks join the positives afterwards.
+reranked as (
     select
         *,
         row_number() over (partition by user_id order by q0 nulls last, item_id) as w0,
@@ -63,7 +63,7 @@ placed as (
 ),
 final as (
     select
-        candidates.user_id, candidates.item_id, candidates.place,
+        candidates.user_id, candidates.item_id, candidates.rank,
         rank_watch_time, rank_als, rank_popular, rank_categories, rank_similar, rank_new,
         cast(case when q0 is not null then w0 end as integer) as without_watch_time,
         cast(case when q1 is not null then w1 end as integer) as without_als,
@@ -71,10 +71,10 @@ final as (
         cast(case when q3 is not null then w3 end as integer) as without_categories,
         cast(case when q4 is not null then w4 end as integer) as without_similar,
         cast(case when q5 is not null then w5 end as integer) as without_new
-    from placed
-    inner join candidates on placed.user_id = candidates.user_id and placed.item_id = candidates.item_id
+    from reranked
+    inner join candidates on reranked.user_id = candidates.user_id and reranked.item_id = candidates.item_id
     semi join ground_truth
-        on placed.user_id = ground_truth.user_id and placed.item_id = ground_truth.item_id
+        on reranked.user_id = ground_truth.user_id and reranked.item_id = ground_truth.item_id
 )
 select * from final
 order by user_id, item_id

@@ -16,8 +16,8 @@ with users as (
 total as (
     select count(*) as users from users
 ),
-places as (
-    select user_id, 'union' as source, place, cast(null as integer) as place_without from candidate_ranks
+ranks as (
+    select user_id, 'union' as source, rank, cast(null as integer) as rank_without from candidate_ranks
     union all
     select
         user_id,
@@ -25,11 +25,11 @@ places as (
         case source
             when 'watch_time' then rank_watch_time when 'als' then rank_als when 'popular' then rank_popular
             when 'categories' then rank_categories when 'similar' then rank_similar when 'new' then rank_new
-        end as place,
+        end as rank,
         case source
             when 'watch_time' then without_watch_time when 'als' then without_als when 'popular' then without_popular
             when 'categories' then without_categories when 'similar' then without_similar when 'new' then without_new
-        end as place_without
+        end as rank_without
     from candidate_ranks
     cross join source_shares
 ),
@@ -40,12 +40,12 @@ cells as (
 ),
 found as (
     select
-        cells.cutoff, cells.source, places.user_id,
-        count(*) filter (where place <= cutoff)         as hits,
-        count(*) filter (where place_without <= cutoff) as hits_without
+        cells.cutoff, cells.source, ranks.user_id,
+        count(*) filter (where rank <= cutoff)         as hits,
+        count(*) filter (where rank_without <= cutoff) as hits_without
     from cells
-    inner join places on cells.source = places.source
-    group by cells.cutoff, cells.source, places.user_id
+    inner join ranks on cells.source = ranks.source
+    group by cells.cutoff, cells.source, ranks.user_id
 ),
 sums as (
     select

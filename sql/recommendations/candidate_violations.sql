@@ -5,11 +5,11 @@
 -- Grain:      one row
 -- Inputs:     candidates
 -- Columns:
---   partial   users whose places, or whose ranks by a source, do not go from 1 to their number [users]
+--   partial   users whose ranks, in the union or by a source, do not go from 1 to their number [users]
 with users as (
     select
         user_id,
-        count(*) as rows_of_user, max(place) as last_place,
+        count(*) as rows_of_user, max(rank) as last_rank,
         count(rank_watch_time) as c0, coalesce(max(rank_watch_time), 0) as m0,
         count(rank_als) as c1, coalesce(max(rank_als), 0) as m1,
         count(rank_popular) as c2, coalesce(max(rank_popular), 0) as m2,
@@ -22,7 +22,7 @@ with users as (
 final as (
     select
         count(*) filter (
-            where rows_of_user <> last_place or c0 <> m0 or c1 <> m1 or c2 <> m2 or c3 <> m3 or c4 <> m4 or c5 <> m5
+            where rows_of_user <> last_rank or c0 <> m0 or c1 <> m1 or c2 <> m2 or c3 <> m3 or c4 <> m4 or c5 <> m5
         ) as partial
     from users
 )

@@ -1,4 +1,4 @@
--- How much of the lists of a reference the lists have too, whatever its place in them.
+-- How much of the lists of a reference the lists have too, whatever its rank in them.
 --
 -- Grain:      one row
 -- Inputs:     recommendations, reference

@@ -4,7 +4,7 @@
 -- Grain:      one row a user that is shown
 -- Inputs:     user_counts, test_positives
 -- Columns:
---   place              1 to 3, from light to heavy
+--   number              1 to 3, from light to heavy
 --   activity           light, median or heavy
 --   user_id            id of the user
 --   interaction_count  interactions in train [rows]
@@ -24,18 +24,18 @@ size as (
     select count(*) as users from ranked
 ),
 wanted as (
-    select 1 as place, 'light' as activity, 1 as twentieths
+    select 1 as number, 'light' as activity, 1 as twentieths
     union all select 2, 'median', 10
     union all select 3, 'heavy', 19
 ),
 final as (
     select
-        wanted.place, wanted.activity,
+        wanted.number, wanted.activity,
         ranked.user_id, ranked.interaction_count, ranked.positive_count, ranked.test_positives
     from wanted
     cross join size
     join ranked on ranked.number = (size.users * wanted.twentieths + 19) // 20
-    qualify row_number() over (partition by ranked.user_id order by wanted.place) = 1
+    qualify row_number() over (partition by ranked.user_id order by wanted.number) = 1
 )
 select * from final
-order by place
+order by number

@@ -6,7 +6,7 @@
 -- Inputs:     sample_users, interactions_train
 -- Columns:
 --   user_id      id of the user
---   place        1 is the newest
+--   rank        1 is the newest
 --   item_id      id of the video
 --   timestamp    when, unix time [s]; NULL where the log has none
 --   watch_ratio  play_duration / video_duration; the highest of several at that time
@@ -16,26 +16,26 @@ with newest as (
     where positive_interaction and user_id in (select user_id from sample_users)
     group by user_id, item_id
 ),
-placed as (
+ranked as (
     select
         user_id, item_id, moment,
-        row_number() over (partition by user_id order by moment desc, item_id) as place
+        row_number() over (partition by user_id order by moment desc, item_id) as rank
     from newest
 ),
 final as (
     select
-        placed.user_id,
-        cast(placed.place as integer) as place,
-        placed.item_id,
+        ranked.user_id,
+        cast(ranked.rank as integer) as rank,
+        ranked.item_id,
         max(train.timestamp)          as timestamp,
         max(train.watch_ratio)        as watch_ratio
-    from placed
-    join interactions_train as train on placed.user_id = train.user_id
-    where placed.place <= 5
-        and placed.item_id = train.item_id
-        and placed.moment = coalesce(train.timestamp, 1e300)
+    from ranked
+    join interactions_train as train on ranked.user_id = train.user_id
+    where ranked.rank <= 5
+        and ranked.item_id = train.item_id
+        and ranked.moment = coalesce(train.timestamp, 1e300)
         and train.positive_interaction
-    group by placed.user_id, placed.place, placed.item_id
+    group by ranked.user_id, ranked.rank, ranked.item_id
 )
 select * from final
-order by user_id, place
+order by user_id, rank

@@ -35,7 +35,7 @@ counted as (
     select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours
 ),
 cut_hour as (
-    select counted.hour, total.cut_index - (rows_through - rows_within) as place
+    select counted.hour, total.cut_index - (rows_through - rows_within) as number
     from counted
     cross join total
     where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
@@ -52,7 +52,7 @@ near as (
 ranked as (
     select
         near.*,
-        row_number() over (order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date) as place
+        row_number() over (order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date) as number
     from near
     semi join cut_hour on coalesce(floor(near.timestamp / 3600), 1e18) = cut_hour.hour
 ),
@@ -69,7 +69,7 @@ final as (
         ranked.watch_ratio     as cut_watch_ratio,
         ranked.date            as cut_date
     from ranked
-    join cut_hour on ranked.place = cut_hour.place
+    join cut_hour on ranked.number = cut_hour.number
     cross join total
 )
 select * from final

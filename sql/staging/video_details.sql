@@ -42,13 +42,13 @@ listed as (
     select distinct item_id, unnest(feat) as category from video_metadata
 ),
 categories as (
-    select item_id, category, row_number() over (partition by item_id order by category) as place from listed
+    select item_id, category, row_number() over (partition by item_id order by category) as number from listed
 ),
 spread as (
     select
         item_id,
-        max(case when place = 1 then category end) as category_1, max(case when place = 2 then category end) as category_2,
-        max(case when place = 3 then category end) as category_3, max(case when place = 4 then category end) as category_4
+        max(case when number = 1 then category end) as category_1, max(case when number = 2 then category end) as category_2,
+        max(case when number = 3 then category end) as category_3, max(case when number = 4 then category end) as category_4
     from categories
     group by item_id
 ),

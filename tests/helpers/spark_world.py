@@ -99,7 +99,7 @@ OUTER = {
             from listed where coalesce(r0, r1, r2, r3, r4, r5) is not null
         )
         select user_id, item_id,
-            cast(row_number() over (partition by user_id order by item_id) as integer) as place, 1 as sources,
+            cast(row_number() over (partition by user_id order by item_id) as integer) as rank, 1 as sources,
             {", ".join(f"cast(rank_{name} as integer) as rank_{name}" for name in SOURCES)}
         from ranked
     """,

@@ -19,7 +19,7 @@ OUTSIDE = {
     "scores": {"user_id": "INTEGER", "item_id": "INTEGER", "score": "DOUBLE"},
     # Written by the two stages of recommendations.
     "candidates": {
-        **dict.fromkeys(("user_id", "item_id", "place", "sources"), "INTEGER"),
+        **dict.fromkeys(("user_id", "item_id", "rank", "sources"), "INTEGER"),
         **dict.fromkeys((f"rank_{source}" for source in SOURCES), "INTEGER"),
     },
     "recommendations": {

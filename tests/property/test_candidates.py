@@ -55,7 +55,7 @@ class World:
         self.ids = self.index * 2
 
     def lists(self, n, *, seen=True, users=None, threads=1):
-        """The rows of each user by place, as (item_id, sources)."""
+        """The rows of each user by rank, as (item_id, sources)."""
         users = self.index if users is None else np.array(users, dtype=np.int32)
         ids = np.where(users >= 0, users * 2, np.arange(len(users)) * 2 + 1).astype(np.int32)
         order = np.argsort(ids)
@@ -72,24 +72,24 @@ class World:
         table = pa.concat_tables([block.table for block in made])
         assert table["user_id"].to_pylist() == sorted(table["user_id"].to_pylist())
         lists = {user: [] for user in asked[0].tolist()}
-        for row in sorted(table.to_pylist(), key=lambda row: (row["user_id"], row["place"])):
+        for row in sorted(table.to_pylist(), key=lambda row: (row["user_id"], row["rank"])):
             lists[row["user_id"]].append((row["item_id"], row["sources"]))
-            assert row["place"] == len(lists[row["user_id"]])
+            assert row["rank"] == len(lists[row["user_id"]])
         return lists
 
     def _tables(self, folder, *, seen):
         pairs = np.array(sorted(self.seen), dtype=np.int32).reshape(-1, 2)
         users, items = pairs[:, 0].copy(), pairs[:, 1].copy()
-        place = np.arange(len(users), dtype=np.int32) % 3 + 1
-        category, weight = items % 5, place / 3
-        columns = {"user_index": users, "item_index": items, "place": place, "category": category, "weight": weight}
+        rank = np.arange(len(users), dtype=np.int32) % 3 + 1
+        category, weight = items % 5, rank / 3
+        columns = {"user_index": users, "item_index": items, "rank": rank, "category": category, "weight": weight}
         pq.write_table(pa.table(columns), folder / "users.parquet", row_group_size=7)
         # One row a user and category, as `user_categories` promises.
         first = np.unique(np.stack([users, category]), axis=1, return_index=True)[1]
         pq.write_table(pa.table(columns).take(pa.array(first)), folder / "tastes.parquet", row_group_size=7)
         return Tables(
             UserRows(folder / "users.parquet", ("item_index",)) if seen else None,
-            UserRows(folder / "users.parquet", ("place", "item_index")),
+            UserRows(folder / "users.parquet", ("rank", "item_index")),
             UserRows(folder / "tastes.parquet", ("category", "weight")),
         )
 

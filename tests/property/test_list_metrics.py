@@ -280,7 +280,7 @@ def recalls(retrieved, positives, shares, order=None, threads=2):
     if order is not None:
         Random(order).shuffle(rows)
     tables = {
-        "candidates": (("user_id", "item_id", "place", *(f"rank_{source}" for source in SOURCES)), rows),
+        "candidates": (("user_id", "item_id", "rank", *(f"rank_{source}" for source in SOURCES)), rows),
         "source_shares": (("source", "share"), list(shares.items())),
         "ground_truth": (("user_id", "item_id"), positives),
     }

@@ -59,7 +59,7 @@ def ranked_candidates(work, order="user_id, item_id"):
     with duckdb.connect() as connection:
         connection.execute(
             f"copy (select *, row_number() over (partition by user_id order by "
-            f"least(rank_watch_time / 0.6, rank_new / 0.4), item_id)::integer as place from ("
+            f"least(rank_watch_time / 0.6, rank_new / 0.4), item_id)::integer as rank from ("
             "select user_id, item_id, 1 as sources, "
             "case when item_id % 2 = 0 then (item_id // 2 + 1)::integer end as rank_watch_time, "
             f"case when item_id % 3 = 0 then ({ITEMS // 3 + 1} - item_id // 3)::integer end as rank_new, "
@@ -247,7 +247,7 @@ def test_what_is_no_list_is_refused(work, change, message):
 def test_a_part_of_what_sources_retrieve_is_refused(work):
     path = ranked_candidates(work)
     with duckdb.connect() as connection:
-        connection.execute(f"create table first_ones as from '{path}' where place <= 20")
+        connection.execute(f"create table first_ones as from '{path}' where rank <= 20")
         connection.execute(f"copy first_ones to '{path}'")
     with pytest.raises(InputError, match="of 30 users only a part of a source's list is there"):
         evaluated(work, {}, path)

@@ -73,7 +73,7 @@ def work(tmp_path_factory):
         },
         "recent_positives": {
             "user_index": (recent_users, pa.int32()),
-            "place": (np.concatenate([np.arange(len(items)) + 1 for items in recent]), pa.int32()),
+            "rank": (np.concatenate([np.arange(len(items)) + 1 for items in recent]), pa.int32()),
             "item_index": (np.concatenate(recent), pa.int32()),
         },
         "user_categories": {
@@ -138,9 +138,9 @@ def given(tmp_path, column, values):
 def lists_of(table):
     """item_ids of each user, by place."""
     lists = {}
-    for row in sorted(table.to_pylist(), key=lambda row: (row["user_id"], row["place"])):
+    for row in sorted(table.to_pylist(), key=lambda row: (row["user_id"], row["rank"])):
         lists.setdefault(row["user_id"], []).append(row["item_id"])
-        assert len(lists[row["user_id"]]) == row["place"]
+        assert len(lists[row["user_id"]]) == row["rank"]
     return lists
 
 
@@ -161,7 +161,7 @@ def test_every_user_gets_candidates_sorted_by_the_ids(choose, work):
         "peak_mib": 0,
     }
     assert table.schema == pa.schema([pa.field(name, pa.int32(), nullable=False) for name in table.column_names])
-    assert table.column_names == ["user_id", "item_id", "place", "sources"]
+    assert table.column_names == ["user_id", "item_id", "rank", "sources"]
     pairs = list(zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True))
     assert pairs == sorted(set(pairs))
     assert not set(pairs) & seen_of(work)
@@ -185,7 +185,7 @@ def test_all_is_every_video_that_is_left(choose, work):
     assert facts["pairs"] == 40 * 120 - len(seen) == len(table)
     assert facts["short_users"] == 0
     assert table["sources"].to_numpy().max() == 0
-    assert table.column_names == ["user_id", "item_id", "place", "sources"]
+    assert table.column_names == ["user_id", "item_id", "rank", "sources"]
     assert choose(candidates=None, exclude_seen=False)[0]["pairs"] == 40 * 120
 
 
@@ -206,7 +206,7 @@ def test_ranks_say_where_each_source_has_a_video(choose):
         priorities = []
         for row in own:
             steps = {name: 60 / share * row[f"rank_{name}"] for name, share in SHARES.items() if row[f"rank_{name}"]}
-            priorities.append((min(steps.values()), row["item_id"], row["place"], steps, row["sources"]))
+            priorities.append((min(steps.values()), row["item_id"], row["rank"], steps, row["sources"]))
         priorities.sort()
         assert [place for _, _, place, _, _ in priorities] == list(range(1, len(own) + 1))
         last = priorities[-1][0]
@@ -217,8 +217,8 @@ def test_ranks_say_where_each_source_has_a_video(choose):
             ranks = sorted(row[f"rank_{name}"] for row in own if row[f"rank_{name}"])
             assert ranks == list(range(1, len(ranks) + 1))
             assert len(ranks) <= 20
-    places = ["user_id", "item_id", "place"]
-    first = [row for row in table.select(places).to_pylist() if row["place"] <= 20]
+    places = ["user_id", "item_id", "rank"]
+    first = [row for row in table.select(places).to_pylist() if row["rank"] <= 20]
     assert first == choose()[1].select(places).to_pylist()
 
 

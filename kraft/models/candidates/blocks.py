@@ -35,7 +35,7 @@ class Tables(NamedTuple):
     seen: UserRows | None
     """item_index of what each user met."""
     recent: UserRows | None = None
-    """place, item_index."""
+    """rank, item_index."""
     tastes: UserRows | None = None
     """category, weight."""
 
@@ -54,7 +54,7 @@ def schema(*, ranks: bool) -> pa.Schema:
     """Columns of candidates: user_id, item_id, place (1 is the first), sources (`candidates.BITS`); with ``ranks``, of
     each source the rank in its list, from 1, NULL where the video is not in it.
     """
-    names = (columns.USER_ID, columns.ITEM_ID, "place", "sources")
+    names = (columns.USER_ID, columns.ITEM_ID, "rank", "sources")
     fields = [pa.field(name, pa.int32(), nullable=False) for name in names]
     return pa.schema(fields + [pa.field(f"rank_{name}", pa.int32()) for name in SHARES] * ranks)
 

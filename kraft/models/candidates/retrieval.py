@@ -82,7 +82,7 @@ def chosen(stack: ExitStack, store: Store, choice: Choice, users: Users, threads
     if choice.candidates is None:
         return all_items(choice.catalogue, Tables(seen), known, threads=threads)
     recent, tastes = (
-        rows("recent_positives", "place", columns.ITEM_INDEX),
+        rows("recent_positives", "rank", columns.ITEM_INDEX),
         rows("user_categories", "category", "weight"),
     )
     tables = Tables(seen, recent, tastes)

@@ -39,7 +39,7 @@ class Block:
     excluded: Rows
     """Positions that a user must not get; one value column."""
     recent: Rows
-    """`recent_positives`: place, item_index."""
+    """`recent_positives`: rank, item_index."""
     tastes: Rows
     """`user_categories`: category, weight."""
 

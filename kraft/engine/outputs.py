@@ -5,13 +5,12 @@ an input, what KRAFT keeps in a work folder, what is no regular file, and one pa
 """
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from kraft.engine.targets import resolved_path
 from kraft.engine.workspace.snapshots import CATALOG, CURRENT, STATES, TABLES
 from kraft.errors import InputError
 
@@ -31,7 +30,6 @@ _FORMATS: Final[Mapping[tuple[str, ...], TableFormat]] = {
 }
 _ELSEWHERE: Final = "Give another path."
 _NOTHING_LOST: Final = "Give another path. Nothing was overwritten."
-_KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 @dataclass(frozen=True)
@@ -81,54 +79,6 @@ def check_outputs(
         earlier.append((output, target))
         if output.table:
             table_format(output.path, output.option)
-
-
-def resolved_path(name: str, path: Path, *, folder: bool = False) -> Path:
-    """Where a file is written that is named ``path``: what a link leads to, there or not.
-
-    Args:
-        name: for messages, the option and the path.
-        path: of the file, or with ``folder`` of a folder.
-        folder: whether files are written into it.
-
-    Raises:
-        InputError: a link leads to itself, a part of the path is no folder, a folder (or none) is there, or something
-            that is not a regular file.
-    """
-    try:
-        target = path.resolve()
-    except RuntimeError:
-        raise InputError(f"{name}: a link that leads to itself", _ELSEWHERE) from None
-    above = next(one for one in target.parents if os.path.lexists(one))
-    if not above.is_dir():
-        raise InputError(f"{name}: {above} is not a folder", _ELSEWHERE)
-    try:
-        # A file is written under a longer name first (`kraft.engine.workspace.locks.held_draft`).
-        for one in (target, target.with_name(f".{target.name}.{os.getpid()}.part")):
-            with suppress(FileNotFoundError):
-                one.lstat()
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror}", _ELSEWHERE) from None
-    if not folder:
-        refuse_special(name, target)
-    elif os.path.lexists(target) and not target.is_dir():
-        raise InputError(f"{name}: not a folder", "Name a folder, which may be new.")
-    return target
-
-
-def refuse_special(name: str, target: Path) -> None:
-    """Refuse to write where something is that a file would not replace but destroy.
-
-    Raises:
-        InputError: a folder, a pipe, a socket or a device is there.
-    """
-    if not os.path.lexists(target):
-        return
-    mode = target.lstat().st_mode
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{name}: a folder of this name is in the way", "Give a file name.")
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{name}: {_KINDS.get(stat.S_IFMT(mode), 'something')} is there, not a file", _ELSEWHERE)
 
 
 def table_format(path: Path, option: str = "--out") -> TableFormat:

@@ -27,7 +27,7 @@ from kraft.logs.losses import notes, paragraph
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import DEFAULT_RAW, Settings
-from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
+from kraft.stages.build_tables import build_tables
 from kraft.stages.check_given import CheckGiven, Kind, check_given
 from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
 from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
@@ -45,6 +45,7 @@ from kraft.stages.score import (
     score_test_pairs,
 )
 from kraft.stages.synthesize import Synthesize, synthesize_log
+from kraft.stages.table_records import BuildTables, TablesBuilt
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
 SYNTHETIC_USERS, SYNTHETIC_ITEMS = 200, 500

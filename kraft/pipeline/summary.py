@@ -9,12 +9,13 @@ from kraft.logs.losses import Losses, sentences, warnings
 from kraft.logs.read_files import ReadFiles
 from kraft.pipeline.results import Results
 from kraft.settings import Settings
-from kraft.stages.build_tables import TableBuilt, TablesBuilt, build_tables
+from kraft.stages.build_tables import build_tables
 from kraft.stages.fit_als import AlsFitted, fit_als
 from kraft.stages.fit_watch_times import WatchTimesFitted, fit_watch_times
 from kraft.stages.rank_lists import ListsRanked, rank_lists
 from kraft.stages.retrieve_candidates import CandidatesRetrieved, retrieve_candidates
 from kraft.stages.score import ScoredGivenPairs, ScoredTestPairs, score_given_pairs, score_test_pairs
+from kraft.stages.table_records import TableBuilt, TablesBuilt
 from kraft.stages.train_ranker import RankerTrained, train_ranker
 
 

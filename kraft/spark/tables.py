@@ -16,7 +16,8 @@ from kraft.logs.files import KINDS
 from kraft.spark.builder import SparkBuilder
 from kraft.spark.remote import Found, RemoteLog, mirrored
 from kraft.spark.session import spark_session
-from kraft.stages.build_tables import BuildTables, TablesBuilt, build_tables
+from kraft.stages.build_tables import build_tables
+from kraft.stages.table_records import BuildTables, TablesBuilt
 
 MIRROR: Final = "raw"
 """Folder of the work folder for copies of the small files of a --raw that is elsewhere."""

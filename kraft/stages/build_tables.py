@@ -1,79 +1,17 @@
 """The stage that builds the tables of `sql/` from the raw files."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kraft.engine.process.progress import Progress
-from kraft.engine.process.stage import Record, stage
-from kraft.engine.quarantine.quarantined import Quarantined
+from kraft.engine.process.stage import stage
 from kraft.errors import EngineError
-from kraft.logs.losses import Losses, PeriodRows
-from kraft.logs.read_files import ReadFiles
-from kraft.settings import Settings
+from kraft.stages.table_records import BuildTables, TablesBuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from kraft.engine.sql.builder import Builder
-    from kraft.engine.sql.sources import Source
-
-    ResolveRaw = Callable[[Path | str, str], tuple[Mapping[str, Source], Mapping[str, Source]]]
-    """`kraft.logs.contracts.resolve`, or what finds raw files elsewhere."""
-
-
-class BuildTables(Record):
-    """What `build_tables` is asked."""
-
-    settings: Settings
-    """`raw` is set."""
-    tables: tuple[str, ...] = ()
-    """Names to build; none: those of the preset, and what its ranker learns from."""
-    more: tuple[str, ...] = ()
-    """Names of further tables to build after them."""
-    commit: bool = True
-    """Whether to show readers the result at the end."""
-
-
-class TableBuilt(Record):
-    """One table that was made."""
-
-    rows: int
-    seconds: float
-    peak_mib: int
-    reason: str
-    """Why it was made: new, --force, or what changed."""
-
-
-class TablesBuilt(Record):
-    """What `build_tables` made."""
-
-    built: dict[str, TableBuilt]
-    """By name; those of the history begin with `fit.`."""
-    reused: list[str]
-    """Names of those that were up to date."""
-    absent: list[str]
-    """Optional raw files that are not there, by the names of their raw tables; none where no table reads them."""
-    split: dict[str, Any]
-    """The row of the table `split`, and `cut_time`: the cut in KuaiRec's own zone, empty where it has no time."""
-    interactions: int
-    """Rows of the log, exact copies dropped."""
-    duplicates: int
-    """Copies that were dropped."""
-    rejected: dict[str, Quarantined]
-    """Raw file -> what was quarantined of it."""
-    test_rows: PeriodRows | None
-    """Rows of the test period, and what becomes of them; None where that table was not asked for."""
-    label_rows: PeriodRows | None
-    """The same of the rows that the ranker learns from."""
-    files: ReadFiles
-    """The raw files that were read."""
-    catalog: str
-    """Path of the DuckDB file that shows the tables."""
-
-    @property
-    def losses(self) -> Losses:
-        """Rows that do not count."""
-        return Losses(self.rejected, self.test_rows, self.label_rows)
+    from kraft.stages.table_records import ResolveRaw
 
 
 @stage(BuildTables, TablesBuilt)

@@ -25,12 +25,12 @@ from kraft.errors import InputError, KraftError, add_notes
 from kraft.logs.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
 from kraft.logs.read_files import ReadFiles, read_files
 from kraft.settings import Settings, StackingSettings
-from kraft.stages.build_tables import BuildTables, TableBuilt, TablesBuilt
 from kraft.stages.preset import history_store, preset_of
 from kraft.stages.table_lists import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES
+from kraft.stages.table_records import BuildTables, TableBuilt, TablesBuilt
 
 if TYPE_CHECKING:
-    from kraft.stages.build_tables import ResolveRaw
+    from kraft.stages.table_records import ResolveRaw
 
 LOG = "raw_interactions"
 """Logical name of the log."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from kraft.columns import ONEHOT_FEATURES
 from kraft.logs.contracts import USERS
 from kraft.settings import Settings
-from kraft.stages.build_tables import BuildTables, build_tables
+from kraft.stages.build_tables import build_tables
+from kraft.stages.table_records import BuildTables
 
 LOG_HEADER = "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio"
 

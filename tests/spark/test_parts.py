@@ -19,7 +19,8 @@ from kraft.spark.outputs import export
 from kraft.spark.parts import write_table
 from kraft.spark.remote import listed
 from kraft.spark.tables import resolve
-from kraft.stages.build_tables import BuildTables, build_tables
+from kraft.stages.build_tables import build_tables
+from kraft.stages.table_records import BuildTables
 
 
 @pytest.mark.parametrize("module", [als, candidates, frames, ranker])

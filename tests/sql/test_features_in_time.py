@@ -6,7 +6,8 @@ from small_log import Row, write_raw
 
 from kraft.columns import POSITIVE_INTERACTION, TIMESTAMP
 from kraft.settings import Settings
-from kraft.stages.build_tables import BuildTables, build_tables
+from kraft.stages.build_tables import build_tables
+from kraft.stages.table_records import BuildTables
 
 pytestmark = pytest.mark.slow
 

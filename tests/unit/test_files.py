@@ -15,7 +15,8 @@ from kraft.logs.files import find_file, unread
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
 from kraft.settings import Settings
-from kraft.stages.build_tables import TablesBuilt, build_tables
+from kraft.stages.build_tables import build_tables
+from kraft.stages.table_records import TablesBuilt
 
 FETCH = "\n       Fetch the data: python -m jobs.fetch_data"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kraft import __version__
-from kraft.engine.outputs import refuse_special, resolved_path
+from kraft.engine.targets import refuse_special, resolved_path
 from kraft.engine.workspace import snapshots
 from kraft.engine.workspace.locks import held_draft, held_folder, sweep
 from kraft.engine.workspace.manifest import Entry, Manifest, size, stamp

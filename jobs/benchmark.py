@@ -16,18 +16,7 @@ from kraft.engine.process.progress import Progress
 from kraft.errors import InputError
 from kraft.settings import MIB, InputPath, OutputFile, PresetName, WorkFolder, usable_cores
 
-What = Literal[
-    "preparation",
-    "peers",
-    "limit",
-    "growth",
-    "rounds",
-    "quality",
-    "ablation",
-    "recommend",
-    "pages",
-    "engines",
-]
+What = Literal["preparation", "peers", "limit", "growth", "quality", "engines"]
 OWN_DATA: tuple[What, ...] = ("growth", "quality")
 """What makes its own data."""
 NOT_RECORDED = ("--record", "--quiet", "-q", "--verbose", "-v")
@@ -40,12 +29,8 @@ class Options(BaseModel):
     peers        from raw files to metrics, against pandas, implicit and LightGBM ([bench])
     limit        peak memory against the limit, time and spilled bytes, at each of --limits
     growth       seconds and peak of every stage at --scales, and how both grow with the rows
-    rounds       seconds a round of the ranker, against LightGBM on a matrix in memory
     quality      both presets on fresh synthetic data, against its true probabilities
-    ablation     the preset kraft's ranker without each group of features
-    recommend    lists from 500 candidates, against lists from every video
     engines      every stage by DuckDB and by Spark, and what Spark takes for a single row ([spark])
-    pages        jobs.explore and jobs.evaluate --html, all else up to date
 
     Prints tables and writes JSON. Exit code 1 where a check is not met.
     """
@@ -67,7 +52,7 @@ class Options(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)
     """Threads of both sides. Default: the cores of this machine."""
     repeats: Annotated[int, Field(ge=1)] = 3
-    """preparation, peers, rounds, growth, recommend, pages, engines: runs of each side, or scale."""
+    """preparation, peers, growth, engines: runs of each side, or scale."""
     limits: str = "512MiB,1GiB"
     """limit: memory limits, separated by commas."""
     scales: str = "1,2,4"
@@ -77,7 +62,7 @@ class Options(BaseModel):
     until: Until | None = None
     """limit, growth: the last stage to run. Default: recommend for growth, score for limit."""
     rounds: Annotated[int, Field(ge=1)] | None = None
-    """Boosting rounds. Default: 20 for rounds, elsewhere the preset's."""
+    """Boosting rounds. Default: the preset's."""
     preset: PresetName | None = None
     """limit, growth, engines: the models' preset. Default: documented for limit, else kraft."""
     master: str = "local[*]"
@@ -111,18 +96,14 @@ class Options(BaseModel):
 
 def questions() -> dict[What, ModuleType]:
     """What can be measured, and the module that measures it."""
-    from kraft.benchmark import ablation, engines, growth, limit, pages, peers, quality, recommend, training_cost
+    from kraft.benchmark import engines, growth, limit, peers, quality
 
     return {
         "preparation": peers,
         "peers": peers,
         "limit": limit,
         "growth": growth,
-        "rounds": training_cost,
         "quality": quality,
-        "ablation": ablation,
-        "recommend": recommend,
-        "pages": pages,
         "engines": engines,
     }
 

@@ -8,7 +8,7 @@ user types, one for each part, each measured from its start to its end:
     score + evaluate   jobs.evaluate --no-baselines   with intervals, which the baseline does not have
 
 `preparation` compares the first part alone, of the preset documented. There the baseline ends with the features in
-memory, KRAFT with them on disk, from where it reads them while it bins the rows (`jobs.benchmark rounds`).
+memory, KRAFT with them on disk, from where it reads them while it bins the rows.
 """
 
 import json

@@ -78,11 +78,6 @@ class Setup:
         """Measure a command of KRAFT with `options`."""
         return self.measure(runner.module(name, *words, *self.options(work, **changed)))
 
-    def call(self, function: Callable[..., object], **arguments: object) -> dict[str, Any]:
-        """Measure ``function`` in a process of its own: the figures, and the dictionary that it returned."""
-        measured = self.measure(runner.command_of(function, arguments))
-        return measured.figures() | measured.answer()
-
     def turns(self, repeats: int, sides: Mapping[str, Callable[[], dict[str, Any]]]) -> Runs:
         """Run each side ``repeats`` times by turns; ``sides``: name -> what runs it once and returns its figures.
 

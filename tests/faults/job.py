@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kraft.benchmark.training_cost import trees
+
 from kraft.models.ranker.training import MODEL_FILE
 
 ROOT = Path(__file__).parents[2]

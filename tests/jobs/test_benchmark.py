@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from jobs import benchmark
-from kraft.benchmark import ablation, pages, peers, results
+from kraft.benchmark import peers, results
 from kraft.benchmark.measure_process import environment, measure
 from kraft.benchmark.parity import compare
 from kraft.benchmark.runner import module
@@ -195,23 +195,14 @@ def test_limit(raw, tmp_path):
     assert all(run["verdict"] == "held" for run in runs)
 
 
-def test_rounds(raw, tmp_path):
-    done = call(tmp_path, "rounds", "--raw", str(raw), "--repeats", "1", "--rounds", "3", "--quiet")
-
-    found = json.loads((tmp_path / "work" / "benchmark-rounds.json").read_text())
-    assert found["same_trees"], done.stdout
-    assert found["runs"]["streamed"][0]["rounds"] == 3
-    assert done.returncode == (0 if found["ratios"]["matrix"] <= 1.1 else 1)
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["limit", "--limits", "512MiB,much"], "'much' is no size"),
         (["limit", "--limits", "1MiB"], "less than the libraries"),
         (["nothing"], "input should be 'preparation'"),
-        (["rounds", "--repeats", "0"], "--repeats 0"),
-        (["rounds", "--raw", "nowhere"], "nowhere"),
+        (["peers", "--repeats", "0"], "--repeats 0"),
+        (["limit", "--raw", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_options_are_one_error(tmp_path, arguments, problem):
@@ -225,18 +216,6 @@ def test_bad_options_are_one_error(tmp_path, arguments, problem):
 
 def test_python_is_the_same_for_every_process():
     assert module("x", 1, Path("y")) == [sys.executable, "-m", "x", "1", "y"]
-
-
-def test_pages_are_measured_once_all_else_is_up_to_date(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "COMMANDS", {"explore": pages.COMMANDS["explore"]})
-
-    report = pages.run(Setup(raw, tmp_path, 1024 * MIB, 1, Progress(QUIET)), pages.Plan(1))
-
-    (run,) = report.data["runs"]["explore"]
-    assert run["seconds"] > 0
-    assert 0.1 < run["page_mib"] < 5
-    assert run["peak_mib"] < 512
-    assert report.passed
 
 
 def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
@@ -253,55 +232,26 @@ def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
     assert done.returncode == (0 if found["passed"] else 1)
 
 
-def test_ablation_compares_with_the_preset_as_it_is(raw, tmp_path):
-    setup = Setup(raw, tmp_path, 1024 * MIB, 2, Progress(QUIET))
-
-    report = ablation.run(setup, ablation.Plan(("user",)))
-
-    evaluated = {one["name"]: one for one in report.data["evaluation"]["score_sets"]}
-    assert list(evaluated) == ["as it is", "without user"]
-    kept = pl.read_parquet(tmp_path / "ablation" / "tables" / "interactions_test.parquet").height
-    assert evaluated["without user"]["calibration"]["pairs"] == kept
-    assert report.tables[0].rows[1][0] == "without user"
-    assert report.tables[0].rows[1][-2].startswith("[")
-
-
-def test_the_ablation_trains_on_the_log_that_was_asked_for(tmp_path, monkeypatch):
-    class BuiltError(Exception):
-        """Stands for the end of the first command."""
-
-    def measure(_, command):
-        assert command[command.index("--matrix") + 1] == "big"
-        raise BuiltError
-
-    monkeypatch.setattr(Setup, "measure", measure)
-    setup = Setup(tmp_path, tmp_path, 512 * MIB, 2, Progress(QUIET), "big")
-    assert setup.settings(tmp_path, preset="kraft")["matrix"] == "big"
-    with pytest.raises(BuiltError):
-        ablation.run(setup, ablation.Plan())
-
-
 def test_every_benchmark_has_a_plan_whose_fields_are_options():
-    names = set(benchmark.Options.model_fields) | {"limits", "formats", "groups"}
+    names = set(benchmark.Options.model_fields) | {"limits", "formats"}
     questions = benchmark.questions()
     assert questions.keys() == set(get_args(benchmark.What))
     for question in questions.values():
         assert set(question.Plan._fields) <= names
 
 
-def test_lists_are_compared_and_recorded(raw, tmp_path, monkeypatch):
+def test_a_benchmark_is_recorded(raw, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "RESULTS.md")
     monkeypatch.setattr(results.record, "__defaults__", (tmp_path / "RESULTS.md",))
-    monkeypatch.setattr(sys, "argv", ["benchmark", "recommend", "--record", "--repeats", "1"])
-    options = benchmark.Options(what="recommend", raw=raw, repeats=1, record=True, quiet=True, threads=2)
+    monkeypatch.setattr(sys, "argv", ["benchmark", "limit", "--record", "--limits", "512MiB", "--until", "build"])
+    options = benchmark.Options(what="limit", raw=raw, limits="512MiB", until="build", record=True, quiet=True)
 
     code = benchmark.main(options)
 
-    found = json.loads((tmp_path / "work" / "benchmark-recommend.json").read_text())
+    found = json.loads((tmp_path / "work" / "benchmark-limit.json").read_text())
     assert code == (0 if found["passed"] else 1)
-    assert found["options"]["repeats"] == found["plan"]["repeats"] == 1
-    assert set(found["runs"]["the whole catalogue"]) == {"500 candidates", "every video"}
+    assert found["options"]["until"] == found["plan"]["until"] == "build"
     text = (tmp_path / "RESULTS.md").read_text()
-    assert ": `jobs.benchmark recommend --repeats 1`\n" in text
+    assert ": `jobs.benchmark limit --limits 512MiB --until build`\n" in text
     assert found["headline"] in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kraft.benchmark import limit, measure_process, pages, parity, results, runner
+from kraft.benchmark import limit, measure_process, parity, results, runner
 from kraft.benchmark.process_monitor import Monitor
 from kraft.benchmark.report import Report, Table, at_least, at_most, check, machine, median_of, ratio_of
 from kraft.benchmark.setup import Setup, library_files, raw_folder
@@ -220,18 +220,6 @@ def test_the_benchmark_itself_stays_lean():
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "peak_mib", "page_mib", "passed"),
-    [(30, 512, 5, True), (30.5, 512, 5, False), (30, 513, 5, False), (30, 512, 5.1, False)],
-)
-def test_pages_have_to_keep_to_what_is_promised(tmp_path, seconds, peak_mib, page_mib, passed):
-    run = {"seconds": seconds, "peak_mib": peak_mib, "page_mib": page_mib}
-    setup = Setup(tmp_path, tmp_path, 2**30, 2, Progress(QUIET))
-    made = pages.report(setup, {"explore": [run], "evaluation": [run]})
-    assert made.passed == passed
-    assert made.headline.startswith(f"pages  both in {2 * seconds:.1f} s")
-
-
 def test_measured_processes_may_keep_what_they_compile(monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("KEPT", "as it is")
@@ -248,7 +236,7 @@ def test_a_check_holds_at_its_bound_and_not_beyond():
 
 
 def test_a_report_without_checks_passes():
-    assert Report("ablation", "ablation", [], {}).passed
+    assert Report("limit", "limit", [], {}).passed
 
 
 def test_each_side_begins_in_turn(tmp_path):
@@ -282,15 +270,6 @@ def _importable(monkeypatch):
 
 
 @pytest.mark.usefixtures("_importable")
-def test_a_function_is_measured_in_a_process_of_its_own(tmp_path):
-    setup = Setup(tmp_path, tmp_path, 512 * MIB, 1, Progress(QUIET))
-    found = setup.call(double, number=21, of=tmp_path)
-    assert (found["result"], found["of"]) == (42, str(tmp_path))
-    assert found["seconds"] > 0
-    assert found["peak_mib"] > 0
-
-
-@pytest.mark.usefixtures("_importable")
 def test_of_a_generator_each_item_is_a_line(tmp_path):
     run = measure_process.measure(runner.command_of(count, {"to": 3}), threads=1, folder=tmp_path)
     assert [json.loads(line)["number"] for line in run.stdout.splitlines()] == [0, 1, 2]
@@ -308,27 +287,27 @@ def test_results_keep_one_dated_section_a_command(tmp_path):
     path.write_text("# Results\n\nBefore.\n\n## 2020-01-01: `jobs.benchmark limit`\n\nold\n\n## Other\n\nkept\n")
     failed = check("peak", "9", "at most 8", holds=False)
     results.record(Report("limit", "limit  held 0 of 1", [], {}, [failed]), "jobs.benchmark limit", path)
-    results.record(Report("pages", "pages  fast", [], {}), "jobs.benchmark pages --repeats 1", path)
-    results.record(Report("pages", "pages  faster", [], {}), "jobs.benchmark pages --repeats 1", path)
-    results.record(Report("pages", "pages  other options", [], {}), "jobs.benchmark pages", path)
+    results.record(Report("limit", "limit  fast", [], {}), "jobs.benchmark quality --repeats 1", path)
+    results.record(Report("limit", "limit  faster", [], {}), "jobs.benchmark quality --repeats 1", path)
+    results.record(Report("limit", "limit  other options", [], {}), "jobs.benchmark quality", path)
 
     text = path.read_text()
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert [heading.rpartition(": ")[2] for heading in headings] == [
         "`jobs.benchmark limit`",
         "## Other",
-        "`jobs.benchmark pages --repeats 1`",
-        "`jobs.benchmark pages`",
+        "`jobs.benchmark quality --repeats 1`",
+        "`jobs.benchmark quality`",
     ]
     assert all(
-        part in text for part in ("Before.", "limit  held 0 of 1", "A check was not met", "kept", "pages  faster")
+        part in text for part in ("Before.", "limit  held 0 of 1", "A check was not met", "kept", "limit  faster")
     )
-    assert not any(part in text for part in ("2020-01-01", "old", "pages  fast\n"))
+    assert not any(part in text for part in ("2020-01-01", "old", "limit  fast\n"))
     assert text.count(machine()["cpu"]) == 3
 
 
 def test_results_begin_a_file_that_is_not_there(tmp_path):
-    results.record(Report("pages", "pages  fast", [], {}), "jobs.benchmark pages", tmp_path / "new.md")
+    results.record(Report("limit", "limit  fast", [], {}), "jobs.benchmark limit", tmp_path / "new.md")
     assert (tmp_path / "new.md").read_text().startswith(results.START)
 
 

@@ -3,9 +3,11 @@
 import ast
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 
@@ -59,6 +61,12 @@ def test_every_import_is_declared_and_every_declaration_imported():
     assert plain - imported.keys() == set()
     # pyspark asks for pandas, and KRAFT does not.
     assert (extras["spark"] | extras["bench"]) - imported.keys() == set()
+
+
+def test_no_two_files_import_each_other_not_even_by_way_of_others():
+    graph = grimp.build_graph("kraft", "jobs")
+    # Raises CycleError, which names the files.
+    TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
 
 
 def test_names_of_packages_are_those_of_their_distributions():

@@ -14,21 +14,29 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from kraft.engine.paths import file_state, literal, parquet_rows, quoted
 from kraft.engine.workspace.manifest import Entry, locked
-
-if TYPE_CHECKING:
-    from kraft.engine.workspace.store import Store
 
 STATES: Final = "states"
 CURRENT: Final = "current"
 TABLES: Final = "tables"
 CATALOG: Final = "kraft.duckdb"
+
+
+class Store(Protocol):
+    """What is needed of `kraft.engine.workspace.store.Store`, which documents it."""
+
+    folder: Path
+
+    def scratch(self) -> AbstractContextManager[Path]: ...
+    def table(self, name: str) -> Path: ...
+    def manifest(self) -> dict[str, Entry]: ...
+    def entry(self, name: str) -> Entry | None: ...
 
 
 def begin(folder: Path) -> None:
@@ -52,7 +60,7 @@ def begin_inner(folder: Path, name: str) -> None:
     (folder / CURRENT / name).mkdir(exist_ok=True)
 
 
-def commit(store: "Store", inner: Mapping[str, "Store"]) -> Path:
+def commit(store: Store, inner: Mapping[str, Store]) -> Path:
     """Show readers the tables as they are now; returns the catalog.
 
     Args:
@@ -74,7 +82,7 @@ def commit(store: "Store", inner: Mapping[str, "Store"]) -> Path:
     return folder / CATALOG
 
 
-def _fill(target: Path, store: "Store", inner: Mapping[str, "Store"]) -> None:
+def _fill(target: Path, store: Store, inner: Mapping[str, Store]) -> None:
     chosen = dict(_consistent(store, inner))
     for part, names in chosen.items():
         (target / (part or TABLES)).mkdir(parents=True)
@@ -134,7 +142,7 @@ def _in_use(catalog: Path) -> bool:
 # --- which tables belong together ---------------------------------------------------------------
 
 
-def _consistent(store: "Store", inner: Mapping[str, "Store"]) -> Iterator[tuple[str, list[str]]]:
+def _consistent(store: Store, inner: Mapping[str, Store]) -> Iterator[tuple[str, list[str]]]:
     """Folder of the state ("" for the main tables) -> its tables: those whose inputs are still what they were."""
     stores: dict[str, Store] = {"": store, **inner}
     entries = {part: one.manifest() for part, one in stores.items()}
@@ -175,7 +183,7 @@ def _is_table(entry: Entry) -> bool:
 # --- the catalog ------------------------------------------------------------------------------------
 
 
-def _write_catalog(state: Path, store: "Store", inner: Mapping[str, "Store"], chosen: Mapping[str, list[str]]) -> None:
+def _write_catalog(state: Path, store: Store, inner: Mapping[str, Store], chosen: Mapping[str, list[str]]) -> None:
     """A view a table over the files of ``state``, with absolute paths, so that it answers from any working directory;
     commented from the headers of `sql/`.
     """

@@ -41,11 +41,8 @@ OVERRIDES = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
 
 
 def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "ResolveRaw") -> TablesBuilt:
-    """One attempt of `kraft.stages.build_tables.build_tables`.
-
-    For a preset that stacks, the same files of `sql/` then run once more in the folder `fit` of the work folder, with
-    the train period for the whole log: it is cut again in time, and what follows the second cut are the rows that the
-    ranker learns from. Nothing of their time, and nothing of the test period, is there to be read.
+    """One attempt of `build_tables`. If the preset stacks, the same files of `sql/` run again in the folder `fit`, over
+    the train period only: it is cut again in time, and the ranker learns from the rows after that cut.
     """
     settings = arguments.settings
     if settings.raw is None:
@@ -55,8 +52,7 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     observed = settings.protocol == "big-to-small"
     inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
     seen = resolve(settings.raw, "small")[0] if observed else {}
-    store = Store(settings.work)
-    progress = Progress(settings.verbosity)
+    store, progress = Store(settings.work), Progress(settings.verbosity)
     names = (*(arguments.tables or preset.tables), *arguments.more)
     stacking = None if arguments.tables else preset.stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
@@ -71,32 +67,28 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         main = make(store, sources, parameters, overrides=OVERRIDES if observed else {})
         quarantine = _quarantine(main, sources, quarantines)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), quarantine)
-        builders: list[tuple[Builder, tuple[str, ...]]] = [(main, names)]
-        # Whose pairs the ranker learns from; nobody's where only some tables are asked for, and its history is not.
-        learning = main if preset.stacking is None else None
+        builders: list[tuple[str, Builder, tuple[str, ...]]] = [("", main, names)]
         if stacking:
-            fit = _fit(make, store, parameters, stacking)
-            builders.append((fit, (TEST_ROWS, *PAIR_TABLES)))
-            learning = fit
-        with progress.task("build_features", sum(len(listed) for _, listed in builders), "tables") as task:
-            for each, listed in builders:
+            builders.append((f"{FIT}.", _fit(make, store, parameters, stacking), (TEST_ROWS, *PAIR_TABLES)))
+        with progress.task("build_features", sum(len(listed) for _, _, listed in builders), "tables") as task:
+            for prefix, each, listed in builders:
                 for name in listed:
                     task.note(name)
-                    learned = each is learning and name == preset.label_table
+                    # The pairs that the ranker learns from: those of the history, if the preset has one.
+                    learned = name == preset.label_table and bool(prefix) == bool(preset.stacking)
                     (sampled(each, name, preset.label_pairs, most_rows) if learned else each).ensure(name)
                     if each is main and name == TEST_ROWS:
                         hold_left_out((seen or inputs)[LOG], _period(main), settings.max_left_out)
                     task.advance()
-        periods = [_period(each) for each, listed in builders if TEST_ROWS in listed]
+        periods = [_period(each) for _, each, listed in builders if TEST_ROWS in listed]
         split, (rows, raw_rows) = _first(main, "split"), _log_rows(main)
         publish(store, quarantine)
         rejected = {file: found for one in quarantines for file, found in one.found().items()}
     split["cut_time"] = local_time(split["cut_timestamp"])
     test_rows, label_rows, *_ = *periods, None, None
-    built = main.built | ({f"{FIT}.{name}": facts for name, facts in fit.built.items()} if stacking else {})
     return TablesBuilt(
-        built={name: TableBuilt(**facts) for name, facts in built.items()},
-        reused=main.reused + ([f"{FIT}.{name}" for name in fit.reused] if stacking else []),
+        built={prefix + name: TableBuilt(**told) for prefix, each, _ in builders for name, told in each.built.items()},
+        reused=[prefix + name for prefix, each, _ in builders for name in each.reused],
         absent=[name for name, file in extras.items() if isinstance(file, AbsentFile)] if stacking else [],
         split=split,
         interactions=rows,

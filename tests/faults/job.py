@@ -10,8 +10,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kraft.benchmark.training_cost import trees
-
 from kraft.models.ranker.training import MODEL_FILE
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +28,11 @@ def make_synthetic(folder, users, items, seed):
         command = [sys.executable, "-m", "jobs.synthesize", "--quiet", "--to", folder]
         options = ("--users", users, "--items", items, "--seed", seed)
         subprocess.run([*command, *map(str, options)], env=environment(), check=True, stdout=subprocess.DEVNULL)
+
+
+def trees(model):
+    """The text of LightGBM's model file up to its parameters."""
+    return model.read_text(encoding="utf-8").split("\nparameters:\n")[0]
 
 
 class Job:

@@ -38,7 +38,7 @@ OUTPUTS = {
     "evaluate page": (evaluate, "--html"),
     "explain": (explain, "--user", "1", "--top", "1", "--json-out"),
     "explore": (explore, "--out"),
-    "benchmark": (benchmark, "pages", "--out"),
+    "benchmark": (benchmark, "limit", "--out"),
 }
 """Every output option that names a file, with what its job has to be told besides."""
 
@@ -173,12 +173,12 @@ def test_outputs_of_one_call(place):
 
 
 def test_places_that_no_option_names(place):
-    for name in ("evaluation.json", "comparison.json", "recommendations.json", "benchmark-pages.json"):
+    for name in ("evaluation.json", "comparison.json", "recommendations.json", "benchmark-limit.json"):
         os.mkfifo(place / "work" / name)
     refused("a pipe is there", evaluate)
     refused("a pipe is there", evaluate, "--compare", "kraft", "documented")
     refused("a pipe is there", recommend, "--out", "x.csv", "--evaluate")
-    refused("a pipe is there", benchmark, "pages")
+    refused("a pipe is there", benchmark, "limit")
     (place / "figures").write_text("", encoding="utf-8")
     refused("figures: not a folder", explore, "--out", "page.html")
     refused("figures: not a folder", evaluate, "--html", "page.html", "--json-out", "x.json")
@@ -212,7 +212,7 @@ def test_urls(place):
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__)
 def test_every_path_of_every_job_has_a_role(job, place):  # noqa: ARG001 - the current folder
-    words = {"benchmark": ["pages"], "explain": ["--user", "1"], "score": ["--out", "x"], "recommend": ["--out", "x"]}
+    words = {"benchmark": ["limit"], "explain": ["--user", "1"], "score": ["--out", "x"], "recommend": ["--out", "x"]}
     check(job, *words.get(job.__name__.removeprefix("jobs."), []))
 
 
@@ -347,7 +347,7 @@ def test_names_that_cannot_be_told(tmp_path):
 def test_a_job_is_not_begun_with_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refused("a backslash", score, "--work", "a\\b", "--out", "x.csv")
-    refused("a backslash", benchmark, "pages", "--work", "a\\b")
+    refused("a backslash", benchmark, "limit", "--work", "a\\b")
     refused("a backslash beside", score, "--pairs", "a\\[1].csv", "--out", "x.csv")
     (tmp_path / "a\\b").mkdir()
     (tmp_path / "link").symlink_to("a\\b")

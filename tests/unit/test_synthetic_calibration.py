@@ -50,7 +50,7 @@ def test_synthetic_data_of_moderate_size_is_within_every_tolerance(synthetic, tm
         (
             "small_matrix",
             lambda log: log.sort("user_id", "timestamp", nulls_last=False),
-            {"timed rows after an null_timestamps one of their user"},
+            {"timed rows after an untimed one of their user"},
         ),
         (
             "big_matrix",

@@ -1,7 +1,7 @@
 """Makes the seven files of synthetic data from one seed, and on request the true probabilities beside them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,9 @@ class _Cast:
         return scaled
 
 
+Seed = np.random.SeedSequence
+
+
 def synthesize(
     to: Path,
     *,
@@ -80,6 +83,8 @@ def synthesize(
 ) -> SyntheticSummary:
     """Write synthetic KuaiRec data into the folder ``to``, each file under its name only once it is whole.
 
+    It takes the memory of one block of users at any scale, and 60 bytes a user and video.
+
     Args:
         to: made if it is not there; synthetic files in it are replaced.
         users: users of small_matrix, before ``scale``.
@@ -87,20 +92,15 @@ def synthesize(
         scale: multiplies the users, and so the rows.
         seed: the same seed gives the same bytes.
         file_format: of all seven files.
-        side_tables_from: folder with real side tables (any of them): taken as they are, with their users,
-            videos, categories and lengths; only what is missing is made up.
+        side_tables_from: folder with real side tables: they are taken as they are, and only missing ones are made up.
         with_oracle: also write oracle.parquet: user_id, video_id and probability, the true P(watch_ratio >= 1), of
             each row of small_matrix in its order. The other files stay the same bytes.
         with_big: also write big_matrix, nearly three quarters of all rows. The other files stay the same bytes.
         progress: where to report to.
 
     Raises:
-        InputError: a side table is unreadable, or has fewer users or videos than are asked for; or ``to`` holds
-            such a file in the other format or of another origin (`listing`), or an oracle.parquet or big_matrix that
-            this run would not replace.
-            Nothing was written.
-
-    Memory is that of one block of users, whatever the scale, beside 60 bytes a user and video.
+        InputError: a side table is unreadable, or has too few users or videos; or ``to`` holds a file that this run
+            would not replace: of the other format or origin (`listing`), an oracle.parquet or a big_matrix.
     """
     started = time.monotonic()
     sources = read_sources(side_tables_from)
@@ -108,34 +108,12 @@ def synthesize(
     cast_seed, window_seed, habit_seed, *roots = np.random.SeedSequence(seed).spawn(9)
     cast = _draw_cast(users, items, scale, sources, np.random.default_rng(cast_seed))
     refuse_mixture(to, (*SIDE_TABLES, "small_matrix", "big_matrix"), file_format)
-    if not with_oracle:
-        _refuse_stale_oracle(to)
-    if not with_big:
-        _refuse_stale_big(to)
-    generator = np.random.default_rng(window_seed)
-    calendar, windows = make_calendar(generator), make_windows(cast.appeal(), generator)
-    opens = catalogue_opens(len(cast.categories), cast.small_items, windows, generator)
-    habits = make_habits(len(cast.small_users), np.random.default_rng(habit_seed))
-    world = cast.world
-
-    def met() -> Iterator[Meetings]:
-        return meetings(cast.small_users, cast.small_items, windows, habits, calendar, roots[4])
-
-    blocks: dict[str, Callable[[], Blocks]] = {
-        "user_features": lambda: side_tables.user_features(world, roots[0]),
-        "item_categories": lambda: side_tables.item_categories(world, cast.categories),
-        "kuairec_caption_category": lambda: side_tables.captions(world, cast.categories, roots[1]),
-        "social_network": lambda: side_tables.social_network(world, roots[2]),
-        "item_daily_features": lambda: daily_features(world, opens, calendar, roots[3]),
-        "small_matrix": lambda: small_matrix(world, met()),
-        "big_matrix": lambda: big_matrix(world, cast.small_users, cast.small_items, opens, calendar, roots[5]),
-    }
+    _refuse_stale(to, with_oracle=with_oracle, with_big=with_big)
+    blocks = _blocks(cast, window_seed, habit_seed, roots)
     if not with_big:
         del blocks["big_matrix"]
-    if with_oracle:
-        # Who meets what is drawn a second time, about a second at full size: holding it would cost memory that grows
-        # with --scale.
-        blocks[ORACLE] = lambda: oracle(world, met())
+    if not with_oracle:
+        del blocks[ORACLE]
     formats = {stem: "parquet" if stem == ORACLE else file_format for stem in blocks}
     names = [f"{stem}.{formats[stem]}" for stem in blocks]
     refuse_others(to, names, sources.files.values())
@@ -145,17 +123,56 @@ def synthesize(
     begin(to, names)
     # Before the first new file is there: an interrupted run must not leave the old one beside a new small_matrix.
     (to / f"{ORACLE}.parquet").unlink(missing_ok=True)
+    rows = _write(to, names, blocks, formats, sources, progress, _rows_expected(cast, blocks))
+    end(to, names)
+    return SyntheticSummary(to, rows, tuple(sources.files), time.monotonic() - started)
+
+
+def _blocks(cast: _Cast, window_seed: Seed, habit_seed: Seed, roots: list[Seed]) -> dict[str, Callable[[], Blocks]]:
+    """File stem -> what makes its blocks of rows."""
+    generator = np.random.default_rng(window_seed)
+    calendar, windows = make_calendar(generator), make_windows(cast.appeal(), generator)
+    opens = catalogue_opens(len(cast.categories), cast.small_items, windows, generator)
+    habits = make_habits(len(cast.small_users), np.random.default_rng(habit_seed))
+    world = cast.world
+
+    def met() -> Iterator[Meetings]:
+        return meetings(cast.small_users, cast.small_items, windows, habits, calendar, roots[4])
+
+    return {
+        "user_features": lambda: side_tables.user_features(world, roots[0]),
+        "item_categories": lambda: side_tables.item_categories(world, cast.categories),
+        "kuairec_caption_category": lambda: side_tables.captions(world, cast.categories, roots[1]),
+        "social_network": lambda: side_tables.social_network(world, roots[2]),
+        "item_daily_features": lambda: daily_features(world, opens, calendar, roots[3]),
+        "small_matrix": lambda: small_matrix(world, met()),
+        "big_matrix": lambda: big_matrix(world, cast.small_users, cast.small_items, opens, calendar, roots[5]),
+        # This draws who meets what once more, about a second at full size. To keep it would take memory that grows
+        # with --scale.
+        ORACLE: lambda: oracle(world, met()),
+    }
+
+
+def _write(
+    to: Path,
+    names: Collection[str],
+    blocks: Mapping[str, Callable[[], Blocks]],
+    formats: Mapping[str, FileFormat],
+    sources: Sources,
+    progress: Progress,
+    expected: int,
+) -> dict[str, int]:
+    """Write every file, or take the given one; returns the rows of those that were made up, by stem."""
     rows: dict[str, int] = {}
-    with progress.task("synthesize", _rows_expected(cast, with_oracle=with_oracle, with_big=with_big), "rows") as task:
+    with progress.task("synthesize", expected, "rows") as task:
         for stem, made in blocks.items():
             task.note(stem)
             if stem in sources.files:
-                if f"{stem}.{file_format}" in names:
-                    take(sources.files[stem], to, stem, file_format)
+                if f"{stem}.{formats[stem]}" in names:
+                    take(sources.files[stem], to, stem, formats[stem])
             else:
                 rows[stem] = write_blocks(made(), to, stem, formats[stem], task)
-    end(to, names)
-    return SyntheticSummary(to, rows, tuple(sources.files), time.monotonic() - started)
+    return rows
 
 
 def _draw_cast(users: int, items: int, scale: int, sources: Sources, generator: np.random.Generator) -> _Cast:
@@ -189,33 +206,24 @@ def _is_given(target: Path, sources: Sources) -> bool:
     return given is not None and target.exists() and target.samefile(given)
 
 
-def _refuse_stale_oracle(folder: Path) -> None:
-    """Beside a new small_matrix, the probabilities of an older one would pass for its own.
+def _refuse_stale(folder: Path, *, with_oracle: bool, with_big: bool) -> None:
+    """Refuse an oracle or a big_matrix that this run would not replace: it would not belong to the new small_matrix.
 
-    Refused as a mixture of formats is, not removed: a run removes only what it writes anew.
+    It is not removed: a run removes only what it writes anew.
     """
-    path = folder / f"{ORACLE}.parquet"
-    if path.exists():
-        raise InputError(
-            f"{path} is there: beside a new small_matrix it would be stale",
-            "Write it anew with --with-oracle, give another folder with --to, or remove that file.",
-        )
-
-
-def _refuse_stale_big(folder: Path) -> None:
-    """Beside a new small_matrix, an older big_matrix would be of other people."""
-    for suffix in ("csv", "parquet"):
-        path = folder / f"big_matrix.{suffix}"
-        if path.exists():
+    stale = {} if with_oracle else {f"{ORACLE}.parquet": "--with-oracle"}
+    stale |= {} if with_big else {f"big_matrix.{suffix}": "--logs both" for suffix in ("csv", "parquet")}
+    for name, option in stale.items():
+        if (folder / name).exists():
             raise InputError(
-                f"{path} is there: beside a new small_matrix it would be stale",
-                "Write it anew with --logs both, give another folder with --to, or remove that file.",
+                f"{folder / name} is there: beside a new small_matrix it would be stale",
+                f"Write it anew with {option}, give another folder with --to, or remove that file.",
             )
 
 
-def _rows_expected(cast: _Cast, *, with_oracle: bool, with_big: bool) -> int:
+def _rows_expected(cast: _Cast, blocks: Collection[str]) -> int:
     """For the progress bar: the two logs, which are nearly all of it, and the oracle."""
     n_users, n_items = len(cast.world.user_ids), len(cast.world.item_ids)
     small = len(cast.small_users) * len(cast.small_items)
-    big = BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728 if with_big else 0
-    return round(small * (2 if with_oracle else 1) + big)
+    big = BIG_ROWS_A_USER * (1 + EXACT_DUPLICATES) * n_users * n_items / 10_728 if "big_matrix" in blocks else 0
+    return round(small * (2 if ORACLE in blocks else 1) + big)

@@ -62,77 +62,87 @@ def fit(
     solver: Solver = "auto",
     log: Log | None = None,
 ) -> Factors:
-    """Fit the factors of a train period: of its ``log`` where that makes a dense matrix, else of tables of
-    counts. The factors are the same bits either way.
+    """Fit the factors of a train period: from its ``log`` if that makes a dense matrix, else from tables of counts.
 
-    A pair met with c positives has confidence c and preference 1. A pair met without one has confidence 0
-    if zeros are stored, else it counts like a pair never met: confidence 1 and preference 0.
+    A pair with c positives has confidence c and preference 1. A pair met without a positive has confidence 0 if zeros
+    are stored; else it counts like a pair never met: confidence 1 and preference 0.
 
     Args:
-        by_user: makes a Parquet table, one row a (user, item) pair: user_index, item_index, positive_count; sorted by
-            (user_index, item_index). Called only where the log does not do.
-        by_item: makes the same table, sorted by (item_index, user_index). Called only by the implicit solver.
-        n_users: users in all; user_index is from 0 to n_users - 1.
-        n_items: items in all; item_index is from 0 to n_items - 1.
+        by_user: makes a Parquet table of user_index, item_index, positive_count, one row a pair, sorted by the first
+            two. Called only if the log is not used.
+        by_item: makes the same table, sorted by item_index, user_index. Called only by the implicit solver.
+        n_users, n_items: user_index is from 0 to n_users - 1, item_index from 0 to n_items - 1.
         settings: factors, regularization, iterations, seed, store_zeros.
-        scratch: folder for the pages: 2 bytes a cell (dense), and at first 4 an interaction; or 16 a stored pair. What
-            is there is left alone.
-        threads: at least 1; changes the time only.
+        scratch: folder for the pages: 2 bytes a cell and 4 an interaction (dense), or 16 bytes a stored pair.
+        threads: at least 1; they change the time only.
         progress: one unit a sweep.
         solver: auto takes dense from a density of `DENSE_FROM`, unless a count is above 254, else implicit.
-        log: the interactions that the counts are of.
+        log: the interactions that are counted.
 
     Raises:
-        InputError: no pairs to learn from; a table breaks its contract; dense was asked for and a count is
-            above 254.
+        InputError: no pairs to learn from; a table breaks its contract; a count is above 254 and the solver is dense.
         KraftError: the factors are not finite.
     """
-    started = time.monotonic()
-    cells = n_users * n_items
-    codes: DensePages | None = None
-    facts: CountFacts | None = None
-    counts: Path | None = None
+    started, cells = time.monotonic(), n_users * n_items
+    codes, facts, counts = None, None, None
     if log and (solver == "dense" or (solver == "auto" and log.n_rows() >= DENSE_FROM * cells)):
         codes, facts = DensePages.of_log(log, n_users, n_items, scratch / CODES, store_zeros=settings.store_zeros)
     if facts is None:
         counts = by_user()
         facts = inspect_counts(counts, n_users, n_items)
-    stored = facts.pairs if settings.store_zeros else facts.positive_pairs
-    if not stored:
-        raise LabelsError(f"none of {facts.pairs:,} user-item pairs is positive", facts.pairs, 0)
+    stored = _stored_pairs(facts, settings)
     density = stored / cells
     chosen = _choose(solver, density, facts)
-    # The draws of implicit's check_random_state(seed): users first.
-    random = np.random.default_rng(settings.seed)
-    user = random.random((n_users, settings.factors), dtype=np.float32) * np.float32(0.01)
-    item = random.random((n_items, settings.factors), dtype=np.float32) * np.float32(0.01)
-
+    user, item = _first_factors(n_users, n_items, settings)
     if chosen == "implicit":
-        # Before the limit, which holds for libraries that are loaded: scipy brings a BLAS of its own.
+        # Before threadpool_limits, which acts on loaded libraries only: scipy brings a BLAS of its own.
         import implicit.cpu.als  # noqa: F401, PLC0415 - 0.1 s that the dense solver need not pay
     # One BLAS thread: blocks run side by side already, and the sums do not depend on how BLAS shares them out.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         if chosen == "dense":
-            if codes is None:
-                codes = _write_codes(counts or by_user(), n_users, n_items, scratch, store_zeros=settings.store_zeros)
+            codes = codes or _write_codes(counts or by_user(), (n_users, n_items), scratch, settings)
             turned = codes.transpose(scratch / "codes_by_item.npy")
             solve_users, solve_items = (_dense_half(pages, settings, pool) for pages in (codes, turned))
         else:
-            counts = counts or by_user()
-            pages = _write_csr(counts, by_item, n_users, n_items, stored, scratch, store_zeros=settings.store_zeros)
+            pages = _write_csr(counts or by_user(), by_item, (n_users, n_items), stored, scratch, settings)
             solve_users, solve_items = (_implicit_half(side, settings, threads) for side in pages)
         written = time.monotonic()
-        with progress.task("als", settings.iterations, "sweeps") as task:
-            for _ in range(settings.iterations):
-                solve_users(user, item)
-                solve_items(item, user)
-                task.advance()
+        _sweep(user, item, solve_users, solve_items, settings, progress)
+    return Factors(user, item, chosen, density, written - started, time.monotonic() - written)
+
+
+def _first_factors(n_users: int, n_items: int, settings: AlsSettings) -> tuple[FloatMatrix, FloatMatrix]:
+    """The draws of implicit's check_random_state(seed): users first."""
+    random = np.random.default_rng(settings.seed)
+    user = random.random((n_users, settings.factors), dtype=np.float32) * np.float32(0.01)
+    return user, random.random((n_items, settings.factors), dtype=np.float32) * np.float32(0.01)
+
+
+def _sweep(
+    user: FloatMatrix,
+    item: FloatMatrix,
+    solve_users: HalfSweep,
+    solve_items: HalfSweep,
+    settings: AlsSettings,
+    progress: Progress,
+) -> None:
+    with progress.task("als", settings.iterations, "sweeps") as task:
+        for _ in range(settings.iterations):
+            solve_users(user, item)
+            solve_items(item, user)
+            task.advance()
     if not (np.isfinite(user).all() and np.isfinite(item).all()):
         raise KraftError(
             f"ALS diverged: its factors are not finite at regularization {settings.regularization:g}",
             f"Raise it, for example --regularization {max(10 * settings.regularization, 0.01):g}.",
         )
-    return Factors(user, item, chosen, density, written - started, time.monotonic() - written)
+
+
+def _stored_pairs(facts: CountFacts, settings: AlsSettings) -> int:
+    stored = facts.pairs if settings.store_zeros else facts.positive_pairs
+    if not stored:
+        raise LabelsError(f"none of {facts.pairs:,} user-item pairs is positive", facts.pairs, 0)
+    return stored
 
 
 def _choose(solver: Solver, density: float, facts: CountFacts) -> Literal["implicit", "dense"]:
@@ -147,26 +157,25 @@ def _choose(solver: Solver, density: float, facts: CountFacts) -> Literal["impli
     return solver
 
 
-def _write_codes(counts: Path, n_users: int, n_items: int, scratch: Path, *, store_zeros: bool) -> DensePages:
-    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
-    return DensePages.write(batches, n_users, n_items, scratch / CODES)
+def _write_codes(counts: Path, shape: tuple[int, int], scratch: Path, settings: AlsSettings) -> DensePages:
+    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, shape[1], store_zeros=settings.store_zeros)
+    return DensePages.write(batches, *shape, scratch / CODES)
 
 
 def _write_csr(
     counts: Path,
     by_item: Callable[[], Path],
-    n_users: int,
-    n_items: int,
+    shape: tuple[int, int],
     stored: int,
     scratch: Path,
-    *,
-    store_zeros: bool,
+    settings: AlsSettings,
 ) -> tuple[CsrPages, CsrPages]:
-    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, n_items, store_zeros=store_zeros)
+    n_users, n_items = shape
+    batches = read_batches(counts, USER_INDEX, ITEM_INDEX, n_items, store_zeros=settings.store_zeros)
     users = CsrPages.write(batches, n_users, stored, scratch / "csr_by_user")
     turned = by_item()
     inspect_counts(turned, n_users, n_items)
-    batches = read_batches(turned, ITEM_INDEX, USER_INDEX, n_users, store_zeros=store_zeros)
+    batches = read_batches(turned, ITEM_INDEX, USER_INDEX, n_users, store_zeros=settings.store_zeros)
     return users, CsrPages.write(batches, n_items, stored, scratch / "csr_by_item")
 
 

@@ -59,7 +59,7 @@ def fit(
     threads: int,
     progress: Progress,
 ) -> WatchTimeModel:
-    """Fit the model.
+    """Fit the model. With d = 1 + rank it takes 4 d (d + 11) bytes a user and watched video, and one block a thread.
 
     Args:
         by_user: log watch times, a row a user.
@@ -67,28 +67,18 @@ def fit(
         columns: video_index of each of these, ascending.
         attributes: of every video.
         settings: rank, sweeps, seed.
-        threads: blocks solved side by side; changes the time only.
+        threads: blocks solved at the same time; they change the time only.
         progress: one unit a sweep.
 
     Raises:
-        InputError: no pair ever met.
-
-    Memory: with d = 1 + rank, 4 d (d + 11) bytes a user and watched video, and one block a thread.
+        InputError: there is no pair.
     """
-    if not by_user.cells:
-        raise InputError(
-            "There are no watch times to learn from",
-            "The train period needs interactions of videos that are not held out; give a larger log.",
-        )
-    rank = settings.rank
-    n_videos = len(attributes.has_daily)
-    watched = np.zeros(n_videos, dtype=bool)
-    watched[columns] = True
-    prior_of = VideoPrior(attributes, watched)
+    _check_not_empty(by_user)
+    rank, n_videos = settings.rank, len(attributes.has_daily)
+    prior_of = VideoPrior(attributes, np.isin(np.arange(n_videos), columns))
     random = np.random.default_rng(settings.seed)
     video = np.zeros((n_videos, rank + 1))
-    users = _fresh(by_user.n_rows, rank, random)
-    videos = _fresh(by_video.n_rows, rank, random)
+    users, videos = _fresh(by_user.n_rows, rank, random), _fresh(by_video.n_rows, rank, random)
     video[columns] = videos.means
     prior_means, prior_variances = np.zeros_like(video), np.full_like(video, _START)
     user_scale, video_scale = np.full(rank + 1, _START), np.full(rank + 1, _START)
@@ -99,11 +89,9 @@ def fit(
             for sweep in range(settings.sweeps):
                 user_freedom = _solve(by_user, users, videos, no_prior, user_scale, noise, pool.map)
                 user_scale = np.maximum((users.means**2 + users.variances).mean(axis=0), _LEAST)
-                expected = prior_means[columns]
-                video_freedom = _solve(by_video, videos, users, expected, video_scale, noise, pool.map)
+                video_freedom = _solve(by_video, videos, users, prior_means[columns], video_scale, noise, pool.map)
                 video[columns] = videos.means
-                # The first sweep's factors are still those of chance.
-                if sweep:
+                if sweep:  # The first sweep starts from random factors.
                     prior_means, prior_variances = prior_of(video)
                 off = videos.means - prior_means[columns]
                 video_scale = np.maximum((off**2 + videos.variances).mean(axis=0), _LEAST)
@@ -117,16 +105,18 @@ def fit(
                 user_scale, video_scale = user_scale * scale**2, video_scale / scale**2
                 task.note(f"noise {noise:.4f}")
                 task.advance()
-    means, variances = prior_means, prior_variances
-    means[columns], variances[columns] = videos.means, videos.variances
-    return WatchTimeModel(
-        users.means.astype(np.float32),
-        users.variances.astype(np.float32),
-        means.astype(np.float32),
-        variances.astype(np.float32),
-        mean=by_user.mean,
-        noise=noise,
-    )
+    # A video that was not watched has its prior.
+    prior_means[columns], prior_variances[columns] = videos.means, videos.variances
+    factors = [part.astype(np.float32) for part in (users.means, users.variances, prior_means, prior_variances)]
+    return WatchTimeModel(factors[0], factors[1], factors[2], factors[3], mean=by_user.mean, noise=noise)
+
+
+def _check_not_empty(by_user: TimePages) -> None:
+    if not by_user.cells:
+        raise InputError(
+            "There are no watch times to learn from",
+            "The train period needs interactions of videos that are not held out; give a larger log.",
+        )
 
 
 Mapper = Callable[..., Iterator[Any]]

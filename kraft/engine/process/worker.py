@@ -16,13 +16,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from kraft import errors
+from kraft.engine.process.hidden_packages import hide
 from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.os_errors import explained
 from kraft.engine.process.stage import A, Measured, P, R, Stage
@@ -151,24 +150,10 @@ def _end_with_the_job() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _WithoutPandas(PathFinder):
-    """Finds what is installed, but for pandas: no stage has a use for it.
-
-    pyarrow would load it at the first array that becomes NumPy's or is made of one: 55 MiB and 0.3 s of each process.
-    None in `sys.modules`, as for LightGBM (`kraft.models.ranker.lightgbm_import`), pyarrow takes for the package.
-    """
-
-    @classmethod
-    def find_spec(
-        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return None if fullname == "pandas" else super().find_spec(fullname, path, target)
-
-
 def _main() -> None:
     """The other side: one stage, its arguments as a line of JSON on stdin, its result as the last line of stdout."""
     module, name = sys.argv[1:]
-    sys.meta_path = [_WithoutPandas if finder is PathFinder else finder for finder in sys.meta_path]
+    hide("pandas")
     stage: Stage[Any, ..., Any] = getattr(importlib.import_module(module), name)
     arguments = sys.stdin.readline()
     threading.Thread(target=_end_with_the_job, daemon=True).start()

@@ -41,10 +41,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class AlsSettings(BaseModel):
-    """Implicit-feedback ALS (Hu, Koren, Volinsky 2008; conjugate gradients: Takács et al. 2011)."""
+class Frozen(BaseModel):
+    """Settings that do not change, and have no fields that nobody declared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AlsSettings(Frozen):
+    """Implicit-feedback ALS (Hu, Koren, Volinsky 2008; conjugate gradients: Takács et al. 2011)."""
 
     factors: int
     regularization: float
@@ -55,10 +59,8 @@ class AlsSettings(BaseModel):
     was never observed has weight 1 and preference 0."""
 
 
-class WatchTimeSettings(BaseModel):
+class WatchTimeSettings(Frozen):
     """The factorization of log watch times (`kraft.models.watch_time.fit`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rank: int
     """Dimensions of taste, beside the levels."""
@@ -67,12 +69,10 @@ class WatchTimeSettings(BaseModel):
     seed: int
 
 
-class RankerSettings(BaseModel):
+class RankerSettings(Frozen):
     """LightGBM's parameters, under LightGBM's names, and how its validation rows are drawn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    objective: Literal["binary", "lambdarank"]
+    objective: Literal["binary", "lambdarank"] = "binary"
     """binary: the score is a probability. lambdarank: it only orders the videos of a user."""
     metric: tuple[Literal["auc", "binary_logloss"], ...]
     """Measured on the validation rows; the first decides when to stop. auc is among them."""
@@ -82,28 +82,22 @@ class RankerSettings(BaseModel):
     learning_rate: float
     num_leaves: int
     max_bin: int
-    feature_fraction: float
-    bagging_fraction: float
-    bagging_freq: int
-    lambda_l1: float
+    feature_fraction: float = 0.8
+    bagging_fraction: float = 1.0
+    bagging_freq: int = 0
+    lambda_l1: float = 0.0
     lambda_l2: float
-    seed: int
-    bin_construct_sample_cnt: int
-    """Rows sampled to place the bins' edges; the sample is held as float64."""
-    min_data_in_leaf: int
-    data_sample_strategy: Literal["bagging", "goss"]
-    """Rows of a round: bagged, or those with large gradients (Ke et al. 2017, NeurIPS)."""
-    use_quantized_grad: bool
-    """Gradients in a few bits (Shi et al. 2022, NeurIPS): faster histograms."""
+    seed: int = 42
+    bin_construct_sample_cnt: int = 50_000
+    """Rows sampled to set the bins' edges; the sample is held as float64."""
+    min_data_in_leaf: int = 20
     validation: Literal["random", "latest"]
     """Which rows are for validation: random ones of the same period, or the latest."""
-    validation_fraction: float
+    validation_fraction: float = 0.2
 
 
-class StackingSettings(BaseModel):
+class StackingSettings(Frozen):
     """How the train period is cut again in time: features come from its history, labels from what follows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     history_fraction: float
     """Share of the train period, earliest first, that is history where the ranker learns."""

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.stage import Record, stage
 from kraft.report.output_path import FIGURES, Format
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 
 if TYPE_CHECKING:
     from kraft.report.page import Page
@@ -44,7 +43,6 @@ class PageMade(Record):
     sections: int
     figures: int
     bytes: int
-    peak_mib: int
 
 
 class DrawUsers(Record):
@@ -63,7 +61,6 @@ class UsersDrawn(Record):
     users: list[dict[str, Any]]
     """For each the columns of `sample_users`, `history`: the rows of `user_histories`, and `recommended`: the first
     rows of the user's list."""
-    peak_mib: int
 
 
 @stage(MakeDataPage, PageMade)
@@ -96,7 +93,7 @@ def draw_users(arguments: DrawUsers) -> UsersDrawn:
     from kraft.report.evaluation.users import draw
 
     users = draw(arguments.settings, arguments.lists, arguments.top)
-    return UsersDrawn(users=users, peak_mib=round(peak_bytes() / MIB))
+    return UsersDrawn(users=users)
 
 
 def _write(page: "Page", out: Path, form: Format) -> PageMade:
@@ -107,5 +104,4 @@ def _write(page: "Page", out: Path, form: Format) -> PageMade:
         sections=len(page.sections),
         figures=len(list(page.figures)),
         bytes=out.stat().st_size,
-        peak_mib=round(peak_bytes() / MIB),
     )

@@ -18,13 +18,12 @@ from pyspark.sql import SparkSession
 from kraft import columns
 from kraft.artifacts import RANKER
 from kraft.engine import frames
-from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.progress import Progress
 from kraft.engine.workspace.store import Store
 from kraft.models.ranker import scoring
 from kraft.models.ranker import training as ranker
 from kraft.models.ranker.training import TrainedRanker
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 from kraft.spark.candidates import spark_schema
 from kraft.spark.errors import asked
 from kraft.spark.outputs import export
@@ -80,7 +79,6 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
         short_lists=int((lengths < top).sum()),
         pairs=pairs,
         seconds=round(time.monotonic() - started, 3),
-        peak_mib=round(peak_bytes() / MIB),
     )
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from kraft import columns
-from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 
 Pair = tuple[int, int]
 """user_id, item_id."""
@@ -30,7 +29,6 @@ class ScoresExplained(Record):
     """`kraft.models.ranker.explain.Explanation.as_json` of each pair, with every feature."""
     table: str
     """Plain text."""
-    peak_mib: int
 
 
 @stage(ExplainScores, ScoresExplained, LOW_MEMORY)
@@ -53,5 +51,4 @@ def explain_scores(arguments: ExplainScores) -> ScoresExplained:
     return ScoresExplained(
         explanations=[one.as_json() for one in explanations],
         table="\n\n".join(one.to_text(arguments.features) for one in explanations),
-        peak_mib=round(peak_bytes() / MIB),
     )

@@ -3,11 +3,10 @@
 import time
 from pathlib import Path
 
-from kraft.engine.process.memory import peak_bytes
 from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import LOW_MEMORY, Record, stage
 from kraft.engine.workspace.store import Store
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 from kraft.stages.score import export
 
 
@@ -36,7 +35,6 @@ class ListsRanked(Record):
     pairs: int
     """Candidates ranked."""
     seconds: float
-    peak_mib: int
 
 
 @stage(RankLists, ListsRanked, LOW_MEMORY)
@@ -66,4 +64,4 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
                 facts["pairs"] += len(block)
                 task.advance(len(block))
         export(lists, arguments.out)
-    return ListsRanked(**facts, seconds=round(time.monotonic() - started, 3), peak_mib=round(peak_bytes() / MIB))
+    return ListsRanked(**facts, seconds=round(time.monotonic() - started, 3))

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 from kraft import columns
 from kraft.artifacts import ALS, WATCH_TIME
-from kraft.engine.process.memory import Budget, peak_bytes
+from kraft.engine.process.memory import Budget
 from kraft.engine.process.stage import STREAMING, Record, stage
 from kraft.engine.workspace.store import Store, write_whole
 from kraft.errors import InputError
-from kraft.settings import MIB, Settings
+from kraft.settings import Settings
 from kraft.stages.preset import preset_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ class CandidatesRetrieved(Record):
     pairs: int
     short_users: int
     """Users with fewer candidates than asked for."""
-    peak_mib: int
 
 
 @stage(RetrieveCandidates, CandidatesRetrieved, STREAMING)
@@ -101,7 +100,6 @@ def retrieve_candidates(
         videos=len(catalogue),
         pairs=counts[0],
         short_users=counts[1],
-        peak_mib=round(peak_bytes() / MIB),
     )
 
 

@@ -63,7 +63,6 @@ class ScoredGivenPairs(Record):
     rows: int
     cold: dict[str, dict[str, int]]
     """As `kraft.models.cold_pairs.count_cold`."""
-    peak_mib: int
 
 
 class ExportScores(Record):
@@ -180,7 +179,7 @@ def score_given_pairs(
         parts = [frames.scan_parquet(written), frames.scan_parquet(numbered).select(ROW_NUMBER)]
         pl.concat(parts, how="horizontal").sort(ROW_NUMBER).drop(ROW_NUMBER).sink_parquet(ordered)
         export(ordered, arguments.out)
-    return ScoredGivenPairs(rows=rows, cold=cold, peak_mib=round(peak_bytes() / MIB))
+    return ScoredGivenPairs(rows=rows, cold=cold)
 
 
 @stage(ExportScores, ScoresExported, LOW_MEMORY)

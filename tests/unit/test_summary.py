@@ -9,7 +9,7 @@ def lines(users, videos):
     kinds = ("pairs", "ids", "unknown")
     cold = {"users": dict(zip(kinds, users, strict=True)), "videos": dict(zip(kinds, videos, strict=True))}
     results = Results()
-    scored = ScoredGivenPairs(rows=20, cold=cold, peak_mib=1)
+    scored = ScoredGivenPairs(rows=20, cold=cold)
     results.add(score_given_pairs, Measured(scored, 1.0, 1), told=True)
     return details(results, [], [], Settings())
 

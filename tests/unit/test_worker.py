@@ -100,7 +100,7 @@ def test_full_disk_of_a_stage_is_told_with_its_name(capfd):
 
 
 def test_killed_stage_is_the_machines_fault():
-    message = r"^stage die was killed by SIGKILL at [\d,]+ MiB\n       Where that was the kernel for want of memory"
+    message = r"^stage die was killed by SIGKILL at [\d,]+ MiB\n       If the kernel did that because memory ran out"
     with pytest.raises(MachineError, match=message):
         run(die, Asked(number=signal.SIGKILL))
 

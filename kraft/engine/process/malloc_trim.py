@@ -1,14 +1,13 @@
-"""Memory that was freed and that the C library keeps."""
+"""Returns freed memory that the C library keeps."""
 
 import ctypes
 
 
 def give_back() -> None:
-    """Give the pages of freed memory back to the system, where the C library can (glibc; elsewhere nothing happens).
+    """Return the pages of freed memory to the system (glibc only; elsewhere nothing happens).
 
-    A stage keeps them for its next allocations (`worker.ENVIRONMENT`), which is the faster way as long
-    as these are of the same sizes. Between two parts of a stage that are not, the first one's would stay beside what
-    the second one allocates.
+    A stage keeps freed pages for its next allocations (`worker.ENVIRONMENT`). Call this between two parts of a stage
+    that allocate different sizes: else the pages of the first stay resident beside those of the second.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 Cell = TypeVar("Cell", bound=np.generic)
 
 TURN_BYTES = 4 * 1024 * 1024
-"""Pages of either file that are mapped at a time while a matrix is turned. Results do not depend on it."""
+"""Bytes of either file that are mapped at a time while a matrix is transposed."""
 
 
 @dataclass(frozen=True)
 class PagedArray(Generic[Cell]):
-    """An array in a .npy file, of which parts are mapped while they are needed, from any thread.
+    """An array in a .npy file. Any thread maps parts of it while it needs them.
 
-    The layout is known from the file's making and not read again: NumPy parses a header with `ast`, whose depth
-    CPython 3.11 counts for all threads together, so that now and then one of several fails (SystemError).
+    The layout is kept, not read again: NumPy parses headers with `ast`, which in CPython 3.11 can fail if several
+    threads do it at once (SystemError).
     """
 
     path: Path
@@ -36,8 +36,7 @@ class PagedArray(Generic[Cell]):
         """Make the file ``path``, whose folder exists: zeros, with their room on the disk.
 
         Raises:
-            OSError: the disk has no room. Unless it is asked for now, the first page that finds none kills the
-                process (SIGBUS).
+            OSError: the disk is full. Without this check, writing a page would kill the process (SIGBUS).
         """
         made = open_memmap(path, mode="w+", dtype=np.dtype(kind), shape=shape)
         if made.nbytes and hasattr(os, "posix_fallocate"):
@@ -51,7 +50,7 @@ class PagedArray(Generic[Cell]):
     def map(self, mode: Literal["r", "r+", "c"] = "r") -> NDArray[Cell]:
         """The whole array, to read, to write, or to change in memory only ("c").
 
-        Pages that were touched stay resident while the array or a part of it lives: let go of it after each part.
+        Touched pages stay resident as long as the array or a part of it lives: delete it after each part.
         """
         return np.memmap(self.path, self.kind, mode, self.offset, self.shape)
 

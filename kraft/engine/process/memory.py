@@ -14,20 +14,20 @@ LEAST_LIMIT = 384 * MIB
 
 
 LEAST_BESIDE_DUCKDB = 240 * MIB
-"""What stands beside DuckDB's buffers in a process that builds tables, whatever the limit."""
+"""What a process that builds tables needs besides DuckDB's buffers, at any limit."""
 LEAST_TRAINING_ROWS = 10_000
 """Fewer would hardly make a ranker."""
 
 
 class _Phase(NamedTuple):
-    """What a phase of training takes, as measured on 42 and 157 features and up to 7.5 M rows."""
+    """Memory of a phase of training, measured on 42 and 157 features and up to 7.5 M rows."""
 
     base: float
     """Libraries, one batch [bytes]."""
     feature: float
     """Each feature [bytes]."""
     row: float
-    """Each row, beside one byte a feature [bytes]."""
+    """Each row, besides one byte a feature [bytes]."""
 
     def rows(self, limit: float, features: int) -> int:
         return int((limit - self.base - self.feature * features) // (features + self.row))
@@ -61,8 +61,8 @@ class Budget:
 
     @property
     def duckdb(self) -> int:
-        """DuckDB's memory_limit, in bytes: five eighths, or less where the limit is narrow. It bounds the buffer
-        manager only; Parquet writers, results and the libraries stand beside it (duckdb issues 10066 and 16482).
+        """DuckDB's memory_limit, in bytes: five eighths, or less if the limit is low. It bounds the buffer manager
+        only, not Parquet writers, results and libraries (duckdb issues 10066 and 16482).
 
         >>> [Budget(limit * MIB).duckdb // MIB for limit in (384, 512, 1024, 4096)]
         [144, 272, 640, 2560]

@@ -1,4 +1,4 @@
-"""What the machine does to a job, in words: a full disk, a missing permission, no memory."""
+"""Errors of the machine in words: a full disk, a missing permission, no memory."""
 
 import errno
 import os
@@ -31,13 +31,13 @@ _REMEDIES: Final = {
 _SPOKEN: Final = re.compile(r'os error (\d+)|\[errno (\d+)\]|errno"?[ :=]+"?(\d+)', re.IGNORECASE)
 """How Rust, Arrow and C++ write an errno into a text."""
 _SHORT_WRITE: Final = re.compile(r"\d+ requested and \d+ written")
-"""How NumPy tells of a disk that took only a part."""
+"""NumPy's message if the disk took only a part."""
 
 
 def explained(error: Exception, during: str = "") -> KraftError | None:
-    """``error`` as one that the user can do something about; None where it is a defect of the project's.
+    """``error`` as an error that the user can act on; None if it is a defect of KRAFT.
 
-    ``during`` says what was done, where the error itself names no file.
+    ``during`` says what was being done, for errors that name no file.
     """
     if isinstance(error, KraftError):
         return error
@@ -55,7 +55,7 @@ def explained(error: Exception, during: str = "") -> KraftError | None:
 
 
 def of_duckdb(error: "duckdb.Error", during: str) -> KraftError | None:
-    """As `explained`, of an error of DuckDB's; also its own failures, of which it says no errno."""
+    """`explained` for an error of DuckDB, which also fails without an errno."""
     import duckdb  # noqa: PLC0415 - who has its error has loaded it
 
     if known := explained(error, during):
@@ -66,7 +66,7 @@ def of_duckdb(error: "duckdb.Error", during: str) -> KraftError | None:
     if isinstance(error, duckdb.IOException):
         return MachineError(f"{during}: {first}", "Nothing was written.")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
-        # Its further lines are a stack trace.
+        # The other lines are a stack trace.
         return EngineError(
             f"{during}: DuckDB failed by itself: {first}",
             "Run the job again: it goes on from the tables that are finished. If it fails again, report this line.",
@@ -91,7 +91,7 @@ def _words(number: int) -> str:
 
 
 def _is_of_a_reader(error: Exception) -> bool:
-    """Whether a library that reads and writes files raised it; only those that are loaded can have done so."""
+    """Whether a loaded library that reads and writes files raised it."""
     duckdb, polars, lightgbm = (sys.modules.get(name) for name in ("duckdb", "polars", "lightgbm"))
     kinds: list[type[BaseException]] = []
     if duckdb:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """Arguments or result of a stage: frozen, and without fields that nobody declared."""
+    """Arguments or result of a stage: frozen, declared fields only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,14 +19,13 @@ A = TypeVar("A", bound=Record)
 R = TypeVar("R", bound=Record)
 """Result."""
 P = ParamSpec("P")
-"""What an engine of its own passes beside the arguments."""
+"""What another engine passes besides the arguments."""
 
 PARALLEL: Final[Mapping[str, str]] = MappingProxyType({})
 """The libraries use every thread."""
 STREAMING: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Batches that Polars reads ahead of what is computed of them: with a thread a core, and several row groups at
-        # once, 30 to 130 MiB more at the peak of ALS, for not a second less.
+        # Read-ahead by more threads and row groups costs 30 to 130 MiB at the peak of ALS and saves no time.
         "POLARS_MAX_THREADS": "1",
         "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
     }
@@ -35,26 +34,26 @@ STREAMING: Final[Mapping[str, str]] = MappingProxyType(
 LOW_MEMORY: Final[Mapping[str, str]] = MappingProxyType(
     {
         **STREAMING,
-        # Large blocks come from the system and go back to it at once, for Arrow too: 40 MiB less at the peak of the
-        # ranker. A stage that allocates much and often pays in page faults (a fifth more time for tables and ALS).
+        # Large blocks return to the system at once, Arrow's too: 40 MiB less at the ranker's peak. It costs page
+        # faults: tables and ALS would take a fifth more time.
         "MALLOC_MMAP_THRESHOLD_": "131072",
         "MALLOC_TRIM_THRESHOLD_": "131072",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
 )
-"""For a stage that is short of memory rather than of time."""
+"""For stages that need more memory than time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stage(Generic[A, P, R]):
-    """A function to run in a process of its own (`kraft.engine.process.worker.run`); called, it runs here."""
+    """A function that `kraft.engine.process.worker.run` runs in a new process. A call runs it in this one."""
 
     function: Callable[Concatenate[A, P], R]
-    """Lies at the top of its module under its own name: there the new process finds it."""
+    """Defined at the top of its module, where the new process finds it."""
     arguments: type[A]
     result: type[R]
     environment: Mapping[str, str]
-    """Variables of its process, unless the user set them: `PARALLEL`, `STREAMING` or `LOW_MEMORY`."""
+    """Environment variables of its process: `PARALLEL`, `STREAMING` or `LOW_MEMORY`."""
 
     def __call__(self, arguments: A, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(arguments, *args, **kwargs)
@@ -69,7 +68,6 @@ class Stage(Generic[A, P, R]):
 
     def answer(self, arguments: str) -> dict[str, Any]:
         """Run the function on its arguments as JSON; returns its result as JSON can hold it."""
-        # What an engine passes beside the arguments has defaults.
         function: Callable[[A], R] = cast("Callable[[A], R]", self.function)
         return function(self.arguments.model_validate_json(arguments)).model_dump(mode="json")
 
@@ -77,7 +75,7 @@ class Stage(Generic[A, P, R]):
 def stage(
     arguments: type[A], result: type[R], environment: Mapping[str, str] = STREAMING
 ) -> Callable[[Callable[Concatenate[A, P], R]], Stage[A, P, R]]:
-    """Make a function a stage: a decorator. All parameters of the function but the first have defaults."""
+    """Decorator: make a function a stage. All its parameters except the first need defaults."""
 
     def decorate(function: Callable[Concatenate[A, P], R]) -> Stage[A, P, R]:
         return Stage(function, arguments, result, environment)

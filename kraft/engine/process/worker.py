@@ -1,11 +1,7 @@
-"""Runs a stage in a process of its own, so that its memory is its own.
+"""Runs a stage in its own process, so that nothing one stage loads adds to the peak of the next.
 
-What one stage loaded or left behind (DuckDB's buffers, LightGBM's bins, imported libraries) can never add
-to the peak of the next, and the limit is checked against what the kernel counted for that process alone.
-Arguments and results cross as JSON, never as pickle, and only here.
-
-A stage ends with its job. Signals from the keyboard reach the job alone, which then kills the stage wherever it is; and
-where the job itself is killed, the stage sees the end of its stdin, which the job held open, and kills itself.
+Arguments and results cross as JSON, never as pickle, and only here. A stage ends with its job: Ctrl-C reaches the job,
+which kills the stage. If the job is killed, the stage sees the end of its stdin and kills itself.
 """
 
 import importlib
@@ -32,25 +28,23 @@ if TYPE_CHECKING:
     import resource
 
 ENVIRONMENT = {
-    # Threads that wait go to sleep: with another busy process on 2 cores, spinning ones trained in 316 s
-    # what sleeping ones trained in 8.5 s.
+    # Waiting threads sleep. Beside another busy process on 2 cores, spinning threads took 316 s instead of 8.5 s.
     "OMP_WAIT_POLICY": "passive",
-    # The stages run their own threads over blocks; a BLAS that does so too would oversubscribe the cores.
+    # The stages already run threads over blocks.
     "OPENBLAS_NUM_THREADS": "1",
-    # Two arenas of glibc's malloc instead of eight a core: freed memory is found again.
+    # Two arenas of glibc's malloc instead of eight a core: freed memory is reused.
     "MALLOC_ARENA_MAX": "2",
-    # Freed blocks are kept for the next one, up to 512 MiB: batches and row groups come and go, and each time their
-    # pages would have to be had from the system again. Peaks stay as they are (measured at 512 MiB and 1 GiB).
+    # Keep up to 512 MiB of freed blocks: batches come and go, and page faults would cost time. Peaks stay the same.
     "MALLOC_MMAP_THRESHOLD_": str(64 * MIB),
     "MALLOC_TRIM_THRESHOLD_": str(512 * MIB),
 }
-"""What the libraries of a stage find in their environment, unless the user set it."""
+"""Environment variables of a stage, unless the user set them."""
 
 KILLED_FOR: Final = {
-    signal.SIGKILL: "Where that was the kernel for want of memory, lower --memory-limit.",
+    signal.SIGKILL: "If the kernel did that because memory ran out, lower --memory-limit.",
     signal.SIGBUS: "A mapped file could not grow, or was cut short: free some disk space.",
 }
-"""What may have been the reason of a signal, and what to do."""
+"""Signal -> its likely reason, and what to do."""
 
 
 def run(stage: Stage[A, P, R], arguments: A, *, lock: int | None = None) -> Measured[R]:
@@ -59,15 +53,14 @@ def run(stage: Stage[A, P, R], arguments: A, *, lock: int | None = None) -> Meas
     Args:
         stage: the stage.
         arguments: its arguments.
-        lock: an open file, locked by this process (`locks.acquire_lock`), that stays locked until the stage ends
-            too.
+        lock: an open file that this process has locked (`locks.acquire_lock`); it stays locked until the stage ends.
 
     Returns:
         Its result, the seconds from start to end, and the peak of its process.
 
     Raises:
         KraftError: as the stage raised it.
-        MachineError: the process was killed, for example by the kernel for want of memory.
+        MachineError: the process was killed, for example by the kernel because memory ran out.
     """
     started = time.monotonic()
     answer, usage = _answer_of(stage.module, stage.name, stage.environment, arguments.model_dump_json(), lock)
@@ -93,7 +86,7 @@ def _answer_of(
     assert process.stdout is not None  # noqa: S101
     last = ""
     try:
-        # A process that died at once reads nothing; how it ended is told below. Its stdin stays open until then.
+        # If the process died at once, it reads nothing; the code below tells how it ended.
         with suppress(BrokenPipeError):
             process.stdin.write(arguments + "\n")
             process.stdin.flush()
@@ -106,7 +99,6 @@ def _answer_of(
             process.kill()
             process.wait()
         process.stdout.close()
-        # What was not written, because it had died, is not tried again.
         with suppress(BrokenPipeError):
             process.stdin.close()
     if process.returncode < 0:

@@ -1,8 +1,7 @@
-"""Who works in a folder: locks that the kernel frees when their holder dies, however it dies.
+"""Locks of folders. The kernel frees a lock when its holder dies.
 
-A job holds the lock of its work folder and hands it on to its stages: it is free once the last of them is gone, so
-that the next job never meets a stage that has outlived its own. Every folder of half-written files is held by who
-writes there, too: what nobody holds was left behind by the dead, and `sweep` removes it.
+A job locks its work folder and passes the lock to its stages: it is free when the last of them has ended. Every folder
+of half-written files is locked by its writer, too. `sweep` removes those that nobody locks: their writers died.
 """
 
 import fcntl
@@ -54,7 +53,7 @@ def acquire_lock(folder: Path, progress: Progress, *, wait: bool = True) -> Iter
         finally:
             _write(lock, None)
     finally:
-        # A stage that has it still keeps it locked.
+        # It stays locked as long as a stage has it.
         os.close(lock)
 
 
@@ -67,7 +66,7 @@ def _taken(handle: int) -> bool:
 
 
 def _write(lock: int, holder: dict[str, object] | None) -> None:
-    # Who cannot say who it is (a full disk) holds the lock all the same.
+    # If the disk is full, the lock holds without a name.
     with suppress(OSError):
         os.ftruncate(lock, 0)
         if holder:
@@ -100,7 +99,7 @@ def held_folder(parent: Path, prefix: str) -> Iterator[Path]:
         folder = Path(mkdtemp(prefix=prefix, dir=parent))
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        # A sweep may have come between the two.
+        # A sweep may have removed it before the lock.
         if folder.exists():
             break
         os.close(handle)
@@ -114,7 +113,7 @@ def held_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def sweep(parent: Path) -> None:
     """Remove the folders in ``parent`` that `held_folder` made for processes that are dead."""
     for folder in parent.iterdir():
-        # What is no folder, or has gone meanwhile, is nobody's draft.
+        # Not a folder, or already gone.
         with suppress(OSError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -144,7 +143,7 @@ def held_draft(path: Path) -> Iterator[Path]:
                 finally:
                     os.close(handle)
     draft = path.with_name(f"{before}{os.getpid()}{after}")
-    # A link planted under that name would be followed by whoever fills it.
+    # The writer would follow a link of that name.
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:

@@ -1,6 +1,6 @@
 """The record of a work folder: what each table and model was made of, and what its files must look like.
 
-It vouches for itself, too: a manifest that was cut short, edited or put together by others is refused.
+It carries its own hash: a manifest that was cut short or edited is refused.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ class Manifest:
         self._entries: dict[str, Entry] = {}
 
     def entries(self) -> dict[str, Entry]:
-        """Entries by name; empty where there is none yet, or one of another format.
+        """Entries by name; empty if there is no manifest, or one of another format.
 
         Raises:
             InputError: it is damaged, or was not written by KRAFT.
@@ -74,7 +74,7 @@ class Manifest:
     ) -> None:
         """Let ``change`` alter the entries, and ``replace`` (path, function that writes a draft) publish the result.
 
-        One process after the other: stages that run side by side lose nothing of each other's.
+        One process at a time: stages that run at the same time do not overwrite each other's entries.
         """
         with locked(self._path.parent):
             entries = self.entries()
@@ -97,8 +97,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def stamp(path: Path) -> str:
-    """What the files of a table or model must look like: of a table its time of change, of a model the hash of its
-    bytes. Tables have gigabytes, and the seconds that their hash takes would be paid at each start of each job.
+    """What tells changed files apart: a table's time of change, a model's hash. To hash gigabytes of tables would cost
+    each job seconds at its start.
     """
     if not path.is_dir():
         return f"mtime {path.stat().st_mtime_ns}"

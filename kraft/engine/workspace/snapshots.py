@@ -1,13 +1,13 @@
-"""What readers of a work folder see: one whole state of all tables, replaced by the next one in a single step.
+"""What readers of a work folder see: one whole state of all tables. The next state replaces it in a single step.
 
     states/000007/tables/NAME.parquet   hard links to the tables as they were when a job ended
     states/000007/fit/NAME.parquet      the same of the folder `fit`
     states/000007/kraft.duckdb          the catalog: a view a table, over these very files
     current -> states/000007            the step: `tables`, `fit/tables` and `kraft.duckdb` lead through it
 
-Jobs work in `draft/`, which nobody else reads. A table that belongs to an older state of its inputs (scores of a ranker
-that was trained again) is left out, so that no state mixes two. Whoever has opened a catalog goes on reading its state:
-it is removed by a later job, once nobody has that catalog open (DuckDB locks a file that it reads).
+Jobs work in `draft/`, which nobody else reads. A state leaves out tables whose inputs have changed since, such as
+scores of a ranker that was trained again. A program that has opened a catalog keeps reading its state. A later job
+removes the state when nobody has that catalog open (DuckDB locks a file that it reads).
 """
 
 import fcntl
@@ -51,7 +51,7 @@ def begin(folder: Path) -> None:
 
 
 def begin_inner(folder: Path, name: str) -> None:
-    """The same for a store of its own in the folder ``name`` of a work folder: part of that one's states."""
+    """`begin` for the store in the folder ``name`` of a work folder, which is part of that work folder's states."""
     if os.path.lexists(folder / name / TABLES):
         return
     (folder / name).mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def commit(store: Store, inner: Mapping[str, Store]) -> Path:
     folder = store.folder
     with locked(folder / STATES), store.scratch() as draft:
         number = 1 + max((int(one.name) for one in (folder / STATES).iterdir() if one.name.isdigit()), default=0)
-        # Until `current` leads to it, it is a state that nobody reads: if this process dies, the next one removes it.
+        # Nobody reads it before `current` points to it. If this process dies, the next one removes it.
         target = folder / STATES / _name(number)
         try:
             _fill(target, store, inner)
@@ -111,7 +111,7 @@ def _link(table: Path, target: Path) -> None:
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
-        # A file system without hard links: the state costs a copy.
+        # The file system has no hard links.
         shutil.copy2(table, target)
 
 

@@ -1,4 +1,4 @@
-"""The work folder: what is in it, how it gets there whole, and whether it is still true.
+"""The work folder: what is in it, how it is written, and whether it is up to date.
 
     work/tables/NAME.parquet   one file a table, as of the last job that ended (`kraft.engine.workspace.snapshots`)
     work/kraft.duckdb          the catalog: one view a table, with comments
@@ -9,8 +9,8 @@
     work/tmp/                  spilled and half-written files; the next job removes what a dead one left
     work/lock                  held by the job that runs
 
-A table or model is written under `tmp/`, moved to its path, and then entered in the manifest: whatever
-dies in between leaves either the old state or one that the manifest does not vouch for, which is rebuilt.
+A table or model is written under `tmp/`, moved to its path, then entered in the manifest. If a job dies in between,
+the old state is left, or files that are not in the manifest and are made again.
 """
 
 import hashlib
@@ -29,8 +29,7 @@ from kraft.engine.workspace.manifest import Entry, Manifest, size, stamp
 from kraft.errors import InputError, MachineError
 
 FIT = "fit"
-"""Folder of a work folder that is a work folder of its own: the tables and models of the history that a ranker's
-features come from while it learns."""
+"""Folder of the history's tables and models: those that the features come from while the ranker learns."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Fingerprint:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Why ``new`` differs from ``old``, both `Fingerprint.as_json`; empty where it does not."""
+    """Why ``new`` differs from ``old``, both `Fingerprint.as_json`; empty if it does not."""
     if old["version"] != new["version"]:
         return f"version {old['version']} -> {new['version']}"
     if old["code"] != new["code"]:
@@ -108,7 +107,7 @@ class Store:
         return self.drafts / f"{name}.parquet"
 
     def published_path(self, name: str) -> Path:
-        """Where people find the table once the job has ended."""
+        """Where people find the table when the job has ended."""
         return self.folder / snapshots.TABLES / f"{name}.parquet"
 
     def model(self, name: str) -> Path:
@@ -121,7 +120,7 @@ class Store:
         return self._manifest.entries()
 
     def entry(self, name: str) -> Entry | None:
-        """What the manifest says of ``name``; None where its files are not those that were published."""
+        """The manifest's entry of ``name``; None if its files are not those that were published."""
         entry = self.manifest().get(name)
         return entry if entry and self._is_published(entry) else None
 
@@ -131,10 +130,10 @@ class Store:
         return bool(entry["size"] == size(path)) and (path.is_dir() or entry["stamp"] == stamp(path))
 
     def verified(self, name: str) -> Path:
-        """The folder of a model, once its bytes are those that were published.
+        """The folder of a model whose bytes are those that were published.
 
         Raises:
-            InputError: they are not, or there is no such model.
+            InputError: they are others, or there is no such model.
         """
         entry, path = self.manifest().get(name), self.model(name)
         if entry is None or not path.is_dir():
@@ -147,7 +146,7 @@ class Store:
         return path
 
     def stale(self, name: str, fingerprint: Fingerprint) -> str:
-        """Why ``name`` has to be made again; empty where it is up to date."""
+        """Why ``name`` has to be made again; empty if it is up to date."""
         entry = self.entry(name)
         if entry is None:
             return "new" if name not in self.manifest() else "its file is missing or changed"
@@ -194,7 +193,7 @@ class Store:
         self._enter(name, target, fingerprint, facts)
 
     def discard(self, name: str) -> None:
-        """Take a table back that is no longer wanted; nothing happens where there is none."""
+        """Remove a table if it is there."""
         if name in self.manifest():
             self._manifest.change(lambda entries: entries.pop(name, None), self._replace)
         self.table(name).unlink(missing_ok=True)
@@ -212,7 +211,7 @@ class Store:
         return snapshots.commit(self, self._inner())
 
     def cleanup(self) -> None:
-        """Remove what dead jobs left, and old states that nobody reads. Only for who holds the folder's lock."""
+        """Remove what dead jobs left, and old states that nobody reads. The caller holds the folder's lock."""
         for store in (self, *self._inner().values()):
             sweep(store.tmp)
         snapshots.forget(self.folder)
@@ -236,7 +235,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with held_draft(target) as draft:
             write(draft)
-            # What was made meanwhile is not replaced either.
+            # Something may have appeared there since.
             refuse_special(str(path), target)
             draft.replace(target)
     except (FileExistsError, NotADirectoryError):

@@ -1,4 +1,4 @@
--- Every video that may be recommended: where its models' rows are, and what is to be expected of it.
+-- Every video that may be recommended: its rows in the models, and its expected rates.
 -- A video without a history has no rate, but the rates of its groups (length, author, categories, caption, tag, upload).
 --
 -- Grain:      one row a video of video_details

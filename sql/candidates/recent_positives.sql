@@ -1,5 +1,5 @@
--- What each user liked last. A video counts at its newest positive interaction; one without a time is newer than all
--- with a time, as everywhere; where times are equal, the lower id comes first.
+-- What each user liked last. A video counts at its newest positive interaction; an interaction without a time
+-- is the newest. At equal times the lower id comes first.
 --
 -- Grain:      one row a user of train and one of the user's last $recent_positives videos with a positive interaction
 -- Inputs:     interactions_train, user_index, item_index

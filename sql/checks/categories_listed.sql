@@ -1,4 +1,4 @@
--- Videos whose categories are no list of integers.
+-- Videos whose categories are not a list of integers.
 --
 -- Inputs:     raw_item_categories
 -- Guards:     video_metadata

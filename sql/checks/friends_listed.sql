@@ -1,4 +1,4 @@
--- Users whose friends are no list of integers.
+-- Users whose friends are not a list of integers.
 --
 -- Inputs:     raw_social_network
 -- Guards:     friends

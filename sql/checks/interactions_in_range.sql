@@ -1,6 +1,6 @@
--- Interactions with a value that cannot be.
--- A watch_ratio may be rounded: it has to be play_duration / video_duration within 0.01 and a hundredth of it. One that is
--- in percent, or of other durations, is off by more, and so is one beside durations of another unit.
+-- Interactions with an impossible value.
+-- A watch_ratio may be rounded: it must be play_duration / video_duration within 0.01 plus a hundredth of it. A ratio in
+-- percent, or durations in different units, differ by more.
 --
 -- Inputs:     interactions
 -- Guards:     interactions
@@ -16,7 +16,7 @@ with checked as (
                 then 'play_duration must be 0 ms or more'
             when video_duration is null or video_duration <= 0
                 then 'video_duration must be more than 0 ms'
-            -- Written as "not in the range", so that NaN and infinity are out of it too.
+            -- Written as "not in the range", so that NaN and infinity are found too.
             when watch_ratio is null or not (watch_ratio >= 0 and watch_ratio < 1e9)
                 then 'watch_ratio must be a number from 0 to 1e9'
             when timestamp >= 1e11 and timestamp < 4102444800e3

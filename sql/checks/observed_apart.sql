@@ -1,4 +1,4 @@
--- Pairs of the observed log that the ranker has learned from.
+-- Pairs of small_matrix that the ranker has learned from.
 --
 -- Inputs:     observed_interactions, interactions_train
 -- Guards:     observed_pairs

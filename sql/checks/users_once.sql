@@ -1,4 +1,4 @@
--- Users who stand in user_features more than once, or without a valid id.
+-- Users who occur in user_features more than once, or have no valid id.
 --
 -- Inputs:     user_features
 -- Guards:     user_features

@@ -1,4 +1,4 @@
--- Videos that stand in item_categories more than once, or without a valid id.
+-- Videos that occur in item_categories more than once, or have no valid id.
 --
 -- Inputs:     video_metadata
 -- Guards:     video_metadata

@@ -1,6 +1,6 @@
 -- Positive rates of videos and of categories in train, smoothed by empirical Bayes: n interactions are drawn towards the
 -- mean rate m of their kind as if there were k more at that rate. k is the variance within groups over that between
--- them, by the method of moments (Casella 1985, doi 10.2307/2682801), for each kind its own.
+-- them, by the method of moments (Casella 1985, doi 10.2307/2682801), one k for each kind.
 --
 -- Grain:      one row a kind and group that occurs in train
 -- Inputs:     item_counts, video_metadata
@@ -24,7 +24,7 @@ groups as (
     inner join listed on item_counts.item_id = listed.item_id
     group by listed.category
 ),
--- Counts are whole: their sums are exact. Quotients are summed as decimals, so that no order of rows matters.
+-- Counts are whole: their sums are exact. Quotients are summed as decimals: the order of the rows does not matter.
 kinds as (
     select
         kind,

@@ -1,4 +1,4 @@
--- The test pairs scored by the simplest recommenders there are, one column each.
+-- The test pairs scored by the simplest recommenders, one column each.
 -- Random scores are spread by arithmetic modulo the prime 2^31 - 1, whose fifth power is a permutation: the same
 -- numbers on every machine and engine, whatever the order of the rows.
 --

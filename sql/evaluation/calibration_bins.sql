@@ -1,6 +1,6 @@
--- Whether scores that are probabilities mean what they say: the pairs in ten steps of equal count by score, the mean
--- score of each against the share of positives that it foretells. Equal scores share a step. Sums are taken over
--- decimals of 15 digits, because a sum of doubles depends on the order of the rows.
+-- Calibration of scores that are probabilities: pairs in ten bins of equal count by score, with the mean score and the
+-- share of positives of each. Equal scores share a bin. Sums are taken over decimals of 15 digits, because a sum of
+-- doubles depends on the order of the rows.
 --
 -- Grain:      one row a step that holds a pair
 -- Inputs:     ranked_scores
@@ -14,7 +14,7 @@
 with counted as (
     select count(*) as pairs from ranked_scores
 ),
--- The rows are numbered and not joined with a table of the scores, whose key is as skewed as the scores are tied.
+-- Rows are numbered, not joined by score: tied scores would make such a join skewed.
 numbered as (
     select
         score,

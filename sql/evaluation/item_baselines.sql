@@ -1,4 +1,4 @@
--- What the simplest recommenders would know of a video.
+-- What the simplest recommenders know of a video.
 --
 -- Grain:      one row a video of interactions_test
 -- Inputs:     interactions_test, interactions, item_counts, video_metadata, baseline_rates

@@ -1,5 +1,5 @@
--- The quarter of the users that was least active in train. Of n users these are the first n / 4, rounded up, by
--- interactions in train; of equally active ones those with the lower user_id, so that the quarter is exact.
+-- The quarter of the users that was least active in train: the first n / 4 of n users, rounded up, by interactions in
+-- train, then by user_id.
 --
 -- Grain:      one row a user of the quarter
 -- Inputs:     user_counts

@@ -23,7 +23,7 @@ with pairs as (
     left join test_positives
         on scores.user_id = test_positives.user_id and scores.item_id = test_positives.item_id
 ),
--- Both lists at once: among the first n of a user, those that are warm are counted along.
+-- Both ranks in one pass: the second counts the warm (or cold) pairs among the user's first n.
 ranked as (
     select
         *,

@@ -1,7 +1,6 @@
 -- AUC of the scores: the chance that a positive pair scores higher than a negative one, a tie counting half.
--- It is what midranks give: a positive beats the negatives below it and half of those at its own score.
--- Doubled, that is a whole number, so nothing is rounded before the division and no order of rows matters.
--- Warm and cold pairs are counted side by side.
+-- By midranks: a positive beats the negatives below it and half of those at its score. Twice this number is whole, so
+-- nothing is rounded before the division, and the order of the rows does not matter.
 --
 -- Grain:      one row a subset, always these three: all, warm items, cold items
 -- Inputs:     ranked_scores

@@ -1,4 +1,4 @@
--- The range of scores that were made of the test pairs themselves, so that each has one.
+-- The range of a set of scores that holds one for each test pair.
 --
 -- Grain:      one row
 -- Inputs:     scores

@@ -1,4 +1,4 @@
--- What keeps a set of scores from being evaluated: it must hold one finite score for each test pair, and no other.
+-- Violations of the rule of a score set: one finite score for each test pair, and no other.
 --
 -- Grain:      one row
 -- Inputs:     scores, interactions_test

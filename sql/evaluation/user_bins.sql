@@ -1,6 +1,6 @@
--- Where each user's pairs stand among all scores: counts in up to 512 steps of the score. With them the AUC of any
--- resample of the users is a weighted sum. A step never holds more than about 1/256 of the warm pairs nor of the cold
--- ones (of different scores), so both are resolved; equal scores always share a step.
+-- How many pairs each user has in each of up to 512 bins of the score. With these counts the AUC of any resample of the
+-- users is a weighted sum. A bin holds at most about 1/256 of the warm pairs and of the cold pairs. Equal scores share a
+-- bin.
 --
 -- Grain:      one row a user, step, subset and class that occurs
 -- Inputs:     ranked_scores
@@ -16,9 +16,8 @@ with totals as (
         count(*) filter (where not warm)  as cold_pairs
     from ranked_scores
 ),
--- The rows are numbered instead of joined with a table of the scores: the key of such a join is as skewed as the scores
--- are tied (popularity gives every video without a history the same), and a build side of one key cannot be spilled in
--- parts.
+-- Rows are numbered, not joined by score: scores may be tied (popularity gives every new video the same one), and a hash
+-- join on one key cannot spill in parts.
 ranked as (
     select
         user_id,

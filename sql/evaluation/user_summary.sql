@@ -1,4 +1,4 @@
--- What the lists of each user are worth, side by side: what a comparison of two score sets resamples.
+-- The metrics of each user's list, which a comparison of two score sets resamples.
 --
 -- Grain:      one row a user of ranked_scores
 -- Inputs:     ranked_scores, user_metrics, subset_metrics, low_activity_users

@@ -1,4 +1,4 @@
--- The platform's activity classes of the users, and what the log has of each.
+-- The platform's activity classes of the users, with the interactions of each.
 --
 -- Grain:      one row a class that a user of the log has
 -- Inputs:     interactions, user_features

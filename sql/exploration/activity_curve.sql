@@ -1,4 +1,4 @@
--- Lorenz curve and long tail: users, and videos, from the least to the most active, in steps of a hundredth of them.
+-- Lorenz curve and long tail: users and videos from the least to the most active, in steps of one percent.
 --
 -- Grain:      one row a side and step that occurs
 -- Inputs:     interactions

@@ -1,4 +1,4 @@
--- How frequent each category of the captions is in the log, the coarsest level, and how often its videos are liked.
+-- How frequent each caption category of the coarsest level is in the log, and how often its videos are liked.
 --
 -- Grain:      one row a name, and one for the videos that have none
 -- Inputs:     interactions, video_texts

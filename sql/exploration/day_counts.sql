@@ -1,4 +1,4 @@
--- What the log has of each day, and how much of it is of the train period.
+-- Interactions of each day, and how many of them are in the train period.
 --
 -- Grain:      one row a day in UTC+8, and one for what has no time
 -- Inputs:     interactions, interactions_train, item_index

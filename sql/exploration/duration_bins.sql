@@ -1,5 +1,4 @@
--- How the length of a video goes with being watched to the threshold: steps of a quarter of log s, as duration_bucket of
--- video_details.
+-- The positive rate by the length of the video, in steps of a quarter of log s (duration_bucket of video_details).
 --
 -- Grain:      one row a step that occurs
 -- Inputs:     interactions

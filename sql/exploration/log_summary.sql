@@ -1,4 +1,4 @@
--- The log in one row: how much of whom and what, and how much of all that could be.
+-- The log in one row: users, videos, interactions, and density.
 --
 -- Grain:      one row
 -- Inputs:     interactions

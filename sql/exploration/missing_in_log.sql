@@ -1,4 +1,4 @@
--- Values that the log lacks.
+-- Missing values of the log.
 --
 -- Grain:      one row
 -- Inputs:     interactions

@@ -1,4 +1,4 @@
--- Values that the file of the users lacks, before any is imputed.
+-- Missing values of user_features, before imputation.
 --
 -- Grain:      one row
 -- Inputs:     raw_user_features

@@ -1,4 +1,4 @@
--- What is not known of the videos of the log. A file that is not there leaves its columns without any value.
+-- Missing values of the log's videos. If a file is not there, all values of its columns are missing.
 --
 -- Grain:      one row
 -- Inputs:     interactions, video_details

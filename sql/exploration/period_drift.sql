@@ -1,4 +1,4 @@
--- Train and test side by side, in pairs of a user and a video, a pair being positive if any of its interactions was.
+-- Train and test compared by pairs of a user and a video; a pair is positive if any of its interactions is.
 --
 -- Grain:      one row a period, train or test
 -- Inputs:     interactions, interactions_train, interactions_test, item_index

@@ -1,4 +1,4 @@
--- How the watch ratio is spread: steps of a twentieth; what is 3 or more is one step.
+-- A histogram of the watch ratio: bins of 0.05, and one bin from 3 on.
 --
 -- Grain:      one row a step that occurs
 -- Inputs:     interactions

@@ -1,4 +1,4 @@
--- How many interactions other thresholds of the watch ratio would call positive.
+-- How many interactions would be positive at other thresholds of the watch ratio.
 --
 -- Grain:      one row a threshold
 -- Inputs:     interactions

@@ -1,4 +1,4 @@
--- Rows that do not count, or not as they stand in the files, and why.
+-- Rows that are left out or merged, and why.
 --
 -- Grain:      one row a rule, in the order in which they are applied
 -- Inputs:     interactions, test_rows, item_daily

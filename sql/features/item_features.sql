@@ -1,4 +1,4 @@
--- What the kraft preset's ranker knows of a video. What is not known is NULL.
+-- Features of a video for the preset kraft. Unknown values are NULL.
 --
 -- Grain:      one row a video of video_details
 -- Inputs:     video_details, item_stats, smoothed_rates, daily_stats, interactions_train

@@ -1,5 +1,5 @@
--- What the kraft preset's ranker knows of a pair; the factors' part is added a batch at a time.
--- All of it is known at the end of interactions_train. What is not known is NULL, which LightGBM reads as missing.
+-- Features of a pair for the preset kraft; those of the watch time model are added a batch at a time.
+-- All are known at the end of interactions_train. Unknown values are NULL, which LightGBM reads as missing.
 --
 -- Grain:      one row a pair of interactions_test
 -- Inputs:     interactions_test, user_stats, item_features, user_affinity

@@ -1,4 +1,4 @@
--- Everything the ranker knows of an item but the factors. What is missing is 0, an unknown index -1.
+-- Features of a video for the preset documented, without the factors. Missing values are 0, an unknown index is -1.
 --
 -- Grain:      one row an item of interactions
 -- Inputs:     interactions, video_metadata, item_index, item_counts

@@ -1,4 +1,4 @@
--- Everything the ranker knows of a user but the factors. What is missing is 0, an unknown index -1.
+-- Features of a user for the preset documented, without the factors. Missing values are 0, an unknown index is -1.
 --
 -- Grain:      one row a user of interactions
 -- Inputs:     interactions, user_features, user_index, user_counts

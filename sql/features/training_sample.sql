@@ -1,6 +1,6 @@
--- The pairs that the ranker learns from where memory has no room for all: the newest, and of those that were not positive
--- a share, half of them at least, with weights that restore how many there were. Which rows are left out is spread over the
--- ids by a multiplication modulo a prime, so that it is the same on every machine.
+-- The pairs that the ranker learns from if memory has no room for all: the newest, and at least half of the negatives
+-- among them, with weights that restore their number. A multiplication of the ids modulo a prime chooses the rows, so it
+-- is the same on every machine.
 --
 -- Grain:      one row a pair of label_pairs that is kept
 -- Inputs:     label_pairs
@@ -35,7 +35,7 @@ thinned as (
 sizes as (
     select hour, positives + (n - positives) * coalesce(thinned.share, 1e0) as size from hours cross join thinned
 ),
--- Whole hours from the newest back; of the one that has no room as a whole, a share.
+-- Whole hours from the newest back, and a share of the hour that does not fit.
 newest as (
     select hour, size, sum(size) over (order by hour desc) - size as newer from sizes
 ),

@@ -1,4 +1,4 @@
--- The users' attributes with what is missing imputed, and the categories coded for the ranker.
+-- The users' attributes with missing values imputed, and the categories coded for the ranker.
 -- Codes: 0 is missing, then 1, 2, ... in the order of the values. A missing number becomes 0, as documented.
 --
 -- Grain:      one row a user of user_features.csv

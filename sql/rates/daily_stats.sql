@@ -1,5 +1,5 @@
 -- What the platform counted for each video on the days before the last day of the train period.
--- Where the ranker learns, three quarters of the videos that are held out of its history are held out here too.
+-- In the history, three quarters of the held-out videos are held out here too.
 --
 -- Grain:      one row a video with a play on such a day
 -- Inputs:     item_daily, interactions_train

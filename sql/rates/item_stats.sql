@@ -1,4 +1,4 @@
--- Each video's history in sums, beside what its rates are grouped by.
+-- Each video's history in sums, with the groups that its rates are smoothed by.
 --
 -- Grain:      one row a video of watch_times
 -- Inputs:     watch_times, video_details

@@ -46,7 +46,7 @@ kinds as (
     group by kind
 ),
 moments as (
-    -- Where no group has two interactions, none shows how they vary within it: as those of all groups together.
+    -- If no group has two interactions, we take the variance of all interactions together.
     select
         * exclude (within),
         case when total > groups then within else total * prior * (1 - prior) end as within,

@@ -10,11 +10,11 @@
 --   taste    smoothed mean residual [-1 to 1]
 with users as (select key, rate, prior_rate from smoothed_rates where kind = 'user'),
 items as (select key, rate from smoothed_rates where kind = 'item'),
--- An author of one video teaches nothing that the video itself does not.
+-- An author with one video adds nothing to the video itself.
 authors as (
     select author_id from video_details where author_id is not null group by author_id having count(*) > 1
 ),
--- The groups that each video is a member of. Until the end a kind is a number, its number among the sorted names.
+-- The groups of each video. A kind is a number until the end: its position among the sorted names.
 members as (
     select item_id, 1 as kind_number, video_details.author_id as key
     from video_details semi join authors on video_details.author_id = authors.author_id
@@ -50,7 +50,7 @@ kinds as (
     group by kind_number
 ),
 moments as (
-    -- Where no group has two pairs, none shows how they vary within it: all that lies between them may be that.
+    -- If no group has two pairs, the variance within groups is unknown: we take that between them.
     select
         * exclude (within),
         case when total > groups then within else between_squares end as within,

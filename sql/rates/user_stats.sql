@@ -1,4 +1,4 @@
--- What the kraft preset's ranker knows of a user: the history in sums and rates, and what friends like.
+-- Features of a user for the preset kraft: the history in sums and rates, and what friends like.
 --
 -- Grain:      one row a user of watch_times
 -- Inputs:     watch_times, smoothed_rates, friends, interactions_train

@@ -1,6 +1,6 @@
 -- The history that the ranker's features are made of: how long each user stayed with each video in the train period.
--- Times are cut at their 1st and 99th percentile (found in steps of 2 %), so that skips and loops do not rule the means.
--- Where the ranker learns, a share of the videos is held out of its history: it has to meet videos without one.
+-- Times are cut at their 1st and 99th percentile (found in steps of 2 %), so that skips and loops do not dominate the means.
+-- In the history that the ranker learns from, a share of the videos is held out: it has to learn about new videos.
 --
 -- Grain:      one row a (user, video) pair of interactions_train whose video is not held out
 -- Inputs:     interactions_train, user_index, video_details
@@ -19,7 +19,7 @@
 with videos as (
     select item_id, video_index
     from video_details
-    -- Spread over the ids by a multiplication modulo a prime: the same videos on every machine and engine.
+    -- Chosen by a multiplication modulo a prime: the same videos on every machine and engine.
     where (cast(item_id as bigint) * 7919 + 104729) * 31 % 1009 >= 1009e0 * $held_out_share
 ),
 steps as (

@@ -1,8 +1,6 @@
--- Where each positive stands among its user's candidates: in the union of all sources, by each source alone, and in
--- the union that the other sources would make without one. Such a union is made anew by the rule of the first: a
--- video's priority is the least rank / share of the sources left, ties go to the lower item_id. Equal fractions of
--- whole shares are equal doubles.
--- A source without a share takes no part.
+-- The rank of each positive among its user's candidates: in the union of all sources, by each source alone, and in the
+-- union without each source. In a union, a video's priority is its least rank / share over the sources; ties go to the
+-- lower item_id. A source without a share takes no part.
 --
 -- Grain:      one row a pair of ground_truth that is among the candidates
 -- Inputs:     candidates, ground_truth, source_shares

@@ -1,6 +1,5 @@
--- How much of what users came to like is among their candidates, if each source, or the union, retrieved $cutoffs videos
--- a user; and what the union would lose without a source. A mean over the users with a positive, each counting the
--- same. Shares are summed as decimals, because a sum of doubles depends on the order of the rows.
+-- Recall of the candidates at $cutoffs, by each source alone and by the union; and what the union would lose without a
+-- source. Means over the users with a positive, all of equal weight. Shares are summed as decimals, because a sum of doubles depends on the order of the rows.
 --
 -- Grain:      one row a cutoff and source; the source union is all of them together
 -- Inputs:     candidate_ranks, ground_truth, source_shares

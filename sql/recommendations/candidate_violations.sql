@@ -1,6 +1,5 @@
--- What keeps candidates from being evaluated by source: of each source's list all is there that comes before its last,
--- not only what made its way among the first of the union. Else a source alone, or the union without another, would
--- look worse than it is.
+-- Violations of the rule of candidates: each source's list is there without gaps, not only its videos among the first of
+-- the union. Else a source alone, or the union without another, would look worse than it is.
 --
 -- Grain:      one row
 -- Inputs:     candidates

@@ -1,8 +1,8 @@
--- What the lists make of the catalogue as a whole. Novelty is the self-information of a recommended video, the chance
+-- How the lists use the catalogue as a whole. Novelty is the self-information of a recommended video, the chance
 -- that a random user of train met it (Zhou et al. 2010, doi 10.1073/pnas.1000488107; the expected free discovery of
 -- Vargas and Castells 2011, doi 10.1145/2043932.2043955, without discounts); a cold video counts as if one user had.
 -- The Gini index is that of Shani and Gunawardana 2011, doi 10.1007/978-0-387-85820-3_8, over the whole catalogue.
--- Its sum is one of whole numbers; novelty is summed as decimals. So no order of the rows matters.
+-- Its sum is of whole numbers, and novelty is summed as decimals: the order of the rows does not matter.
 --
 -- Grain:      one row
 -- Inputs:     video_exposure, interactions_train

@@ -1,5 +1,5 @@
--- The truth that candidates and lists are held against: what users came to like in the test period. Where lists leave
--- out what a user has seen, so does the truth: no list could hold it. The same of videos that are not in the catalogue.
+-- What users liked in the test period: candidates and lists are compared with it. If lists leave out what a user has
+-- seen, so does the truth. Videos that are not in the catalogue are left out, too.
 --
 -- Grain:      one row a test pair with a positive interaction
 -- Inputs:     test_positives, interactions_train, catalogue

@@ -1,4 +1,4 @@
--- What the first $top items of each user's list are worth. Users without a positive are left out: their recall and
+-- Metrics of the first $top items of each user's list. Users without a positive are left out: their recall and
 -- NDCG are undefined. A user with a positive and no list counts with zeros. All as trec_eval has them (P, recall,
 -- ndcg_cut, map_cut, success; recip_rank of the cut list). Terms are summed as decimals (15 digits, off by less than
 -- 1e-12 a user), because a sum of doubles depends on the order of the rows, and so on the number of threads.

@@ -1,4 +1,4 @@
--- How much of the lists of a reference the lists have too, whatever its rank in them.
+-- The share of a reference's lists that the lists contain too, at any rank.
 --
 -- Grain:      one row
 -- Inputs:     recommendations, reference

@@ -1,4 +1,4 @@
--- What keeps lists from being evaluated: a list holds known videos, each once, at the ranks 1, 2, 3 and so on.
+-- Violations of the rule of lists: known videos, each once, at the ranks 1, 2, 3 and so on.
 --
 -- Grain:      one row
 -- Inputs:     recommendations, catalogue

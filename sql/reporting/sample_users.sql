@@ -1,5 +1,5 @@
--- Three users to show: of those with a positive test pair, who stand a twentieth, half and nineteen twentieths up the
--- order of how much they met in train (nearest rank; ties by user_id). A user who would stand for two is shown once.
+-- Three users to show. Users with a positive test pair are ordered by their train interactions; shown are those at a
+-- twentieth, half and nineteen twentieths (nearest rank; ties by user_id). A user who would be shown twice is shown once.
 --
 -- Grain:      one row a user that is shown
 -- Inputs:     user_counts, test_positives

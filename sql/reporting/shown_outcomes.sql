@@ -1,4 +1,4 @@
--- What became of the recommendations in the examples: the videos that their users met in the test period.
+-- The videos of the examples' recommendations that their users met in the test period.
 --
 -- Grain:      one row a pair of shown_pairs that is a test pair
 -- Inputs:     shown_pairs, interactions_test

@@ -1,4 +1,4 @@
--- What people can read of the videos in the examples. What is not known is NULL.
+-- What people can read of the videos in the examples. Unknown values are NULL.
 --
 -- Grain:      one row a video of shown_pairs
 -- Inputs:     shown_pairs, video_details, video_texts

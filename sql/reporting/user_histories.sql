@@ -1,6 +1,5 @@
 -- What the shown users liked last in train: five videos each, newest first. A video counts at its newest positive
--- interaction; one without a time is newer than all with a time, as everywhere; where times are equal, the lower id
--- comes first.
+-- interaction; an interaction without a time is the newest. At equal times the lower id comes first.
 --
 -- Grain:      one row a shown user and video
 -- Inputs:     sample_users, interactions_train

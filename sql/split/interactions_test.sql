@@ -13,7 +13,7 @@
 with cut as (
     select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
 ),
--- What has the cut's time or a later one, or none.
+-- Rows at the time of the cut or later, or without a time.
 near as (
     select log.* from interactions as log
     join split on log.timestamp >= split.cut_timestamp

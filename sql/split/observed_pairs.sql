@@ -1,6 +1,5 @@
--- The pairs of a log of its own that the ranking is tested on, in place of a test period: KuaiRec's small_matrix, where
--- nearly every user met every video, for a ranker that learned from big_matrix.
--- A user who is not in train cannot be ranked and is left out.
+-- The test pairs of the protocol big-to-small, in place of a test period: those of small_matrix, where nearly every user
+-- met every video. A user who is not in train cannot be ranked and is left out.
 --
 -- Grain:      one row a distinct (user_id, item_id) of observed_interactions
 -- Inputs:     observed_interactions, user_index

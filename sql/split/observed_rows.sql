@@ -1,4 +1,4 @@
--- What becomes of the rows of a log of its own that the ranking is tested on, in place of test_rows.
+-- How many rows of small_matrix are tested, left out or merged, under the protocol big-to-small; in place of test_rows.
 --
 -- Grain:      one row
 -- Inputs:     observed_interactions, interactions_test

@@ -40,7 +40,7 @@ cut_hour as (
     cross join total
     where rows_through >= total.cut_index and rows_through - rows_within < total.cut_index
 ),
--- The hour, with a second on both sides.
+-- The hour, and a second on both sides.
 near as (
     select log.* from interactions as log
     join cut_hour on log.timestamp >= 3600 * cut_hour.hour - 1 and log.timestamp <= 3600 * cut_hour.hour + 3601

@@ -1,4 +1,4 @@
--- The truth that recommendations are held against.
+-- The positive test pairs.
 --
 -- Grain:      one row a test pair with a positive interaction
 -- Inputs:     interactions_test

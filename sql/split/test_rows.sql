@@ -1,4 +1,4 @@
--- What becomes of the rows after the cut, and how many rows have the very time of the cut.
+-- How many rows after the cut are tested, left out or merged, and how many rows have the time of the cut.
 --
 -- Grain:      one row
 -- Inputs:     interactions, split, interactions_train, interactions_test
@@ -12,7 +12,7 @@
 with test as (
     select count(*) as pairs, coalesce(sum(interaction_count), 0) as met from interactions_test
 ),
--- A time that is equal, and no range of times: of a log that is sorted, the rest need not be read.
+-- An equality, not a range: if the log is sorted, DuckDB skips the other row groups.
 alike as (
     select count(*) as found from interactions as log
     join split on log.timestamp = split.cut_timestamp

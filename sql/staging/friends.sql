@@ -1,4 +1,4 @@
--- Who is a friend of whom. A number that is too large for an id names nobody.
+-- Who is a friend of whom. Numbers that are too large for an id are left out.
 --
 -- Grain:      one row a user and friend
 -- Inputs:     raw_social_network

@@ -1,6 +1,6 @@
--- The platform's daily counts of each video. KuaiRec repeats a (video, day) key, once for each tag of the video, with the
--- same counts: the greatest of each is taken, and the least of the texts and numbers that name something. A number that
--- cannot be (negative, infinite, a length of 0, a progress of a million lengths) is not known: NULL.
+-- The platform's daily counts of each video. KuaiRec repeats a (video, day) for each tag of the video, with the same
+-- counts: the greatest of each is taken, and the least of texts and ids. An impossible number (negative, infinite, a
+-- length of 0, a progress of a million lengths) is NULL.
 --
 -- Grain:      one row a video and day
 -- Inputs:     raw_item_daily_features

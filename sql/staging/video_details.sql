@@ -1,5 +1,5 @@
--- What is known of a video before anyone has watched it. Whatever file is not there leaves its columns NULL.
--- The daily file repeats a video's static facts every day: the least of several values is taken.
+-- What is known of a video before anyone has watched it. If a file is not there, its columns are NULL.
+-- The daily file repeats a video's static facts: of several values the least is taken.
 --
 -- Grain:      one row a video of item_categories or of the log
 -- Inputs:     interactions, video_metadata, item_daily, raw_kuairec_caption_category

@@ -1,5 +1,5 @@
--- What people can read of a video: its caption, and the names of the caption's categories. The file writes UNKNOWN where
--- one is not known. A video that stands there more than once gets the least of its texts.
+-- What people can read of a video: its caption, and the names of the caption's categories. The file writes UNKNOWN for
+-- a missing one. A video that occurs more than once gets the least of its texts.
 --
 -- Grain:      one row a video of kuairec_caption_category
 -- Inputs:     raw_kuairec_caption_category

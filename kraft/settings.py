@@ -55,8 +55,8 @@ class AlsSettings(Frozen):
     iterations: int
     seed: int
     store_zeros: bool
-    """Keep observed non-positives as explicit zeros: implicit gives such a cell weight 0, where a cell that
-    was never observed has weight 1 and preference 0."""
+    """Keep observed non-positives as explicit zeros: implicit gives such a cell weight 0. A cell that was never observed
+    has weight 1 and preference 0."""
 
 
 class WatchTimeSettings(Frozen):
@@ -100,10 +100,9 @@ class StackingSettings(Frozen):
     """How the train period is cut again in time: features come from its history, labels from what follows."""
 
     history_fraction: float
-    """Share of the train period, earliest first, that is history where the ranker learns."""
+    """Share of the train period, earliest first, that is the ranker's history."""
     held_out_share: float
-    """Share of the videos that have no history there although they were watched: the ranker has to meet new videos
-    as often as in the time that it will be used in."""
+    """Share of the watched videos that are left out of this history, so that the ranker learns about new videos."""
 
 
 FeatureGroup = Literal["watch-time", "length", "user", "item", "video", "categories", "daily", "taste", "friends"]
@@ -161,7 +160,7 @@ class Settings(BaseModel):
     """Also print details."""
 
     positive_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    """An interaction is positive where watch_ratio (play / video duration) is at least this."""
+    """An interaction is positive if watch_ratio (play / video duration) is at least this."""
     protocol: Literal["chronological", "big-to-small"] = "chronological"
     """What is learned from and what is tested on: the earlier and the later part of one log, or all of big_matrix and
     all of small_matrix (the dataset's own protocol; --matrix and --train-fraction then have no say)."""
@@ -184,8 +183,8 @@ class Settings(BaseModel):
     store_zeros: bool | None = None
     """ALS: keep observed non-positives as stored zeros. Default: the preset's (kraft: no, documented: yes)."""
     als_solver: Literal["auto", "implicit", "dense"] = "auto"
-    """ALS: implicit's own solver over sparse rows, the same steps over dense blocks, or auto: dense where at
-    least a fifth of all pairs was observed. Both give the same factors up to rounding."""
+    """ALS: implicit's own solver over sparse rows, the same steps over dense blocks, or auto: dense if at least a
+    fifth of all pairs was observed. Both give the same factors up to rounding."""
     rounds: Annotated[int, Field(ge=1)] | None = None
     """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, documented: 1000)."""
 

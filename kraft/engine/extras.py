@@ -29,7 +29,7 @@ def requirements(extra: str) -> list[Requirement]:
 
 
 def lack(requirement: Requirement) -> str:
-    """What is wrong with the installed version of a package, in words; empty where nothing is."""
+    """What is wrong with the installed version of a package, in words; empty if nothing is."""
     wanted = f"{requirement.name}{requirement.specifier}"
     try:
         installed = importlib.metadata.version(requirement.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from kraft.errors import InputError
 
 _SIGNS = re.compile(r"([\[*?])")
-"""What begins a pattern of DuckDB's. A bracket that closes means itself where none was opened."""
+"""What begins a pattern in DuckDB. A closing bracket without an opening one is plain text."""
 
 _RENAME = "Rename the folder or file, or give another path."
 

@@ -46,7 +46,7 @@ def resolved_path(name: str, path: Path, *, folder: bool = False) -> Path:
 
 
 def refuse_special(name: str, target: Path) -> None:
-    """Refuse to write where something is that a file would not replace but destroy.
+    """Refuse to overwrite what a file would not replace but destroy.
 
     Raises:
         InputError: a folder, a pipe, a socket or a device is there.

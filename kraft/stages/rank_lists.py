@@ -17,7 +17,7 @@ class RankLists(Record):
     candidates: Path
     """Parquet, as `retrieve_candidates` writes it."""
     out: str
-    """File to write (CSV where the name ends in .csv, else Parquet), or a URL on Spark: user_id, rank (from 1),
+    """File to write (CSV if the name ends in .csv, else Parquet), or a URL on Spark: user_id, rank (from 1),
     item_id, score, sources (names, most general last), sorted by user_id and rank."""
     top: int
     """Videos a user."""

@@ -112,7 +112,7 @@ class _Catalogue:
 
 
 def user_blocks(table: Path, rows: int) -> Iterator[pa.Table]:
-    """A table sorted by user_id in blocks of whole users: about ``rows`` rows, or one user where that is more."""
+    """A table sorted by user_id in blocks of whole users: about ``rows`` rows, or one user with more."""
     waiting: list[pa.Table] = []
     with pq.ParquetFile(table) as file:
         for group in range(file.num_row_groups):

@@ -36,8 +36,8 @@ PAIR_TABLES: Final = (
 """The preset kraft's features, each made of a train period; built twice (`kraft.stages.tables.build`)."""
 
 CANDIDATE_TABLES: Final = ("catalogue", "user_item_counts", "recent_positives", "user_categories")
-"""What candidates for recommendations are found with, by either preset; built only where a job asks for them."""
+"""Tables that candidates are found with, for both presets; built only if a job asks for them."""
 PAGE_TABLES: Final = ("item_daily", "video_details", "video_texts")
-"""What pages tell of videos, by either preset; built only where a job asks for them."""
+"""What pages tell of videos, for both presets; built only if a job asks for them."""
 RECENT_POSITIVES: Final = 10
 """Videos liked last that are kept of each user."""

@@ -49,9 +49,9 @@ class TablesBuilt(Record):
     reused: list[str]
     """Names of those that were up to date."""
     absent: list[str]
-    """Optional raw files that are not there, by the names of their raw tables; none where no table reads them."""
+    """Optional raw files that are not there, by the names of their raw tables; empty if no table reads them."""
     split: dict[str, Any]
-    """The row of the table `split`, and `cut_time`: the cut in KuaiRec's own zone, empty where it has no time."""
+    """The row of the table `split`, and `cut_time`: the cut in UTC+8, empty if it has no time."""
     interactions: int
     """Rows of the log, exact copies dropped."""
     duplicates: int
@@ -59,7 +59,7 @@ class TablesBuilt(Record):
     rejected: dict[str, Quarantined]
     """Raw file -> what was quarantined of it."""
     test_rows: PeriodRows | None
-    """Rows of the test period, and what becomes of them; None where that table was not asked for."""
+    """Rows of the test period, tested and left out; None if that table was not asked for."""
     label_rows: PeriodRows | None
     """The same of the rows that the ranker learns from."""
     files: ReadFiles

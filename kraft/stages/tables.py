@@ -37,7 +37,7 @@ LOG = "raw_interactions"
 OBSERVED = "observed"
 """Folder of the work folder for the log that the protocol big-to-small tests on."""
 OVERRIDES = {"interactions_test": "observed_pairs", TEST_ROWS: "observed_rows"}
-"""What makes tables of the test period where that is a log of its own."""
+"""Table of the test period -> the file of `sql/` that makes it if the test log is another file."""
 
 
 def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "ResolveRaw") -> TablesBuilt:

@@ -48,7 +48,7 @@ class RankerTrained(Record):
 
 
 class Sample(NamedTuple):
-    """What is to be known of the rows that the ranker learns from, where they are not all that there are."""
+    """Facts of the rows that the ranker learns from, if they are a sample."""
 
     weights: "npt.NDArray[np.float32] | None" = None
     """Of each row."""

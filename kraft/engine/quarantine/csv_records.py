@@ -19,7 +19,7 @@ class Record(NamedTuple):
 
     line: int
     fields: list[str] | None
-    """None where it is no row."""
+    """None if it is not a row."""
     text: str = ""
     reason: str = ""
 

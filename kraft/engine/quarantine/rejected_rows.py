@@ -47,7 +47,7 @@ class Quarantine:
             hold_share(source.path, self._known()[source.path.name], settings["max_bad_rows"])
 
     def quarantine(self, name: str) -> bool:
-        """Put what is left of the raw file ``name`` in its place; False where none of its rows is bad."""
+        """Replace the raw file ``name`` by its good rows; False if none of its rows is bad."""
         file = self._raw[name]
         if not isinstance(file, RawFile) or not file.key:
             return False

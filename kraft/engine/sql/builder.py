@@ -55,7 +55,7 @@ class Builder:
     """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
     quarantine: Callable[[str], bool] | None = None
     """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
-    into `raw`; False where that changes nothing. None: bad rows are an error."""
+    into `raw`; False if that changes nothing. None: bad rows are an error."""
     built: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> facts (rows, seconds, peak_mib, reason) of what this run made."""
     reused: list[str] = field(default_factory=list)

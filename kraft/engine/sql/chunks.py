@@ -36,7 +36,7 @@ BATCH_ROWS = 65_536
 
 
 def chunks_of(connection: Connection, query: Query, sources: Mapping[str, Source]) -> list[str]:
-    """The chunks to make ``query`` in, as `cuts` gives them; none where it is made at once."""
+    """The chunks to make ``query`` in, as `cuts` gives them; none if it is made at once."""
     column, *inputs = CHUNKED.get(query.name, ("",))
     # A CSV file would be read from its start for each chunk.
     read_anew = any(isinstance(source, RawFile) and not source.is_parquet for source in map(sources.get, inputs))

@@ -15,7 +15,7 @@ from kraft.errors import InputError
 
 
 class Form(NamedTuple):
-    """What a column holds, where its type alone does not say it."""
+    """What a column holds, if its type does not say it."""
 
     words: str
     """Behind "must be"."""

@@ -49,7 +49,7 @@ class RawFile:
     stray_line_ends: bool = False
     """Fields may hold bare carriage returns, which DuckDB's CSV reader refuses (KuaiRec's captions)."""
     forms: Mapping[str, Form] = field(default_factory=dict)
-    """What some columns hold, where their type alone does not say it."""
+    """What some columns hold, if their type does not say it."""
 
     def state(self) -> str:
         return file_state(self.path)

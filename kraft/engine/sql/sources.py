@@ -52,7 +52,7 @@ class Chunk:
     column: str
     least: int
     most: int
-    """Both bounds belong to the chunk; it is empty where this one is less."""
+    """Both bounds belong to the chunk; it is empty if this one is less."""
 
     def state(self) -> str:
         return f"{file_state(self.path)}:{self.column}:{self.least}:{self.most}"

@@ -55,8 +55,8 @@ class AlsSettings(Frozen):
     iterations: int
     seed: int
     store_zeros: bool
-    """Keep observed non-positives as explicit zeros: implicit gives such a cell weight 0. A cell that was never observed
-    has weight 1 and preference 0."""
+    """Keep observed non-positives as explicit zeros: implicit gives such a cell weight 0. An unobserved cell has
+    weight 1 and preference 0."""
 
 
 class WatchTimeSettings(Frozen):

@@ -42,7 +42,7 @@ def usable_cores() -> int:
 
 
 class Frozen(BaseModel):
-    """Settings that do not change, and have no fields that nobody declared."""
+    """Frozen settings with declared fields only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,7 +63,7 @@ class WatchTimeSettings(Frozen):
     """The factorization of log watch times (`kraft.models.watch_time.fit`)."""
 
     rank: int
-    """Dimensions of taste, beside the levels."""
+    """Dimensions of taste, besides the levels."""
     sweeps: int
     """Over users and videos."""
     seed: int
@@ -110,7 +110,7 @@ FeatureGroup = Literal["watch-time", "length", "user", "item", "video", "categor
 
 
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://")]
-"""Where Spark reads from, beside this machine's folders."""
+"""Where Spark reads from, besides this machine's folders."""
 
 
 def _first_name(preset: object) -> object:

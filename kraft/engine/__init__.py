@@ -3,7 +3,7 @@
 sql/         DuckDB sessions, the files of `sql/`, and what stands behind a table's name
 quarantine/  raw files without their bad rows
 workspace/   the work folder: what is in it, what is up to date, what readers see
-process/     a stage in a process of its own, its memory and its progress
+process/     a stage in its own process, its memory and its progress
 outputs.py   what a job may write, and what it may not replace; targets.py: where a file is written
 frames.py    Polars frames of files
 paths.py     names of files and columns, which always mean themselves

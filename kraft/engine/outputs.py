@@ -1,7 +1,7 @@
 """Where a job is to write, held against what is there and what is read, before any work.
 
-A file that is named as an output is replaced: that is what naming it means. Refused is what would lose something else:
-an input, what KRAFT keeps in a work folder, what is no regular file, and one path named twice.
+A file that is named as an output is replaced. Refused are an input, what KRAFT keeps in a work folder, what is not a
+regular file, and one path named twice.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Where a file may be written: what a link leads to, and never over something that is no regular file."""
+"""Where a file may be written: links are followed, and only regular files are replaced."""
 
 import os
 import stat

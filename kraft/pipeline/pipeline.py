@@ -2,7 +2,7 @@
 
     raw files -> build (tables) -> als, watch_time (factors) -> ranker (model) -> score (scores) -> evaluate
 
-Each stage runs in a process of its own (`kraft.engine.process.worker`), or on Spark. This module only decides which
+Each stage runs in its own process (`kraft.engine.process.worker`), or on Spark. This module only decides which
 have to run, and keeps what they return.
 """
 

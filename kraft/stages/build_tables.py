@@ -23,9 +23,8 @@ def build_tables(
 ) -> TablesBuilt:
     """Check the raw files and bring every table up to date.
 
-    Where DuckDB fails by itself, it is asked once more, in a new session, from the tables on that are finished: 2.0.1
-    does so, rarely, where a CSV file of gigabytes is sorted while it is read (a block of the file is gone from memory
-    in the moment in which a thread goes on to it).
+    If DuckDB fails by itself, a new session goes on from the finished tables, once: DuckDB 2.0.1 rarely fails when it
+    sorts a CSV file of gigabytes.
 
     Args:
         arguments: what to build.

@@ -1,6 +1,6 @@
 """A preset: which tables are built, which features the ranker has, what it learns from, and every model's settings.
 
-`preset_of(settings)` is the only place where a preset is looked up by its name; whoever needs something that differs
+`preset_of(settings)` is the only function that looks up a preset by its name. Code that needs something that differs
 between presets asks the object.
 """
 
@@ -46,7 +46,7 @@ class Preset(ABC):
     pair_table: str
     """The table with the stored features of the test pairs, or of any pairs."""
     pair_inputs: tuple[str, ...]
-    """What it is made of, beside the pairs."""
+    """Its inputs besides the pairs."""
     label_table: str
     """The table with the stored features of the pairs that the ranker learns from."""
     label_pairs: str
@@ -96,7 +96,7 @@ class Preset(ABC):
 
     @abstractmethod
     def score_inputs(self) -> tuple[str, ...]:
-        """What the scores of the test pairs are made of, beside the ranker."""
+        """Inputs of the test pairs' scores besides the ranker."""
 
     def open_rows(self, table: Path, store: Store, settings: Settings) -> "FeatureTable[Any]":
         """`rows`, completed by the model of ``store``.

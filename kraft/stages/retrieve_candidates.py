@@ -51,7 +51,7 @@ class CandidatesRetrieved(Record):
     cold_users: int
     """Of these, without a history."""
     repeated_users: int
-    """Ids that stood in the user's file once more."""
+    """Repeated ids in the user's file."""
     videos: int
     """To choose from."""
     pairs: int

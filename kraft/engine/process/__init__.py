@@ -1,4 +1,4 @@
-"""A stage in a process of its own.
+"""A stage in its own process.
 
 stage.py        what a stage is: typed arguments, a function, a typed result
 worker.py       runs it, and tells what it took

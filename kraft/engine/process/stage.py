@@ -1,4 +1,4 @@
-"""A stage: a function with typed arguments and a typed result that runs in a process of its own."""
+"""A stage: a function with typed arguments and a typed result that runs in its own process."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

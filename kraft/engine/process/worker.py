@@ -127,7 +127,7 @@ def run_here(stage: Callable[[A], R], arguments: A) -> Measured[R]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keep SIGINT waiting for a moment: a process that is started meanwhile never gets one, this one gets it later."""
+    """Delay SIGINT: a process started in the block never gets one, this process gets it afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -136,7 +136,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _end_with_the_job() -> None:
-    """Wait for the end of stdin, in a thread of its own."""
+    """Wait in a thread for the end of stdin."""
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGKILL)

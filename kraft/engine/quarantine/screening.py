@@ -250,7 +250,7 @@ def hold_share(path: Path, found: Quarantined, most: float) -> None:
 
 
 def checks_of_rows(name: str) -> list[Query]:
-    """The checks whose every offending row is a row of the raw table ``name`` that is wrong by itself."""
+    """The checks that find wrong rows of the raw table ``name``."""
     return [query for query in all_queries().values() if query.rejects == name]
 
 

@@ -39,7 +39,7 @@ class Builder:
     Raises (from `ensure`):
         InputError: a raw file breaks its contract, or a check found offending rows; the table and what
             depends on it keep their last complete state.
-        EngineError: DuckDB failed by itself; the session is of no more use.
+        EngineError: DuckDB failed by itself; the session is lost.
     """
 
     connection: Connection
@@ -52,7 +52,7 @@ class Builder:
     threads: int = 1
     force: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Table -> file of `sql/` that makes it here, in place of the file of its own name."""
+    """Table -> file of `sql/` that makes it here, in place of the file of its name."""
     quarantine: Callable[[str], bool] | None = None
     """Asked, by the logical name of a raw file that a table could not be made of, to put a source without its bad rows
     into `raw`; False if that changes nothing. None: bad rows are an error."""
@@ -126,7 +126,7 @@ class Builder:
                 rows = self._copy(query, dict(fingerprint.settings), written)
                 self._check(query, checks, written)
             finally:
-                # Whatever came of it: of a file that changed meanwhile, nothing is true.
+                # Also after an error: if a file changed, that is its reason.
                 self._verify_unchanged(fingerprint)
             facts = {
                 "rows": rows,

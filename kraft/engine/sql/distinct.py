@@ -19,7 +19,7 @@ _GROUPED = re.compile(r"count\(\*\)(?P<between>.*?)\bgroup by all\b(?P<rest>.*?)
 
 
 def ungrouped(query: Query) -> str:
-    """The SELECT of ``query``, one of `DISTINCT`, for rows of which none repeats.
+    """The SELECT of ``query``, one of `DISTINCT`, for rows without repeats.
 
     Raises:
         QueryError: it does not count rows grouped by all columns.

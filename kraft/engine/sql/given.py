@@ -1,7 +1,7 @@
-"""Files that a user hands over beside the raw data: --pairs, --users, --items, --compare.
+"""Files that options name besides the raw data: --pairs, --users, --items, --compare.
 
 All are read here, by one set of rules, and once: what follows reads the checked copy, whatever the file was. The log
-and the tables beside it have contracts of their own (`kraft.logs.contracts`).
+and its side tables have their own contracts (`kraft.logs.contracts`).
 """
 
 import math
@@ -57,7 +57,7 @@ SCORED: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.SCORE: FINITE
 
 @dataclass(frozen=True)
 class GivenFile:
-    """A CSV or Parquet file (by its name) that an option names. Columns that nobody asks for are passed over."""
+    """A CSV or Parquet file (by its name) that an option names. Other columns are ignored."""
 
     path: Path
     columns: Mapping[str, Column]

@@ -195,7 +195,7 @@ class RawFile:
             return InputError(f"{where}: '{shown}' is not {rule}", self._correct)
         if not self.is_parquet:
             return self._csv_problem(str(error)) if about_content else None
-        # What DuckDB throws over damaged pages has no class of its own; a damaged offset or size leads behind the end.
+        # DuckDB's error for damaged pages has no class; a damaged offset or size points behind the end.
         damaged = type(error) is duckdb.Error or _BEHIND_THE_END in str(error)
         return self._unreadable(error) if about_content or damaged else None
 
@@ -243,7 +243,7 @@ class RawFile:
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             records = csv.reader(lines)
             started = 1
-            # A line that is no CSV ends the search: it is an error of its own.
+            # A line that is not CSV ends the search: that is another error.
             with suppress(csv.Error):
                 for record in records:
                     if started > 1 and record:
@@ -277,8 +277,8 @@ class RawFile:
 
 
 CSV_BUFFER = 8 * 1024 * 1024
-"""Bytes of a CSV file in memory at a time, a thread; a line, of which DuckDB takes 2 MB at most, has to fit. The 32 MB
-that it takes by default are read no sooner, and have no room beside a large sort in 384 MiB."""
+"""Bytes of a CSV file in memory, a thread; a line (at most 2 MB) has to fit. DuckDB's default, 32 MB, is not faster, and
+has no room beside a large sort in 384 MiB."""
 _BEHIND_THE_END = "Could not read enough bytes"
 _OR_QUARANTINE = ", or use --on-bad-rows quarantine"
 GIVE_COLUMNS = "Give a file with KuaiRec's columns."

@@ -227,7 +227,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     A link is followed: what it leads to is replaced, and the link stays.
 
     Raises:
-        InputError: the folder is missing or is a file, or what is there is no regular file.
+        InputError: the folder is missing or is a file, or what is there is not a regular file.
         MachineError: the file cannot be written.
     """
     try:

@@ -277,7 +277,7 @@ class RawFile:
 
 
 CSV_BUFFER = 8 * 1024 * 1024
-"""Bytes of a CSV file in memory, a thread; a line (at most 2 MB) has to fit. DuckDB's default, 32 MB, is not faster, and
+"""Bytes of a CSV file in memory a thread; a line (at most 2 MB) has to fit. DuckDB's default, 32 MB, is not faster, and
 has no room beside a large sort in 384 MiB."""
 _BEHIND_THE_END = "Could not read enough bytes"
 _OR_QUARANTINE = ", or use --on-bad-rows quarantine"

@@ -27,7 +27,7 @@ from kraft.engine.process.progress import Progress
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.models.als.factors import Factors, FloatMatrix
-from kraft.models.als.log_matrix import POSITIVE_COUNT
+from kraft.models.als.log_batches import POSITIVE_COUNT
 from kraft.models.positives import LabelsError, naming_threshold
 from kraft.settings import AlsSettings
 from kraft.spark.errors import asked

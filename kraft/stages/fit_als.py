@@ -38,7 +38,7 @@ def fit_als(arguments: FitAls) -> AlsFitted:
     """Fit the factors and publish them as the preset's model `als_PRESET`."""
     from kraft.engine import frames
     from kraft.models.als.fit import fit
-    from kraft.models.als.log_matrix import Log
+    from kraft.models.als.log_batches import Log
     from kraft.models.positives import naming_threshold
 
     settings = arguments.settings

@@ -19,7 +19,8 @@ from kraft.errors import InputError, KraftError
 from kraft.models.als import dense as dense_als
 from kraft.models.als import fit as als
 from kraft.models.als.factors import Factors, IndexOutOfFactors, gather_factors
-from kraft.models.als.log_matrix import CsrPages, DensePages, Log
+from kraft.models.als.log_batches import Log
+from kraft.models.als.log_matrix import CsrPages, DensePages
 from kraft.settings import AlsSettings
 
 SETTINGS = AlsSettings(factors=8, regularization=0.01, iterations=6, seed=42, store_zeros=True)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kraft.errors import InputError
-from kraft.models.als import log_matrix as interactions
-from kraft.models.als.log_matrix import CountFacts, CsrPages, DensePages, Log, inspect_counts, read_batches
+from kraft.models.als import log_batches, log_matrix
+from kraft.models.als.log_batches import CountFacts, Log, inspect_counts, read_batches
+from kraft.models.als.log_matrix import CsrPages, DensePages
 
 NAMES = ("user_index", "item_index", "positive_count")
 
@@ -71,7 +72,7 @@ def test_both_forms_hold_exactly_the_table(tmp_path_factory, codes, store_zeros,
 
 
 def test_batches_stay_small_and_in_order_over_many_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr(interactions, "BATCH_ROWS", 10)
+    monkeypatch.setattr(log_batches, "BATCH_ROWS", 10)
     table = write_counts(tmp_path / "counts.parquet", np.full((9, 11), 2, np.uint8))
     batches = list(batches_of(table, 11))
     assert max(len(batch.rows) for batch in batches) <= 10
@@ -115,7 +116,7 @@ def test_an_empty_table_and_a_missing_column_are_refused(tmp_path):
 @pytest.mark.parametrize("pairs", [[(0, 1), (0, 0)], [(1, 0), (0, 1)], [(0, 1), (0, 1)]])
 @pytest.mark.parametrize("batch_rows", [1, 100])
 def test_pairs_out_of_order_or_twice_are_refused(tmp_path, monkeypatch, pairs, batch_rows):
-    monkeypatch.setattr(interactions, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(log_batches, "BATCH_ROWS", batch_rows)
     path = tmp_path / "counts.parquet"
     pl.DataFrame([(*pair, 1) for pair in pairs], schema=list(NAMES), orient="row").write_parquet(path)
     with pytest.raises(InputError, match=r"not sorted by \(user_index, item_index\)"):
@@ -170,7 +171,7 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
 
 
 def test_a_log_is_shared_out_to_no_more_files_than_a_process_may_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(interactions, "COUNTED_BYTES", 1)
+    monkeypatch.setattr(log_matrix, "COUNTED_BYTES", 1)
     n_users = 3000
     pairs = [(user, user % 2, True) for user in range(n_users)]
     log = write_log(tmp_path, pairs, n_users, 2)
@@ -186,7 +187,7 @@ def test_a_log_is_shared_out_to_no_more_files_than_a_process_may_open(tmp_path, 
 @pytest.mark.parametrize("counted", [3, 6])
 @pytest.mark.parametrize(("positives", "fits"), [(254, True), (255, False), (256, False), (511, False), (600, False)])
 def test_a_count_that_runs_over_its_byte_is_seen(tmp_path, monkeypatch, positives, fits, counted):
-    monkeypatch.setattr(interactions, "COUNTED_BYTES", counted)
+    monkeypatch.setattr(log_matrix, "COUNTED_BYTES", counted)
     pairs = [(0, 0, True)] * positives + [(1, 1, False), (1, 2, True)]
     pages, facts = DensePages.of_log(write_log(tmp_path, pairs, 2, 3), 2, 3, tmp_path / "codes.npy", store_zeros=True)
     assert (pages is not None) == fits
@@ -206,7 +207,7 @@ def test_ids_get_their_numbers_and_unknown_ones_none(tmp_path_factory, ids, want
     pl.DataFrame(list(numbers.items()), schema, orient="row").write_parquet(table)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
-        number_of = interactions.numbering(table, "user_id", "user_index")
+        number_of = log_batches.numbering(table, "user_id", "user_index")
     assert number_of(np.array(wanted, np.int32)).tolist() == [numbers.get(one, -1) for one in wanted]
 
 

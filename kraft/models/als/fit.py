@@ -26,15 +26,8 @@ from kraft.engine.process.progress import Progress
 from kraft.errors import InputError, KraftError
 from kraft.models.als import dense
 from kraft.models.als.factors import Factors, FloatMatrix
-from kraft.models.als.log_matrix import (
-    MOST_POSITIVES,
-    CountFacts,
-    CsrPages,
-    DensePages,
-    Log,
-    inspect_counts,
-    read_batches,
-)
+from kraft.models.als.log_batches import CountFacts, Log, inspect_counts, read_batches
+from kraft.models.als.log_matrix import MOST_POSITIVES, CsrPages, DensePages
 from kraft.models.positives import LabelsError
 from kraft.settings import AlsSettings
 

@@ -162,8 +162,8 @@ def test_a_log_is_counted_as_a_plain_loop_counts_it(tmp_path_factory, pairs, sto
     log = write_log(folder, pairs, 5, 7)
     with pytest.MonkeyPatch.context() as patch:
         # Blocks of one, two or all five rows.
-        patch.setattr(interactions, "COUNTED_BYTES", counted)
-        patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
+        patch.setattr(log_matrix, "COUNTED_BYTES", counted)
+        patch.setattr(log_batches, "LARGEST_LOOKUP", looked_up)
         pages, facts = DensePages.of_log(log, 5, 7, folder / "codes.npy", store_zeros=store_zeros)
     assert np.array_equal(np.load(pages.codes.path), expected)
     assert facts == CountFacts(len(counts), sum(map(bool, counts.values())), max(counts.values()))
@@ -206,7 +206,7 @@ def test_ids_get_their_numbers_and_unknown_ones_none(tmp_path_factory, ids, want
     schema = {"user_id": pl.Int32, "user_index": pl.Int32}
     pl.DataFrame(list(numbers.items()), schema, orient="row").write_parquet(table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interactions, "LARGEST_LOOKUP", looked_up)
+        patch.setattr(log_batches, "LARGEST_LOOKUP", looked_up)
         number_of = log_batches.numbering(table, "user_id", "user_index")
     assert number_of(np.array(wanted, np.int32)).tolist() == [numbers.get(one, -1) for one in wanted]
 

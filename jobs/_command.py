@@ -183,5 +183,5 @@ def _first_problem(error: ValidationError, given: dict[str, Any]) -> str:
     if first["type"] == "missing":
         return f"{_option(name)} is required"
     # The command line comes before the file: what it gave is not the file's fault.
-    place = _option(name) if name in given else f"{TOML}, {name}"
-    return f"{place} {first.get('input')}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    where = _option(name) if name in given else f"{TOML}, {name}"
+    return f"{where} {first.get('input')}: {first['msg'][0].lower()}{first['msg'][1:]}"

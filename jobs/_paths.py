@@ -22,7 +22,7 @@ TOML = Path("kraft.toml")
 
 @runtime_checkable
 class WritesMore(Protocol):
-    """A job's options that write to places which no option names, or none of them did."""
+    """A job's options that write to paths which no option names."""
 
     def written(self) -> Mapping[str, Path]:
         """What is written besides: what to call it in messages -> the file, or a folder whose name ends in /."""
@@ -111,10 +111,10 @@ def _refuse_urls(options: BaseModel, named: list[tuple[str, Role, Path | str]]) 
             continue
         if getattr(options, "engine", "") != "spark":
             raise InputError(f"{option} {value}: not on this machine", "Spark writes there: add --engine spark.")
-        place = f"{value.rstrip('/')}/"
+        folder = f"{value.rstrip('/')}/"
         for other, url in read:
             # What is written into a folder of parts of a log would be read as rows of it.
-            if url.startswith(place) or (other == "--matrix" and place.startswith(url)):
+            if url.startswith(folder) or (other == "--matrix" and folder.startswith(url)):
                 raise InputError(f"{option} {value}: this is an input ({other})", "Give another URL.")
 
 

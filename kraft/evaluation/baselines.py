@@ -142,8 +142,8 @@ def _rows(ids: Ids, wanted: Ids) -> NDArray[np.int64]:
     """Place of each of ``wanted`` in ``ids``; -1 where it is not there."""
     if not len(ids):
         return np.full(len(wanted), -1)
-    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[place] == wanted, place, -1)
+    position = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[position] == wanted, position, -1)
 
 
 def _damaged(model: Path, reason: str) -> InputError:

@@ -47,7 +47,7 @@ class ListsToEvaluate(NamedTuple):
     """Name -> Parquet or CSV file with user_id, rank and item_id, in the order to show them; the last of several is
     the reference for the first."""
     candidates: Path | None
-    """A Parquet file of all that the sources retrieve to users with a positive, with place and ranks."""
+    """A Parquet file of all that the sources retrieve to users with a positive, with all ranks."""
     shares: Mapping[str, float]
     """Source -> share of the candidates."""
     top: int

@@ -107,11 +107,11 @@ def compare(
     tables = Store(settings.work).table("scores").resolve().parent
     with _evaluator(settings, scores, engine, ()) as evaluator:
         sources: dict[str, Scores] = {}
-        for place, (name, path) in enumerate(scores.items()):
+        for number, (name, path) in enumerate(scores.items()):
             if path.resolve().parent == tables:
                 sources[name] = score_file(path)
             else:
-                copy = evaluator.scratch / f"given-{place}.parquet"
+                copy = evaluator.scratch / f"given-{number}.parquet"
                 sources[name] = take_scores(path, evaluator.connection, copy, evaluator.threads)
         evaluator.same_pairs(names[0], names[1], sources)
         a, b = (evaluator.evaluate(name, source) for name, source in sources.items())

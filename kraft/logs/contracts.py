@@ -129,9 +129,9 @@ def resolve(raw: Path | str, matrix: str) -> tuple[dict[str, RawFile], dict[str,
     Raises:
         InputError: the folder or a required file is missing, or a header lacks a column.
     """
-    for option, place in (("raw", str(raw)), ("matrix", matrix)):
-        if "://" in place:
-            raise InputError(f"--{option} {place}: not on this machine", "Spark reads from there: add --engine spark.")
+    for option, path in (("raw", str(raw)), ("matrix", matrix)):
+        if "://" in path:
+            raise InputError(f"--{option} {path}: not on this machine", "Spark reads from there: add --engine spark.")
     folder = folder_of(Path(raw))
     log = log_file(folder, matrix)
     inputs, extras = side_files(folder)

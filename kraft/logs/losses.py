@@ -52,9 +52,9 @@ def hold_left_out(log: "Source", rows: PeriodRows, most: float) -> None:
     left_out, test_rows = rows["left_out"], rows["test_rows"]
     if left_out <= most * test_rows:
         return
-    place, share = getattr(log, "path", "the log"), left_out / test_rows
+    where, share = getattr(log, "path", "the log"), left_out / test_rows
     problem = (
-        f"{place}: {left_out:,} of {test_rows:,} test rows ({share:.1%}) would be left out, more than --max-left-out "
+        f"{where}: {left_out:,} of {test_rows:,} test rows ({share:.1%}) would be left out, more than --max-left-out "
         f"{most:g} allows: their users are not in the train period"
     )
     tied = tie(rows)

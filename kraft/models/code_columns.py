@@ -57,7 +57,7 @@ class CodeColumns(NamedTuple):
         """Columns."""
         return len(self.known) + bool(self.sharing)
 
-    def places(self, codes: Codes) -> NDArray[np.int64]:
+    def positions(self, codes: Codes) -> NDArray[np.int64]:
         """The column of each of ``codes``; `MISSING` where there is no code, or one that has no column."""
-        places = positions_of(self.known, codes)
-        return np.where((places < 0) & (codes >= 0), len(self.known), places) if self.sharing else places
+        positions = positions_of(self.known, codes)
+        return np.where((positions < 0) & (codes >= 0), len(self.known), positions) if self.sharing else positions

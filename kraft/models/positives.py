@@ -56,6 +56,6 @@ def _ratios(store: Store) -> tuple[float, float]:
     """The least and the largest watch_ratio of the log, from the statistics in the table's own footer."""
     with pq.ParquetFile(store.table("interactions")) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        place = file.schema_arrow.names.index("watch_ratio")
-        found = [group.column(place).statistics for group in groups]
+        column = file.schema_arrow.names.index("watch_ratio")
+        found = [group.column(column).statistics for group in groups]
     return min(one.min for one in found), max(one.max for one in found)

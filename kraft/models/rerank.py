@@ -28,7 +28,7 @@ class Content(NamedTuple):
     """What tells videos alike: one row a video."""
 
     categories: NDArray[np.int64]
-    """Shape (n_videos, n_categories): numbers of its categories, each once; `UNKNOWN` in the places left over."""
+    """Shape (n_videos, n_categories): numbers of its categories, each once; then `UNKNOWN`."""
     author: NDArray[np.int64]
     """Shape (n_videos,); `UNKNOWN` where nobody is known."""
 
@@ -57,7 +57,7 @@ def rerank(videos: Positions, scores: Scores, content: Content, top: int, divers
         scores: the same shape: what the ranker gave them, descending along a row. Only their distances within a row
             matter: they are scaled to 0 to 1 for each user.
         content: of all videos.
-        top: places to fill.
+        top: how many to choose.
         diversity: 0 (the order of the scores) to 1 (the least similar next, whatever its score).
 
     Returns:
@@ -82,11 +82,11 @@ def _rerank(videos: Positions, scores: Scores, content: Content, top: int, diver
     left = there.copy()
     users = np.arange(len(videos))
     chosen = np.full((len(videos), top), UNKNOWN)
-    for place in range(top):
+    for rank in range(top):
         value = np.where(left, (1 - diversity) * relevance - diversity * nearest, -np.inf)
         best = value.argmax(axis=1)
         found = left[users, best]
-        chosen[found, place] = best[found]
+        chosen[found, rank] = best[found]
         left[users, best] = False
         taken = content.of(videos[users, best][:, None])
         nearest = np.maximum(nearest, pool.similarity(taken))

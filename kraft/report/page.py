@@ -73,7 +73,7 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Of each column, whether it holds numbers, which stand to the right."""
-        return [all(_is_number(row[place]) for row in self.rows) for place in range(len(self.columns))]
+        return [all(_is_number(row[index]) for row in self.rows) for index in range(len(self.columns))]
 
     @property
     def wide(self) -> bool:

@@ -50,12 +50,12 @@ def named_bars(values: Mapping[str, float], *, x: str, notes: Sequence[str] = ()
     """A horizontal bar a name, the first on top, with a note at its end: by default its value."""
 
     def draw(axes: "Axes") -> None:
-        places = range(len(values))
-        axes.barh(places, list(values.values()), color="C0", height=0.72)
+        positions = range(len(values))
+        axes.barh(positions, list(values.values()), color="C0", height=0.72)
         shown = notes or [f"{value:.3g}" for value in values.values()]
-        for place, value, note in zip(places, values.values(), shown, strict=True):
-            axes.annotate(note, (value, place), (3, 0), textcoords="offset points", va="center", fontsize=NOTE_SIZE)
-        axes.set_yticks(places, list(values))
+        for position, value, note in zip(positions, values.values(), shown, strict=True):
+            axes.annotate(note, (value, position), (3, 0), textcoords="offset points", va="center", fontsize=NOTE_SIZE)
+        axes.set_yticks(positions, list(values))
         axes.set_ylim(len(values) - 0.4, -0.6)
         # Room for the notes.
         axes.set_xlim(0, (max(values.values(), default=0) or 1) * (1.4 if notes else 1.15))
@@ -72,13 +72,13 @@ def upright_bars(
     """A bar a name; ``ticks`` are the names that are written below."""
 
     def draw(axes: "Axes") -> None:
-        places = range(len(names))
-        axes.bar(places, values, color="C0", width=0.8)
-        for place, note in enumerate(notes):
+        positions = range(len(names))
+        axes.bar(positions, values, color="C0", width=0.8)
+        for position, note in enumerate(notes):
             axes.annotate(
-                note, (place, values[place]), (0, 2), textcoords="offset points", ha="center", fontsize=NOTE_SIZE
+                note, (position, values[position]), (0, 2), textcoords="offset points", ha="center", fontsize=NOTE_SIZE
             )
-        axes.set_xticks(list(places)[ticks], list(names)[ticks])
+        axes.set_xticks(list(positions)[ticks], list(names)[ticks])
         axes.yaxis.set_major_formatter(NUMBERS)
         axes.margins(y=0.12 if notes else 0.05)
         axes.grid(visible=False, axis="x")
@@ -156,10 +156,10 @@ def ranges(rows: Mapping[str, Sequence[Range]], kinds: Sequence[str], *, x: str,
             axes.axvline(0, color="0.5", linewidth=1.2)
         for number, kind in enumerate(kinds):
             shift = (number - (len(kinds) - 1) / 2) * spread
-            places = [place + shift for place in range(len(rows))]
+            positions = [position + shift for position in range(len(rows))]
             found = np.array([row[number] for row in rows.values()], dtype=float)
-            axes.hlines(places, found[:, 1], found[:, 2], color=f"C{number}", linewidth=2)
-            axes.plot(found[:, 0], places, color=f"C{number}", marker=MARKERS[number], linestyle="", label=kind)
+            axes.hlines(positions, found[:, 1], found[:, 2], color=f"C{number}", linewidth=2)
+            axes.plot(found[:, 0], positions, color=f"C{number}", marker=MARKERS[number], linestyle="", label=kind)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(x)
@@ -184,24 +184,24 @@ def chosen_round(values: Sequence[float], best: int, *, y: str) -> Draw:
     return draw
 
 
-def named_dots(names: Sequence[str], places: Sequence[tuple[float, float]], *, x: str, y: str) -> Draw:
+def named_dots(names: Sequence[str], positions: Sequence[tuple[float, float]], *, x: str, y: str) -> Draw:
     """A dot a name on a logarithmic axis, the name beside it, where no other dot or name stands if there is room."""
 
     def draw(axes: "Axes") -> None:
-        axes.plot([place[0] for place in places], [place[1] for place in places], "o", color="C0")
+        axes.plot([place[0] for place in positions], [place[1] for place in positions], "o", color="C0")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(NUMBERS)
         axes.margins(0.08)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         points = axes.figure.dpi / 72
-        dots = [(left / points, up / points) for left, up in axes.transData.transform(places)]
+        dots = [(left / points, up / points) for left, up in axes.transData.transform(positions)]
         taken = [(left - 2, up - 2, left + 2, up + 2) for left, up in dots]
-        for name, place, dot in zip(names, places, dots, strict=True):
+        for name, position, dot in zip(names, positions, dots, strict=True):
             spots = [(_box(dot, spot, name), spot) for spot in BESIDE]
             box, (right, up, side) = min(spots, key=lambda one: sum(_meet(one[0], other) for other in taken))
             taken.append(box)
-            axes.annotate(name, place, (right, up), textcoords="offset points", fontsize=NOTE_SIZE, ha=side)
+            axes.annotate(name, position, (right, up), textcoords="offset points", fontsize=NOTE_SIZE, ha=side)
 
     return draw
 
@@ -230,12 +230,14 @@ def lengths_axis(axes: "Axes") -> None:
 def rows_of(series: Sequence[Line], x: str, y: str) -> list[dict[str, Any]]:
     """The numbers behind `lines`."""
     return [
-        {"series": one.label, x: place, y: value} for one in series for place, value in zip(one.x, one.y, strict=True)
+        {"series": one.label, x: position, y: value}
+        for one in series
+        for position, value in zip(one.x, one.y, strict=True)
     ]
 
 
 def _box(dot: tuple[float, float], spot: tuple[int, int, str], name: str) -> tuple[float, float, float, float]:
-    """Left, lower, right and upper end of a label at a place beside its dot [points]."""
+    """Left, lower, right and upper end of a label beside its dot [points]."""
     left, low, width = dot[0] + spot[0], dot[1] + spot[1], LABEL * len(name) / 2
     left -= {"left": 0, "center": width / 2, "right": width}[spot[2]]
     return left, low, left + width, low + LABEL - 2

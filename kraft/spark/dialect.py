@@ -1,7 +1,7 @@
 """The files of `sql/` in Spark's words.
 
 They keep to a dialect that DuckDB and Spark share, so that sqlglot only respells them. One thing is added: what Spark
-counts in 32 bits (places in a window, the length of a list) is widened to DuckDB's 64.
+counts in 32 bits (ranks in a window, the length of a list) is widened to DuckDB's 64.
 """
 
 from functools import cache
@@ -33,5 +33,5 @@ def respelled(text: str) -> str:
 
 def _widened(node: exp.Expression) -> exp.Expression:
     """A count that Spark makes an INT as the BIGINT that DuckDB makes it."""
-    place = isinstance(node, exp.Window) and isinstance(node.this, exp.RowNumber | exp.Rank | exp.DenseRank)
-    return exp.cast(node, "bigint") if place or isinstance(node, exp.ArraySize) else node
+    ranks = isinstance(node, exp.Window) and isinstance(node.this, exp.RowNumber | exp.Rank | exp.DenseRank)
+    return exp.cast(node, "bigint") if ranks or isinstance(node, exp.ArraySize) else node

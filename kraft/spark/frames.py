@@ -77,7 +77,7 @@ def url_of(path: Path) -> str:
 
 def _texts(session: SparkSession, url: str, header: list[str]) -> DataFrame:
     """A CSV file, or a folder of them, as texts; the first of equal names of its header counts."""
-    names = [name if header.index(name) == place else f"#{place}" for place, name in enumerate(header)]
+    names = [name if header.index(name) == number else f"#{number}" for number, name in enumerate(header)]
     schema = StructType([StructField(name, StringType()) for name in names])
     # FAILFAST: a row with more or fewer fields than the header is an error.
     return session.read.csv(url, schema=schema, header=True, sep=",", quote='"', escape='"', mode="FAILFAST")

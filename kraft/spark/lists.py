@@ -107,8 +107,8 @@ def user_bounds(table: Path, rows: int) -> NDArray[np.int64]:
             last, done = users[-1], done + len(users)
     firsts = np.concatenate(starts)
     # The last user that begins before each multiple of `rows`.
-    places = np.searchsorted(firsts, np.arange(0, max(done, 1), rows), side="right") - 1
-    return np.unique(np.append(firsts[places], done)) if done else np.zeros(1, dtype=np.int64)
+    positions = np.searchsorted(firsts, np.arange(0, max(done, 1), rows), side="right") - 1
+    return np.unique(np.append(firsts[positions], done)) if done else np.zeros(1, dtype=np.int64)
 
 
 # --- what the workers do ----------------------------------------------------------------------

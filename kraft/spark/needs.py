@@ -63,8 +63,8 @@ def check_master(master: str) -> None:
     if not master.startswith("spark://"):
         return
     reasons = []
-    for place in master.removeprefix("spark://").split(","):
-        host, _, port = place.rpartition(":")
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
         if not host or not port.isdecimal():
             raise InputError(f"--master {master}: not a host and a port", "Give for example spark://HOST:7077.")
         try:

@@ -36,8 +36,8 @@ def export(session: SparkSession, table: Path, out: str) -> None:
     there = listed(session, url)
     if any(not (one.is_file and one.name.startswith("part-")) for one in there):
         raise InputError(f"--out {out}: something else than Parquet parts is there", "Give the URL of a new folder.")
-    place, _, name = url.rpartition("/")
-    draft, old = (f"{place}/.{name}-{uuid4().hex[:8]}" for _ in range(2))
+    folder, _, name = url.rpartition("/")
+    draft, old = (f"{folder}/.{name}-{uuid4().hex[:8]}" for _ in range(2))
     frame = session.read.parquet(url_of(table))
     system: Any = file_system(session, url)
     try:

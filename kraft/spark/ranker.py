@@ -1,6 +1,6 @@
 """The ranker by LightGBM's own data-parallel learner: one rank an executor, all in one barrier stage.
 
-The driver draws the rows to learn from and to validate on, as the single machine does, and a sample that places the
+The driver draws the rows to learn from and to validate on, as the single machine does, and a sample that sets the
 bins' edges. Each rank bins a share of the train rows, which it reads where the table lies, with the edges of that one
 sample: so it does not matter which rows it gets. The ranks add up their histograms after each split
 (`tree_learner=data`), and grow the same trees. Each holds all validation rows: their metric has to be the same
@@ -79,7 +79,7 @@ class Lesson(NamedTuple):
     users: npt.NDArray[np.int32] | None
     weights: npt.NDArray[np.float32] | None
     sample: FloatMatrix
-    """Feature vectors that place the bins' edges."""
+    """Feature vectors that set the bins' edges."""
 
 
 def train_ranker(arguments: TrainRanker) -> RankerTrained:
@@ -182,7 +182,7 @@ def _network(context: BarrierTaskContext) -> dict[str, Any]:
     infos = context.getTaskInfos()
     if len(infos) == 1:
         return {}
-    # LightGBM finds its own place in the list by its address.
+    # LightGBM finds itself in the list by its address.
     host = socket.gethostbyname(infos[context.partitionId()].address.rpartition(":")[0])
     with closing(socket.socket()) as probe:
         probe.bind((host, 0))
@@ -209,7 +209,7 @@ def share(rows: Rows, users: npt.NDArray[np.int32] | None, rank: int, ranks: int
     >>> [share(np.arange(5), None, rank, 2).tolist() for rank in (0, 1)]
     [[0, 1], [2, 3, 4]]
     """
-    bounds = [len(rows) * place // ranks for place in (rank, rank + 1)]
+    bounds = [len(rows) * part // ranks for part in (rank, rank + 1)]
     if users is not None:
         mine = users[rows]
         # From the first row of the user that the bound falls on.

@@ -130,7 +130,7 @@ def _catalogue(store: Store, settings: Settings, items: Path | None) -> "Catalog
     if items is None:
         return whole
     given = _given(items, columns.ITEM_ID, store, settings)
-    positions = whole.places(given.ids)
+    positions = whole.positions(given.ids)
     if (positions < 0).any():
         raise InputError(
             f"{items}: {_unknown(given.ids[positions < 0], len(given.ids), 'videos', given.column)} neither"

@@ -22,7 +22,7 @@ def test_nothing_is_found_among_nothing():
 def test_a_code_that_occurs_has_a_column_whatever_its_value():
     columns = CodeColumns.of(np.array([[HUGE, 0], [5, -1], [0, -1]]), most=4)
     assert (len(columns), columns.sharing) == (3, 0)
-    assert columns.places(np.array([[0, 5], [HUGE, -1], [7, 7]])).tolist() == [[0, 1], [2, -1], [-1, -1]]
+    assert columns.positions(np.array([[0, 5], [HUGE, -1], [7, 7]])).tolist() == [[0, 1], [2, -1], [-1, -1]]
 
 
 def test_where_codes_are_too_many_the_most_frequent_keep_a_column_and_the_rest_share_one():
@@ -30,7 +30,7 @@ def test_where_codes_are_too_many_the_most_frequent_keep_a_column_and_the_rest_s
     columns = CodeColumns.of(codes, most=3)
     assert (len(columns), columns.sharing) == (3, 2)
     assert columns.known.tolist() == [1, HUGE]
-    assert columns.places(np.array([HUGE, 1, 2, 3, -1])).tolist() == [1, 0, 2, 2, -1]
+    assert columns.positions(np.array([HUGE, 1, 2, 3, -1])).tolist() == [1, 0, 2, 2, -1]
 
 
 def test_as_many_codes_as_columns_share_none():
@@ -45,4 +45,4 @@ def test_of_equally_frequent_codes_the_smaller_ones_keep_a_column():
 def test_no_codes_have_no_columns():
     columns = CodeColumns.of(np.full((3, 2), -1), most=5)
     assert len(columns) == 0
-    assert columns.places(np.array([-1, 4])).tolist() == [-1, -1]
+    assert columns.positions(np.array([-1, 4])).tolist() == [-1, -1]

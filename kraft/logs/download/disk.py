@@ -58,8 +58,8 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else ""
         raise MachineError(
-            f"{place}{error.strerror or error}",
+            f"{where}{error.strerror or error}",
             "Whatever is complete is kept; put the disk right and repeat the command.",
         ) from error

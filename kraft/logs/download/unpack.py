@@ -87,27 +87,27 @@ def unpack(archive: Path, folder: Path, progress: Progress, keep: Collection[str
 
 
 def _unpack(opened: zipfile.ZipFile, folder: Path, progress: Progress, keep: Collection[str]) -> Unpacked:
-    place = str(opened.filename)
-    wanted, left_out = select(opened.infolist(), place)
+    archive = str(opened.filename)
+    wanted, left_out = select(opened.infolist(), archive)
     for name in left_out:
         progress.detail(f"left out  {name}")
     todo = {name: member for name, member in wanted.items() if name not in keep}
     folder.mkdir(parents=True, exist_ok=True)
     # Replaced tables stay until the new ones are whole, so their space cannot be counted on.
     needed = sum(member.file_size for member in todo.values())
-    require_space(folder, needed, f"unpacking {Path(place).name}")
+    require_space(folder, needed, f"unpacking {Path(archive).name}")
     with progress.task("unpacking", needed, unit="B") as task:
         for name, member in todo.items():
             _extract(opened, member, folder / name, task)
     return Unpacked({name: member.file_size for name, member in wanted.items()}, tuple(todo), left_out)
 
 
-def select(members: list[zipfile.ZipInfo], place: str) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
+def select(members: list[zipfile.ZipInfo], archive: str) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
     """Check an archive by its list of members, before anything is written.
 
     Args:
         members: every entry of the archive, in its order.
-        place: the archive, as errors should name it.
+        archive: the archive, as errors should name it.
 
     Returns:
         The wanted entries by the table's name, in the order of `REQUIRED` and `EXTRAS`; and the names of the
@@ -117,23 +117,23 @@ def select(members: list[zipfile.ZipInfo], place: str) -> tuple[dict[str, zipfil
         DownloadError: the first broken rule.
     """
     if len(members) > MOST_MEMBERS:
-        raise DownloadError(f"{place}: {len(members):,} entries, at most {MOST_MEMBERS:,} are taken", REMEDY)
+        raise DownloadError(f"{archive}: {len(members):,} entries, at most {MOST_MEMBERS:,} are taken", REMEDY)
     for member in members:
         # No honest archive holds such entries, wanted or not: what comes with them is not trusted either.
         if problem := _dangerous(member):
-            raise DownloadError(f"{place}, entry {member.orig_filename!r}: {problem}", REMEDY)
+            raise DownloadError(f"{archive}, entry {member.orig_filename!r}: {problem}", REMEDY)
     found = [(PurePosixPath(member.filename).name, member) for member in members if _is_wanted(member)]
     times = Counter(name for name, _ in found)
     for name, member in found:
         problem = "more than one entry of that name" if times[name] > 1 else _unreadable(member)
         if problem:
-            raise DownloadError(f"{place}, entry {member.filename!r}: {problem}", REMEDY)
+            raise DownloadError(f"{archive}, entry {member.filename!r}: {problem}", REMEDY)
     total = sum(member.file_size for _, member in found)
     if total > LARGEST_SUM:
-        raise DownloadError(f"{place}: unpacks to {total:,} bytes, at most {LARGEST_SUM:,} are taken", REMEDY)
+        raise DownloadError(f"{archive}: unpacks to {total:,} bytes, at most {LARGEST_SUM:,} are taken", REMEDY)
     missing = [name for name in REQUIRED if name not in times]
     if missing:
-        raise DownloadError(f"{place}: lacks {', '.join(missing)}", REMEDY)
+        raise DownloadError(f"{archive}: lacks {', '.join(missing)}", REMEDY)
     by_name = dict(found)
     ordered = {name: by_name[name] for name in REQUIRED + EXTRAS if name in by_name}
     others = tuple(member.filename for member in members if not member.is_dir() and not _is_wanted(member))

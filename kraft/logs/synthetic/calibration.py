@@ -195,11 +195,11 @@ def _truth(positives: pl.LazyFrame, scale: Scale) -> list[Statistic]:
         Statistic("test: positives a user, most", 660 * scale.items, by_user.max(), 0.3 * few),
     ]
     for rank, (target, tolerance) in POSITIVES_BY_RANK.items():
-        place = round((rank - 1) * scale.items)
+        index = round((rank - 1) * scale.items)
         # Below some ten positives, chance alone moves a figure by a third.
         if target * scale.users >= LEAST_VIDEOS:
             name = f"test: positives of video {rank:,}"
-            statistics.append(Statistic(name, target * scale.users, float(ranked[place]), tolerance * few))
+            statistics.append(Statistic(name, target * scale.users, float(ranked[index]), tolerance * few))
     return statistics
 
 

@@ -97,8 +97,8 @@ def _block(
     chance = (days_a_video - 1) * n_videos / max(possible.sum() - n_videos, 1)
     shown = possible & (generator.random((n_videos, ALL_DAYS)) < chance)
     shown[np.arange(n_videos), possible.argmax(axis=1)] = True
-    place, day = np.nonzero(shown)
-    n_rows = len(place)
+    video_at, day = np.nonzero(shown)
+    n_rows = len(video_at)
     start = np.datetime64(FIRST_DAY.astimezone(ZONE).date())
     uploads, dates = (pl.Series(start + days.astype("timedelta64[D]")) for days in (uploaded, day))
     n_tags = generator.choice(list(TAGS), n_videos, p=list(TAGS.values()))
@@ -121,13 +121,13 @@ def _block(
             "music_id": generator.integers(0, 9_000, n_videos),
         }
     )
-    counts = _counts(world, videos[place], day, generator)
+    counts = _counts(world, videos[video_at], day, generator)
     # The copies of a row differ in their tag alone; a video's tags are all different.
-    copies = n_tags[place]
+    copies = n_tags[video_at]
     row = np.repeat(np.arange(n_rows), copies)
     which = np.arange(len(row)) - np.repeat(np.cumsum(copies) - copies, copies)
-    tag = (generator.integers(0, N_TAGS, n_videos)[place[row]] + 7 * which) % N_TAGS
-    table = pl.concat([of_videos[place], counts], how="horizontal").with_columns(
+    tag = (generator.integers(0, N_TAGS, n_videos)[video_at[row]] + 7 * which) % N_TAGS
+    table = pl.concat([of_videos[video_at], counts], how="horizontal").with_columns(
         date=dates.dt.strftime("%Y%m%d").cast(pl.Int32)
     )[row]
     names = pl.Series(NAMES)[tag % len(NAMES)]

@@ -125,8 +125,8 @@ def big_matrix(
         what = np.minimum(np.searchsorted(everything, draw * everything[-1], side="right"), n_items - 1)
         excluded = in_small[who]
         if excluded.any():
-            place = np.searchsorted(outside, draw[excluded] * outside[-1], side="right")
-            what[excluded] = others[np.minimum(place, len(others) - 1)]
+            index = np.searchsorted(outside, draw[excluded] * outside[-1], side="right")
+            what[excluded] = others[np.minimum(index, len(others) - 1)]
         when = calendar.moments(opens[what] + (1 - opens[what]) * generator.random(len(who)))
         order = np.lexsort((when, who))
         frame = log_rows(world, who[order], what[order].astype(np.int32), when[order], generator, whole_dates=True)

@@ -30,7 +30,7 @@ def draw_lengths(membership: npt.NDArray[np.float32], small_items: Ints, generat
     lengths = np.zeros(n_items, dtype=np.int32)
     rest = np.setdiff1d(np.arange(n_items), small_items)
     for items in (small_items, rest):
-        places = np.linspace(0, 1, len(items)) if len(items) > 1 else np.full(len(items), 0.5)
+        quantiles = np.linspace(0, 1, len(items)) if len(items) > 1 else np.full(len(items), 0.5)
         shares, knots = np.array(list(LENGTH_QUANTILES)), np.log(list(LENGTH_QUANTILES.values()))
-        lengths[items[np.argsort(order[items], kind="stable")]] = np.rint(np.exp(np.interp(places, shares, knots)))
+        lengths[items[np.argsort(order[items], kind="stable")]] = np.rint(np.exp(np.interp(quantiles, shares, knots)))
     return lengths

@@ -7,7 +7,7 @@
     union       one list a user out of those of the sources
     blocks      all of it, block after block of users, blocks side by side
 
-A video is known by its position: its place in the catalogue, from 0 in the order of the ids. Nothing grows with
+A video is known by its position in the catalogue, from 0 in the order of the ids. Nothing grows with
 users x videos: a block's users are as many as let their scores fit into `top.BLOCK_BYTES`.
 """
 

@@ -51,7 +51,7 @@ class Made(NamedTuple):
 
 
 def schema(*, ranks: bool) -> pa.Schema:
-    """Columns of candidates: user_id, item_id, place (1 is the first), sources (`candidates.BITS`); with ``ranks``, of
+    """Columns of candidates: user_id, item_id, rank (from 1), sources (`candidates.BITS`); with ``ranks``, of
     each source the rank in its list, from 1, NULL where the video is not in it.
     """
     names = (columns.USER_ID, columns.ITEM_ID, "rank", "sources")
@@ -109,7 +109,7 @@ def candidates(
 
 
 def all_items(catalogue: Catalogue, tables: Tables, users: tuple[Index, Index], *, threads: int) -> Iterator[Made]:
-    """Every video that a user may get; `place` is by the id, `sources` 0. Arguments as of `candidates`."""
+    """Every video that a user may get; `rank` is by the id, `sources` 0. Arguments as of `candidates`."""
     ids, index = users
     height = max(block_rows(len(catalogue)) // 4, 1)
 
@@ -131,13 +131,13 @@ def _cuts(index: Index, height: int) -> Iterator[slice]:
     """Cuts of the users into blocks in which no two stand in the same row of the products."""
     first = 0
     stood = np.full(height, -1, dtype=np.int64)
-    for place, user in enumerate(index.tolist()):
+    for number, user in enumerate(index.tolist()):
         slot = user % height
-        if (user >= 0 and stood[slot] >= first) or place - first == height:
-            yield slice(first, place)
-            first = place
+        if (user >= 0 and stood[slot] >= first) or number - first == height:
+            yield slice(first, number)
+            first = number
         if user >= 0:
-            stood[slot] = place
+            stood[slot] = number
     if first < len(index):
         yield slice(first, len(index))
 
@@ -147,8 +147,8 @@ def _block(users: Index, height: int, tables: Tables, position: NDArray[np.int32
     if tables.seen:
         rows, (item,) = tables.seen.read(users)
         # Videos of train beyond the last that is in the catalogue have no position either.
-        places = np.append(position, NOBODY)[np.minimum(item, len(position))]
-        excluded = Rows(rows[places >= 0], (places[places >= 0],))
+        known = np.append(position, NOBODY)[np.minimum(item, len(position))]
+        excluded = Rows(rows[known >= 0], (known[known >= 0],))
     recent = tables.recent.read(users) if tables.recent else _NO_ROWS
     tastes = tables.tastes.read(users) if tables.tastes else _NO_ROWS
     return Block(users, height, excluded, recent, tastes)
@@ -169,20 +169,20 @@ def _in_order(
 
 
 def _table(ids: Index, catalogue: Catalogue, merged: Union, *, ranks: bool) -> pa.Table:
-    rows, places = np.nonzero(merged.positions != NOBODY)
-    positions = merged.positions[rows, places]
+    rows, slots = np.nonzero(merged.positions != NOBODY)
+    positions = merged.positions[rows, slots]
     # One integer each: user, then video.
     order = np.argsort(rows * len(catalogue) + positions)
-    rows, places, positions = rows[order], places[order], positions[order]
-    values: list[Any] = [ids[rows], catalogue.item_id[positions], places.astype(np.int32) + np.int32(1)]
-    values.append(merged.sources[rows, places])
+    rows, slots, positions = rows[order], slots[order], positions[order]
+    values: list[Any] = [ids[rows], catalogue.item_id[positions], slots.astype(np.int32) + np.int32(1)]
+    values.append(merged.sources[rows, slots])
     if ranks:
-        values += [_ranks(merged.ranks.get(name), rows, places) for name in SHARES]
+        values += [_ranks(merged.ranks.get(name), rows, slots) for name in SHARES]
     return pa.table(values, schema=schema(ranks=ranks))
 
 
-def _ranks(ranks: NDArray[np.int32] | None, rows: Cells, places: Cells) -> pa.Array:
+def _ranks(ranks: NDArray[np.int32] | None, rows: Cells, slots: Cells) -> pa.Array:
     if ranks is None:
         return pa.nulls(len(rows), pa.int32())
-    found = ranks[rows, places]
+    found = ranks[rows, slots]
     return pa.array(found, mask=found == 0)

@@ -65,7 +65,7 @@ class Catalogue:
         """The videos at ``positions``, which ascend; their positions are new."""
         return Catalogue(*(getattr(self, name)[positions] for name in self.__dataclass_fields__))
 
-    def places(self, item_ids: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int64]:
+    def positions(self, item_ids: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int64]:
         """Position of each id; -1 for one that is not in the catalogue."""
         return positions_of(self.item_id, np.asarray(item_ids))
 

@@ -73,7 +73,7 @@ class _Matrix:
 
     def __init__(self, videos: FloatMatrix, positions: NDArray[np.int64], n_videos: int) -> None:
         self._videos = np.ascontiguousarray(videos, dtype=np.float32)
-        # One more, so that the place -1 stays what it is.
+        # One more, for the position -1.
         self._positions = np.append(positions, NOBODY).astype(np.int32)
         self._column = np.full(n_videos, -1, dtype=np.int32)
         self._column[positions] = np.arange(len(positions))
@@ -92,9 +92,9 @@ class _Matrix:
         if self.above > -np.inf:
             scores[scores <= self.above] = -np.inf
         row = np.where(known, np.cumsum(known) - 1, -1)
-        rows, places = row[block.excluded.users], self._column[block.excluded.values[0]]
-        excluded = (rows >= 0) & (places >= 0)
-        scores[rows[excluded], places[excluded]] = -np.inf
+        rows, positions = row[block.excluded.users], self._column[block.excluded.values[0]]
+        excluded = (rows >= 0) & (positions >= 0)
+        scores[rows[excluded], positions[excluded]] = -np.inf
         retrieved[known] = self._positions[best(scores, depth)]
         return retrieved
 
@@ -146,9 +146,9 @@ class Similar(_Matrix):
 
     def queries(self, block: Block) -> FloatMatrix:
         queries = np.zeros((len(block), self._units.shape[1]), dtype=np.float32)
-        users, (place, item) = block.recent
+        users, (rank, item) = block.recent
         if len(users):
-            weights = (1 / np.sqrt(place)).astype(np.float32)
+            weights = (1 / np.sqrt(rank)).astype(np.float32)
             starts = np.flatnonzero(np.diff(users, prepend=-1))
             queries[users[starts]] = np.add.reduceat(gather_factors(self._units, item) * weights[:, None], starts)
         return queries
@@ -169,16 +169,16 @@ class Categories(_Matrix):
         self._categories = CodeColumns.of(catalogue.categories, MOST_CATEGORIES)
         videos = np.zeros((len(catalogue), len(self._categories)), dtype=np.float32)
         rows, _ = np.nonzero(known)
-        videos[rows, self._categories.places(catalogue.categories[known])] = rates[rows]
+        videos[rows, self._categories.positions(catalogue.categories[known])] = rates[rows]
         super().__init__(videos, np.arange(len(catalogue)), len(catalogue))
 
     def queries(self, block: Block) -> FloatMatrix:
         queries = np.zeros((len(block), len(self._categories)), dtype=np.float32)
         users, (category, weight) = block.tastes
-        places = self._categories.places(category)
-        known = places >= 0
+        positions = self._categories.positions(category)
+        known = positions >= 0
         # Added up: the rarest categories share a column.
-        np.add.at(queries, (users[known], places[known]), weight[known].astype(np.float32))
+        np.add.at(queries, (users[known], positions[known]), weight[known].astype(np.float32))
         return queries
 
 
@@ -211,10 +211,10 @@ class Ranked:
             within = (excluded < prefix) & (row[rows] >= 0)
             allowed = np.ones((len(asked), prefix), dtype=np.bool_)
             allowed[row[rows[within]], excluded[within]] = False
-            users, places = np.nonzero(allowed)
+            users, positions = np.nonzero(allowed)
             ranks = np.arange(len(users)) - np.searchsorted(users, np.arange(len(asked)))[users]
             kept = ranks < depth
-            retrieved[asked[users[kept]], ranks[kept]] = self._order[places[kept]]
+            retrieved[asked[users[kept]], ranks[kept]] = self._order[positions[kept]]
             asked = asked[np.bincount(users, minlength=len(asked)) < depth]
         return retrieved
 

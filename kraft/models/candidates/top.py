@@ -1,9 +1,8 @@
 """The best videos of each user of a block, exact and in order: a matrix product, then a selection.
 
-How BLAS rounds a row of a product depends on the shape of the product and on the row's place in it (OpenBLAS: rows 6 to
-11 of each 12 take another kernel than rows 0 to 5). So the height of a block depends on the number of videos only, a
-user always stands in the same row, and a product runs on one thread: a user's scores have the same bits whoever else
-is asked for and however many blocks run side by side.
+How BLAS rounds a row of a product depends on the product's shape and on the row's position (OpenBLAS: rows 6 to 11 of
+each 12 take another kernel than rows 0 to 5). So the height of a block depends on the number of videos only, a user is
+always in the same row, and a product runs on one thread: a user's scores have the same bits whoever else is asked for.
 """
 
 from typing import Final
@@ -115,8 +114,8 @@ def _guess(scores: FloatMatrix, n: int) -> NDArray[np.float32]:
         # Of the n best, a sample holds n / 16, give or take the root of that.
         expected = n / _STEP
         nth = min(int(expected + 3 * expected**0.5 + 4), sample.shape[1])
-    place = sample.shape[1] - nth
-    thresholds: NDArray[np.float32] = np.partition(sample, place, axis=1)[:, place]
+    cut = sample.shape[1] - nth
+    thresholds: NDArray[np.float32] = np.partition(sample, cut, axis=1)[:, cut]
     return np.maximum(thresholds, _LOWEST)
 
 
@@ -131,8 +130,8 @@ def _true_cells(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _exact(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     """The n best columns of one row, or all that may be taken, in no order."""
-    place = max(len(scores) - n, 0)
-    threshold = max(np.partition(scores, place)[place], _LOWEST)
+    cut = max(len(scores) - n, 0)
+    threshold = max(np.partition(scores, cut)[cut], _LOWEST)
     above = np.flatnonzero(scores > threshold)
     return np.concatenate([above, np.flatnonzero(scores == threshold)[: n - len(above)]])
 

@@ -58,18 +58,18 @@ def merge(lists: Mapping[str, Positions], n: int, n_videos: int, buffer: NDArray
         priorities[cells] = np.maximum(priorities[cells], (-step[name] * ranks).astype(np.float32))
     taken = best(priorities.reshape(users, n_videos), n)
 
-    # From here on the buffer tells the place of a video in the user's list.
-    places = buffer.view(np.int32)[: users * n_videos]
-    places.fill(NOBODY)
+    # From here on the buffer holds each video's index in the user's list.
+    order_of = buffer.view(np.int32)[: users * n_videos]
+    order_of.fill(NOBODY)
     cells, _, ranks = _cells(taken, n_videos)
-    places[cells] = ranks - 1
+    order_of[cells] = ranks - 1
     found: dict[str, Positions] = {}
     for name, positions in lists.items():
         cells, rows, ranks = _cells(positions, n_videos)
-        place = places[cells]
-        kept = place >= 0
+        index = order_of[cells]
+        kept = index >= 0
         found[name] = np.zeros((users, n), dtype=np.int32)
-        found[name][rows[kept], place[kept]] = ranks[kept]
+        found[name][rows[kept], index[kept]] = ranks[kept]
     return Union(taken, _provenance(found, step), found)
 
 

@@ -17,7 +17,7 @@ class Rows(NamedTuple):
     """Rows of a table that belong to the users of a block, in the table's order."""
 
     users: Index
-    """Shape (n,), ascending: the row's user, as a place in the block."""
+    """Shape (n,), ascending: the row's user, as a position in the block."""
     values: tuple[NDArray[Any], ...]
     """A column each, shape (n,)."""
 
@@ -54,11 +54,11 @@ class UserRows:
 
         Blocks that follow one another read each row group once; row groups between them are passed over.
         """
-        places = np.flatnonzero(users >= 0)
-        known = users[places]
+        positions = np.flatnonzero(users >= 0)
+        known = users[positions]
         parts = [self._part(group, known) for group in self._groups(known)]
         found = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else self._nothing()
-        return Rows(places[found[0]].astype(np.int32), tuple(found[1:]))
+        return Rows(positions[found[0]].astype(np.int32), tuple(found[1:]))
 
     def _groups(self, known: Index) -> range:
         """Row groups that may hold rows of these users."""
@@ -71,11 +71,11 @@ class UserRows:
         users, *values = self._load(group)
         cut = slice(*np.searchsorted(users, [known[0], known[-1] + 1]))
         users = users[cut]
-        places = np.searchsorted(known, users)
-        asked = known[places] == users
+        positions = np.searchsorted(known, users)
+        asked = known[positions] == users
         if asked.all():
-            return [places, *(column[cut] for column in values)]
-        return [places[asked], *(column[cut][asked] for column in values)]
+            return [positions, *(column[cut] for column in values)]
+        return [positions[asked], *(column[cut][asked] for column in values)]
 
     def _load(self, group: int) -> tuple[NDArray[Any], ...]:
         if group != self._group:
@@ -94,8 +94,8 @@ class UserRows:
         if not described.num_rows:
             # A table without rows: before all users.
             return -1, -1
-        place = next(i for i in range(described.num_columns) if described.column(i).path_in_schema == USER_INDEX)
-        statistics = described.column(place).statistics
+        column = next(i for i in range(described.num_columns) if described.column(i).path_in_schema == USER_INDEX)
+        statistics = described.column(column).statistics
         if statistics is not None and statistics.has_min_max:
             return statistics.min, statistics.max
         users = self._load(group)[0]

@@ -74,8 +74,8 @@ class FeatureRows(FeatureTable[_RowGroup]):
     def _load(self, number: int) -> _RowGroup:
         arrow = self.read(number, _NEEDED)
         features = np.empty((len(arrow), len(columns.STORED_FEATURES)), dtype=np.float32)
-        for place, name in enumerate(columns.STORED_FEATURES):
-            features[:, place] = arrow[name].to_numpy()
+        for index, name in enumerate(columns.STORED_FEATURES):
+            features[:, index] = arrow[name].to_numpy()
         user_index, item_index = (
             arrow[name].to_numpy().astype(np.int32) for name in (columns.USER_INDEX, columns.ITEM_INDEX)
         )

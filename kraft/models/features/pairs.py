@@ -50,9 +50,9 @@ class PairRows(FeatureTable[_RowGroup]):
     def _load(self, number: int) -> _RowGroup:
         arrow = self.read(number, self._needed, nullable=True)
         rows = np.empty((len(arrow), len(self.feature_names)), dtype=np.float32)
-        for place, name in enumerate(self.feature_names):
+        for index, name in enumerate(self.feature_names):
             if name in self._stored:
-                rows[:, place] = _floats(arrow[name])
+                rows[:, index] = _floats(arrow[name])
         if self._modelled:
             lengths = _floats(arrow[columns.LOG_DURATION])
             users, videos = (

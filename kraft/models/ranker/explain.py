@@ -163,18 +163,18 @@ def parts_of(
     """
     parts: list[Part] = []
     factors: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if match := _FACTOR.match(name):
-            factors.setdefault(match[1], []).append(place)
+            factors.setdefault(match[1], []).append(index)
         else:
-            value = value_text(name, float(values[place]), category_codes)
-            parts.append(Part((name,), meaning(name)[0], value, float(contributions[place])))
-    for side, places in factors.items():
-        text = f"the {_SIDES[side]}'s {len(places)} ALS factor{'s' if len(places) > 1 else ''}"
+            value = value_text(name, float(values[index]), category_codes)
+            parts.append(Part((name,), meaning(name)[0], value, float(contributions[index])))
+    for side, indices in factors.items():
+        text = f"the {_SIDES[side]}'s {len(indices)} ALS factor{'s' if len(indices) > 1 else ''}"
         # Who is not in train has zeros for factors.
-        value = "" if any(values[place] for place in places) else UNKNOWN
-        whole = math.fsum(contributions[place] for place in places)
-        parts.append(Part(tuple(names[place] for place in places), text, value, whole))
+        value = "" if any(values[place] for place in indices) else UNKNOWN
+        whole = math.fsum(contributions[place] for place in indices)
+        parts.append(Part(tuple(names[place] for place in indices), text, value, whole))
     return tuple(sorted(parts, key=lambda part: -abs(part.contribution)))
 
 

@@ -1,7 +1,7 @@
 """The ranker: a LightGBM classifier trained on rows that are never all in memory.
 
 LightGBM bins every value to one byte, so its Dataset of 2,993,004 x 157 takes 470 MB where the float32
-matrix takes 1.9 GB. It is filled through `lightgbm.Sequence`: a sample of single rows places the bins'
+matrix takes 1.9 GB. It is filled through `lightgbm.Sequence`: a sample of single rows sets the bins'
 edges, then batch after batch is pushed and forgotten. The trees are the same, byte for byte, as those of
 the in-memory matrix.
 """
@@ -112,14 +112,14 @@ def datasets(
         parameters: from `lightgbm_parameters`.
         users: user of each row, for a ranking objective: equal ones stand together.
         weights: of each row; None for 1.
-        sample: feature vectors that place the bins' edges; None for a sample of the train rows. Whoever has a part of
+        sample: feature vectors that set the bins' edges; None for a sample of the train rows. Whoever has a part of
             the train rows only needs one that is shared.
         advance: called with the number of rows of each batch.
         batch_rows: rows pushed at a time.
     """
     names = list(features.feature_names)
     # By index: given by name, 4.7.0 does not find them in a dataset with a reference.
-    categorical = [place for place, name in enumerate(names) if name in columns.CATEGORICAL_FEATURES]
+    categorical = [index for index, name in enumerate(names) if name in columns.CATEGORICAL_FEATURES]
     reference = None
     if sample is not None:
         none = np.zeros(len(sample), dtype=np.float32)

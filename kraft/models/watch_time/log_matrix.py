@@ -66,8 +66,8 @@ class TimePages(NamedTuple):
             (pl.col("log_time") * 1e6).round().cast(pl.Int64).sum().alias("total"),
         ).collect(engine="streaming")
         n_users, cells, total = facts.row(0)
-        place = np.full(int(videos.max(initial=-1)) + 1, -1, np.int32)
-        place[videos] = np.arange(len(videos), dtype=np.int32)
+        column_of = np.full(int(videos.max(initial=-1)) + 1, -1, np.int32)
+        column_of[videos] = np.arange(len(videos), dtype=np.int32)
         mean = total / 1e6 / max(cells, 1)
         matrix = PagedArray.create(folder / "users.npy", np.float32, (n_users, len(videos)))
         by_user = cls(matrix, mean, cells)
@@ -81,7 +81,7 @@ class TimePages(NamedTuple):
                 continue
             rows, columns, times = (batch[name].to_numpy() for name in names)
             first, last = int(rows[0]), int(rows[-1]) + 1
-            matrix.map("r+")[first:last][rows - first, place[columns]] = times - mean
+            matrix.map("r+")[first:last][rows - first, column_of[columns]] = times - mean
         by_video = cls(matrix.transpose(folder / "videos.npy"), mean, cells)
         return by_user, by_video, videos.astype(np.int32)
 

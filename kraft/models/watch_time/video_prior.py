@@ -29,7 +29,7 @@ LEAST_VIDEOS = 50
 DAILY_SHARES = ("daily_complete", "daily_long", "daily_short", "daily_progress")
 KNOTS = (0.25, 0.5, 0.75)
 """Quantiles of the length at which its effect may bend: a linear spline."""
-CATEGORIES = tuple(f"category_{place}" for place in range(1, 5))
+CATEGORIES = tuple(f"category_{number}" for number in range(1, 5))
 MOST_COLUMNS = 512
 """Columns for categories, and as many for captions. A regression on all of them takes 8 MiB a matrix and a second,
 and its time grows with their cube.
@@ -94,13 +94,13 @@ def _members(codes: Codes) -> tuple[Sparse, CodeColumns]:
     """Shape (n_videos, columns): how many of a video's codes have the column.
 
     Args:
-        codes: shape (n_videos, places); -1 where there is none.
+        codes: shape (n_videos, codes a video); -1 if there is none.
     """
     columns = CodeColumns.of(codes, MOST_COLUMNS)
-    places = columns.places(codes)
-    rows, order = np.nonzero(places >= 0)
+    positions = columns.positions(codes)
+    rows, order = np.nonzero(positions >= 0)
     ones = np.ones(len(rows))
-    made: Sparse = csr_array((ones, (rows, places[rows, order])), shape=(len(codes), len(columns)))
+    made: Sparse = csr_array((ones, (rows, positions[rows, order])), shape=(len(codes), len(columns)))
     made.sum_duplicates()
     return made, columns
 

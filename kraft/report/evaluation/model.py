@@ -139,11 +139,11 @@ def groups(record: RankerRecord, sample: Contributions) -> list[dict[str, Any]]:
     What the features of a group add to a pair's score is added up before its size is taken: parts that cancel within a
     group do nothing to the score.
     """
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(record.feature_names):
-        places.setdefault(group_of(name), []).append(place)
+    indices: dict[str, list[int]] = {}
+    for index, name in enumerate(record.feature_names):
+        indices.setdefault(group_of(name), []).append(index)
     found = []
-    for group, members in places.items():
+    for group, members in indices.items():
         added = sample.values[:, members].sum(axis=1)
         found.append(
             {

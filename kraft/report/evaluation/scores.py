@@ -83,13 +83,13 @@ def _metrics_table(sets: Sets, confidence: float) -> Table:
 def _ranking_figure(sets: Sets) -> Figure:
     ranked = sorted(sets, key=lambda one: -one["estimates"][MAIN]["value"])
     names = [one["name"] for one in ranked]
-    place = names.index(sets[0]["name"]) + 1
+    rank = names.index(sets[0]["name"]) + 1
     sentence = f"{sets[0]['name']} reaches {told_of(sets[0], MAIN)}"
     if len(sets) > 1:
-        sentence = f"{sets[0]['name']} is number {place} of {len(sets)} with {told_of(sets[0], MAIN)}"
-        other = ranked[1] if place == 1 else ranked[0]
+        sentence = f"{sets[0]['name']} is number {rank} of {len(sets)} with {told_of(sets[0], MAIN)}"
+        other = ranked[1] if rank == 1 else ranked[0]
         paired = other["first_minus_this"][MAIN]
-        where = "the next" if place == 1 else "the best"
+        where = "the next" if rank == 1 else "the best"
         sentence += (
             f"; {where} is {other['name']} with {told(other['estimates'][MAIN])}, a difference of {told(paired, '+')}"
         )
@@ -176,8 +176,8 @@ def _curve_sentence(first: str, label: str, values: Mapping[str, Sequence[float]
     if len(values) > 1:
         beaten = [
             f"{cutoff:,}"
-            for place, cutoff in enumerate(cutoffs)
-            if max(row[place] for row in values.values()) > own[place]
+            for index, cutoff in enumerate(cutoffs)
+            if max(row[index] for row in values.values()) > own[index]
         ]
         sentence += f"; another is higher at {listed(beaten)}" if beaten else "; no other is higher at any of them"
     return f"{sentence}."

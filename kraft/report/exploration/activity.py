@@ -109,8 +109,8 @@ def _tail(found: Exploration) -> Figure:
     def draw(axes: "Axes") -> None:
         for number, side in enumerate(SIDES):
             curve = [row for row in rows if row["side"] == side]
-            places = [100 * (1 - row["entity_share"]) for row in curve]
-            axes.step(places, [row["interactions"] for row in curve], where="post", color=f"C{number}", label=side)
+            positions = [100 * (1 - row["entity_share"]) for row in curve]
+            axes.step(positions, [row["interactions"] for row in curve], where="post", color=f"C{number}", label=side)
         if any(whole["greatest"] > LONG * whole["least"] for whole in wholes.values()):
             axes.set_yscale("log")
         else:

@@ -65,7 +65,7 @@ def _rates(found: Exploration) -> Figure:
         f"{worst['category']} ({percent(worst['positive_share'])})." + some_of(shown, rows, "categories")
     )
 
-    places = [(100 * row["interactions"] / whole, 100 * row["positive_share"]) for row in shown]
+    positions = [(100 * row["interactions"] / whole, 100 * row["positive_share"]) for row in shown]
     names = [str(row["category"]) for row in shown]
     return Figure(
         name="category_rates",
@@ -75,7 +75,7 @@ def _rates(found: Exploration) -> Figure:
             "A dot a category, its number beside it: frequency to the right, positive rate upwards, from "
             f"{worst['category']} to {best['category']}."
         ),
-        draw=named_dots(names, places, x="frequency: of all interactions [%]", y="positive interactions [%]"),
+        draw=named_dots(names, positions, x="frequency: of all interactions [%]", y="positive interactions [%]"),
         data=rows,
         sql=found.sql("category_rates"),
         wide=True,

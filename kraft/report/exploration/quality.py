@@ -26,11 +26,11 @@ def section(found: Exploration) -> Section:
 
 def _missing(found: Exploration) -> Figure | Text:
     rows: list[Row] = []
-    for place, table in LACKING.items():
+    for source, table in LACKING.items():
         counts = found.one(table)
         total = counts["total"]
         rows += [
-            {"where": place, "column": name, "missing": count, "of": total, "share": share(count, total) or 0.0}
+            {"where": source, "column": name, "missing": count, "of": total, "share": share(count, total) or 0.0}
             for name, count in counts.items()
             if name != "total"
         ]

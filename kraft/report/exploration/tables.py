@@ -27,7 +27,7 @@ ENOUGH = 0.001
 MOST_BARS = 15
 """Bars with a name that a plot has room for. What a log has more of, it shows the most frequent of."""
 MOST_DOTS = 100
-"""The same, of dots with a name: what it takes to find each a free place grows with their square."""
+"""The same, of dots with a name: the time to place them grows with their square."""
 
 Row = dict[str, Any]
 
@@ -65,8 +65,8 @@ def most_frequent(rows: list[Row], most: int) -> list[Row]:
     """The ``most`` rows with the most interactions, in the order of ``rows``."""
     if len(rows) <= most:
         return rows
-    kept = sorted(range(len(rows)), key=lambda place: (-rows[place]["interactions"], place))[:most]
-    return [rows[place] for place in sorted(kept)]
+    kept = sorted(range(len(rows)), key=lambda index: (-rows[index]["interactions"], index))[:most]
+    return [rows[index] for index in sorted(kept)]
 
 
 def some_of(shown: list[Row], rows: list[Row], things: str) -> str:

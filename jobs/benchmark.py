@@ -141,7 +141,7 @@ def _parsed(options: Options) -> dict[str, Any]:
     """The options by the names that the questions' plans have; without those that are left to their defaults.
 
     Raises:
-        InputError: a limit is no size, a scale is no whole number above 0, or a format is neither csv nor parquet.
+        InputError: a limit is not a size, a scale is no whole number above 0, or a format is neither csv nor parquet.
     """
     scales = [part.strip() for part in options.scales.split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) for part in scales):
@@ -160,7 +160,7 @@ def parse_limits(text: str) -> list[int]:
     """The memory limits of --limits, in bytes.
 
     Raises:
-        InputError: one is no size, or less than KRAFT can work in.
+        InputError: one is not a size, or less than KRAFT can work in.
     """
     sizes = []
     for part in text.split(","):
@@ -168,7 +168,7 @@ def parse_limits(text: str) -> list[int]:
             sizes.append(int(TypeAdapter(ByteSize).validate_python(part.strip())))
         except ValidationError:
             raise InputError(
-                f"--limits {text}: '{part.strip()}' is no size", "For example: --limits 512MiB,1GiB"
+                f"--limits {text}: '{part.strip()}' is not a size", "For example: --limits 512MiB,1GiB"
             ) from None
         Budget(sizes[-1])
     return sizes

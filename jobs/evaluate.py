@@ -20,7 +20,7 @@ class Options(Settings):
     """Precision, recall, NDCG at 10, 20, 50, 100, 500, 1000, and AUC, of the scored test pairs, with intervals.
 
     Beside them the simplest recommenders, and other presets that were scored. Averages over the users with a positive
-    test pair. Brings up to date whatever it needs.
+    test pair. Brings up to date what it needs.
     """
 
     compare: tuple[InputName, InputName] | None = None

@@ -19,7 +19,7 @@ class Options(Settings):
     """Why the ranker gives a pair its score: what each feature adds to it or takes from it, in plain words.
 
     The effects are LightGBM's own (TreeSHAP); with the average of all rows they add up to the score's log-odds. Brings
-    up to date whatever it needs.
+    up to date what it needs.
     """
 
     user: Annotated[int, Field(ge=0, le=MOST_ID)]

@@ -16,7 +16,7 @@ from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
 class Options(Settings):
     """The best videos for each user, in two stages: candidates from the whole catalogue, then the ranker.
 
-    Writes user_id, rank, item_id, score and the sources that retrieved the video. Brings up to date whatever it needs.
+    Writes user_id, rank, item_id, score and the sources that retrieved the video. Brings up to date what it needs.
     What a user has seen in the train period is left out: the models know no other.
     """
 

@@ -12,7 +12,7 @@ class KraftError(Exception):
 
     Args:
         problem: what is wrong and where: file, line or column, the rule that was broken.
-        remedy: what to type or to change; empty where the problem already says it.
+        remedy: what to type or to change; empty if the problem already says it.
 
     Notes (`add_note`) say what else may have led to it, each on a line of its own before the remedy.
     """

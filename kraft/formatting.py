@@ -32,7 +32,7 @@ def figure(value: float | None, sign: str = "", digits: int = 4) -> str:
 
 
 def interval(estimate: Found, sign: str = "", digits: int = 4) -> str:
-    """The interval of an estimate in brackets; empty where it has none."""
+    """The interval of an estimate in brackets; empty if it has none."""
     if estimate["low"] is None:
         return ""
     return f"[{figure(estimate['low'], sign, digits)}, {figure(estimate['high'], sign, digits)}]"

@@ -189,7 +189,7 @@ class Settings(BaseModel):
     """Ranker: boosting rounds at most. Default: the preset's (kraft: 400, documented: 1000)."""
 
     train_rows: Annotated[int, Field(ge=1000)] | None = None
-    """Ranker: the most rows to learn from and to validate on. Where there are more, the newest are taken, and of the
+    """Ranker: the most rows to learn from and to validate on. If there are more, the newest are taken, and of the
     negatives a half at least, with weights that restore their share. Default: what --memory-limit has room
     for."""
 

@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     """Of the ranker; None for the preset's."""
 
     def variables(self) -> dict[str, str]:
-        """Environment variables for Spark; none where the user's own environment has them."""
+        """Environment variables for Spark; none if the user's own environment has them."""
         return {} if SUBMIT in os.environ else {SUBMIT: f"--driver-memory {self.driver_memory // MIB}m pyspark-shell"}
 
 

@@ -1,7 +1,7 @@
 """How do seconds and peak memory grow with the rows? Every stage, from raw files to recommendations, at several scales.
 
 For each format there is synthetic data of every scale: users and rows grow, the videos stay. Every stage runs from
-scratch in a process of its own. The scales take turns, `Plan.repeats` times; seconds are medians, peaks the highest. A
+scratch in its own process. The scales take turns, `Plan.repeats` times; seconds are medians, peaks the highest. A
 run of `BASE_USERS` users tells what a stage takes with next to nothing to do. We subtract these seconds, then fit
 log(seconds) on log(rows) by least squares: the slope is the exponent.
 """
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Exponents; None where there is nothing to fit."""
+    """Exponents; None if there is nothing to fit."""
 
     seconds: float | None
     """Of the seconds as they are."""
@@ -85,7 +85,7 @@ def fit(runs: Sequence[dict[str, Any]], stage: str) -> Fit:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float | None:
-    """The slope of log y over log x by least squares; None where the x hardly differ, or a y is next to nothing.
+    """The slope of log y over log x by least squares; None if the x hardly differ, or a y is next to nothing.
 
     >>> exponent([(1, 3), (2, 6), (4, 12)])
     1.0
@@ -161,7 +161,7 @@ def _line(scale: dict[str, int], run: Measured) -> str:
 
 def _combined(runs: Sequence[Measured]) -> dict[str, Any]:
     """The last of several runs at one scale, with the medians of their seconds and the highest of their peaks."""
-    # Where a run fails, it is the last, and has no stages that the others lack.
+    # If a run fails, it is the last, and has no stages that the others lack.
     stages = [_stages(run) for run in runs]
     combined = stages[-1]
     for name, told in combined.items():
@@ -243,7 +243,7 @@ def _tables(plan: Plan, form: str, runs: Sequence[dict[str, Any]], fits: dict[st
 
 
 def _table_seconds(form: str, headings: tuple[str, ...], runs: Sequence[dict[str, Any]]) -> list[Table]:
-    """Where the build's seconds go; nothing where the largest was not built."""
+    """Where the build's seconds go; nothing if the largest was not built."""
     built = [run["stages"].get(BUILD, {}).get("tables", {}) for run in runs]
     largest: dict[str, float] = built[-1]
     least = SHOWN_SHARE * sum(largest.values())

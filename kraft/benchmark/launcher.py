@@ -1,8 +1,8 @@
 """Starts one command and writes what the kernel counted for it: `launcher.py RESULT COMMAND...`.
 
-It is a process of its own, of the standard library alone: Linux starts a program's peak memory at that of the process
-that started it. `wait4` counts a command with the descendants it waited for: CPU seconds add up, and the peak is that
-of the largest single process, which the limit is held against.
+It is a separate process that imports the standard library alone: Linux starts a program's peak memory at that of the
+process that started it. `wait4` counts a command with the descendants it waited for: CPU seconds add up, and the peak
+is that of the largest single process, which the limit is held against.
 """
 
 import json

@@ -67,7 +67,7 @@ def read_videos(raw: Path) -> pd.DataFrame:
 
 
 def impute(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with the missing user attributes filled: 0 for numbers, -1 as a category of its own."""
+    """``frame`` with the missing user attributes filled: 0 for numbers, -1 as its own category."""
     frame[NUMERICAL] = frame[NUMERICAL].fillna(0)
     for name in CATEGORICAL:
         missing = "-1" if name == "user_active_degree" else -1

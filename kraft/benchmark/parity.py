@@ -57,7 +57,7 @@ def factor_distance(ours: Model, theirs: Model, users: int = SAMPLED_USERS) -> f
     """Root mean square difference of the preferences that two models predict, as a share of their spread.
 
     The spread is the standard deviation of what ``theirs`` predicts; about ``users`` users are compared, with all
-    items. Infinity where the shapes differ.
+    items. Infinity if the shapes differ.
     """
     if [part.shape for part in ours] != [part.shape for part in theirs]:
         return float("inf")

@@ -1,6 +1,6 @@
 """How well does each preset rank fresh synthetic data, against what can be known at all, and at what cost?
 
-The data is made from a seed of its own, with its true probabilities (`jobs.synthesize --with-oracle`): no ranker can do
+The data is made from a separate seed, with its true probabilities (`jobs.synthesize --with-oracle`): no ranker can do
 better than they do. Both presets run from the raw files to the scores, one after the other.
 """
 

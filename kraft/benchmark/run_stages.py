@@ -1,8 +1,8 @@
-"""Runs KRAFT's stages, one or all in order, each in a process of its own. Nothing else here knows how KRAFT does so.
+"""Runs KRAFT's stages, one or all in order, each in its own process. Nothing else here knows how KRAFT does so.
 
 After each step `run_stages` yields a record of all stages so far, which also says what was measured where a later step
 fails: stage -> seconds and peak_bytes of its process; of `build` the seconds of each table, of the ranker its rows and
-rounds, of `evaluate` the metrics. On Spark the session comes first, as a stage of its own, and the peaks are those of
+rounds, of `evaluate` the metrics. On Spark the session comes first, as its own stage, and the peaks are those of
 this process.
 """
 

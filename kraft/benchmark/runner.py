@@ -1,4 +1,4 @@
-"""Runs one function in a process of its own: `python -m kraft.benchmark.runner MODULE FUNCTION ARGUMENTS`.
+"""Runs one function in its own process: `python -m kraft.benchmark.runner MODULE FUNCTION ARGUMENTS`.
 
 ARGUMENTS is a JSON object of keyword
 arguments; the result goes to stdout as a line of JSON, of a generator a line for each item.

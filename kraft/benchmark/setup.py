@@ -121,13 +121,13 @@ def library_files() -> Iterator[Path]:
 
 
 def ranker_record(work: Path, preset: str) -> dict[str, Any]:
-    """What the ranker of a work folder says of its training; empty where there is none."""
+    """What the ranker of a work folder says of its training; empty if there is none."""
     path = work / "models" / f"ranker_{preset}" / "ranker.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def synthesize(to: Path, **options: object) -> dict[str, Any]:
-    """Make synthetic data in ``to``, in a process of its own; ``options``: of `jobs.synthesize`."""
+    """Make synthetic data in ``to``, in its own process; ``options``: of `jobs.synthesize`."""
     asked = Synthesize.model_validate({"to": to, "verbosity": QUIET, **options})
     return worker.run(synthesize_log, asked).result.model_dump()
 

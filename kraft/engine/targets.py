@@ -21,7 +21,7 @@ def resolved_path(name: str, path: Path, *, folder: bool = False) -> Path:
         folder: whether files are written into it.
 
     Raises:
-        InputError: a link leads to itself, a part of the path is no folder, a folder (or none) is there, or something
+        InputError: a link leads to itself, part of the path is not a folder, a folder (or none) is there, or something
             that is not a regular file.
     """
     try:

@@ -67,7 +67,7 @@ class ScoreSetMetrics:
     low_activity_auc: Mapping[str, Any]
     """The row of `low_activity_auc`."""
     user_ndcg: Floats
-    """NDCG@10 of each user, by id; NaN where the user has no positive."""
+    """NDCG@10 of each user, by id; NaN if the user has no positive."""
     low_activity: NDArray[np.bool_]
     """Whether each user is of the least active quarter."""
     calibration: dict[str, Any] | None

@@ -41,7 +41,7 @@ Counts = tuple[Integers, Integers, Integers]
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval; None where it is undefined."""
+    """A figure and its 95 % interval; None if it is undefined."""
 
     value: float | None
     low: float | None = None
@@ -56,9 +56,9 @@ class Resampled:
     """One metric of one score set, over the users as they are and over every resample."""
 
     value: float | None
-    """The exact figure; None where it is undefined."""
+    """The exact figure; None if it is undefined."""
     draws: Floats
-    """Shape (1 + resamples,): of the users as they are, then of each resample; NaN where undefined."""
+    """Shape (1 + resamples,): of the users as they are, then of each resample; NaN if undefined."""
 
     def estimate(self) -> Estimate:
         """The exact figure, with the resamples' interval moved by what the first of ``draws`` is off it."""
@@ -120,7 +120,7 @@ class Resamples:
             values: shape (users,); NaN for a user who does not count.
 
         Returns:
-            Shape (1 + resamples,); NaN where no user counts.
+            Shape (1 + resamples,); NaN if no user counts.
         """
         counts = ~np.isnan(values)
         units = np.stack([np.rint(np.where(counts, values, 0) / UNIT), counts], axis=1).astype(np.int64)

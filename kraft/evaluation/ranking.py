@@ -46,7 +46,7 @@ class SubsetAuc:
 
     subset: str
     auc: Share | None
-    """None where the subset lacks positives or negatives, which leaves the AUC undefined."""
+    """None if the subset lacks positives or negatives, which leaves the AUC undefined."""
     pairs: Count
     positives: Count
 

@@ -56,7 +56,7 @@ def evaluate(
         The report: `RankingReport.to_json` of the first score set, and `bootstrap`, `users`, `low_activity_users`,
         `notes` and `score_sets`: for each `name`, `baseline`, `ranking` (as the report), `estimates` (metric -> value,
         low, high), `low_activity_auc` (auc, pairs, positives), `first_minus_this` (the same for the paired
-        difference; None for the first), `least_score`, `greatest_score` and `calibration` (None where scores are not
+        difference; None for the first), `least_score`, `greatest_score` and `calibration` (None if scores are not
         from 0 to 1). And the plain text.
 
     Raises:

@@ -69,7 +69,7 @@ USERS = Contract(
 )
 CATEGORIES = Contract("item_categories", {"video_id": "INTEGER", "feat": "VARCHAR"}, once=True)
 CATEGORY_NAMES = ("first_level_category_name", "second_level_category_name", "third_level_category_name")
-# The preset documented reads none of the following. Where a table is made of one, its values are checked before
+# The preset documented reads none of the following. If a table is made of one, its values are checked before
 # anything is built; columns are checked in any case.
 OPTIONAL = (
     Contract(

@@ -35,7 +35,7 @@ class PeriodRows(TypedDict):
     null_timestamps: int
     """Of these, without a timestamp."""
     cut_time: str
-    """In UTC+8; empty where the last row before the cut has none."""
+    """In UTC+8; empty if the last row before the cut has none."""
 
 
 def hold_left_out(log: "Source", rows: PeriodRows, most: float) -> None:
@@ -73,7 +73,7 @@ def _remedy(rows: PeriodRows, *, tied: bool) -> str:
 
 
 def tie(rows: PeriodRows) -> str:
-    """What is to be known of a cut that falls among many rows of one time; empty where it does not."""
+    """What is to be known of a cut that falls among many rows of one time; empty if it does not."""
     share = rows["tied"] / rows["n"] if rows["n"] else 0.0
     if not rows["tied_test"] or share <= NOTABLE_TIE:
         return ""
@@ -88,7 +88,7 @@ class Losses(NamedTuple):
     rejected: Mapping[str, Quarantined]
     """By raw file."""
     test_rows: PeriodRows | None
-    """Of the test period; None where its table was not asked for."""
+    """Of the test period; None if its table was not asked for."""
     label_rows: PeriodRows | None
     """Of the rows that the ranker learns from."""
 
@@ -127,7 +127,7 @@ def warnings(losses: Losses) -> list[str]:
 
 
 def paragraph(losses: Losses) -> str:
-    """All of it for a page; empty where there is nothing to tell."""
+    """All of it for a page; empty if there is nothing to tell."""
     clauses = [*warnings(losses), *sentences(losses)]
     return " ".join(f"{clause[0].upper()}{clause[1:]}." for clause in clauses)
 

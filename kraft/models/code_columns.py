@@ -1,6 +1,6 @@
 """Columns for codes from the data: one for each code that occurs, never one for each number up to the greatest.
 
-The value of a code costs nothing. Where more codes occur than there may be columns, the most frequent keep one each and
+The value of a code costs nothing. If more codes occur than there may be columns, the most frequent keep one each and
 the rest share one.
 """
 
@@ -15,7 +15,7 @@ MISSING = -1
 
 
 def positions_of(known: NDArray[np.integer], asked: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Where each of ``asked`` stands in ``known``; `MISSING` where it does not. Memory: 8 bytes each, by value nothing.
+    """Where each of ``asked`` stands in ``known``; `MISSING` if it does not. Memory: 8 bytes each, by value nothing.
 
     Args:
         known: ascending, each once.
@@ -58,6 +58,6 @@ class CodeColumns(NamedTuple):
         return len(self.known) + bool(self.sharing)
 
     def positions(self, codes: Codes) -> NDArray[np.int64]:
-        """The column of each of ``codes``; `MISSING` where there is no code, or one that has no column."""
+        """The column of each of ``codes``; `MISSING` if there is no code, or one that has no column."""
         positions = positions_of(self.known, codes)
         return np.where((positions < 0) & (codes >= 0), len(self.known), positions) if self.sharing else positions

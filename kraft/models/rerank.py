@@ -30,7 +30,7 @@ class Content(NamedTuple):
     categories: NDArray[np.int64]
     """Shape (n_videos, n_categories): numbers of its categories, each once; then `UNKNOWN`."""
     author: NDArray[np.int64]
-    """Shape (n_videos,); `UNKNOWN` where nobody is known."""
+    """Shape (n_videos,); `UNKNOWN` if nobody is known."""
 
     def of(self, videos: Positions) -> Self:
         """The rows of ``videos``, an array of any shape."""
@@ -61,7 +61,7 @@ def rerank(videos: Positions, scores: Scores, content: Content, top: int, divers
         diversity: 0 (the order of the scores) to 1 (the least similar next, whatever its score).
 
     Returns:
-        Shape (n_users, min(top, n_pool)): columns of ``videos`` in the order of the list; `UNKNOWN` where a user has
+        Shape (n_users, min(top, n_pool)): columns of ``videos`` in the order of the list; `UNKNOWN` if a user has
         no more. Ties go to the better scored.
     """
     top = min(top, videos.shape[1])

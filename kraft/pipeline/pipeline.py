@@ -220,7 +220,7 @@ class Pipeline:
     # --- how a stage runs ---------------------------------------------------------------------
 
     def run(self, stage: Stage[A, P, R], arguments: A, *, told: bool = True) -> R:
-        """Run one stage: where the engine has a way of its own, here, else in a process of its own.
+        """Run one stage: where the engine has its own way, here, else in its own process.
 
         Args:
             stage: the stage.
@@ -285,7 +285,7 @@ class Pipeline:
 
     @property
     def losses(self) -> str:
-        """What rows do not count, as a paragraph for a page; empty where all do."""
+        """What rows do not count, as a paragraph for a page; empty if all do."""
         built = self.results.get(build_tables)
         return paragraph(built.result.losses) if built else ""
 

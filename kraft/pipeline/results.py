@@ -23,5 +23,5 @@ class Results:
             self._told[stage] = measured
 
     def get(self, stage: Stage[A, P, R]) -> Measured[R] | None:
-        """None where the stage did not run."""
+        """None if the stage did not run."""
         return self._told.get(stage)

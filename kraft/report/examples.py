@@ -16,7 +16,7 @@ class Examples(NamedTuple):
     """Recommendations, looked at."""
 
     recommendations: dict[str, Any] | None
-    """The report on candidates and lists; None where no test pair could be in a list."""
+    """The report on candidates and lists; None if no test pair could be in a list."""
     users: list[dict[str, Any]]
     """A light, a median and a heavy user, with their history, their best recommendations, and the reasons for each."""
 

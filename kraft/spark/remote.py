@@ -92,7 +92,7 @@ class RemoteLog:
         """The file's column names, once the contract's are all among them.
 
         Raises:
-            InputError: there is no file, or a column is missing or stands there twice.
+            InputError: there is no file, or a column is missing or occurs twice.
         """
         names = self._header
         missing = [name for name in self.columns if name not in names and name not in self.optional]
@@ -162,7 +162,7 @@ def _fetch(session: SparkSession, found: Found, copy: Path) -> None:
 
 
 def listed(session: SparkSession, url: str) -> list[Found]:
-    """The file at a URL, or what is in the folder there, sorted by name; nothing where there is none.
+    """The file at a URL, or what is in the folder there, sorted by name; nothing if there is none.
 
     Raises:
         InputError: no file system is known for the scheme.

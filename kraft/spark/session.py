@@ -47,7 +47,7 @@ DEFAULTS: Final = {
     # Ranks that find no room are told so after seconds, not minutes: the ranker then starts with those that are there.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "2s",
     "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "3",
-    # Where an executor is lost its tasks run again elsewhere, without waiting for a timeout of minutes.
+    # If an executor is lost its tasks run again elsewhere, without waiting for a timeout of minutes.
     "spark.network.timeout": "60s",
     "spark.executor.heartbeatInterval": "5s",
 }

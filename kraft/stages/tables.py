@@ -170,7 +170,7 @@ def _observed(
     inputs: Mapping[str, Source],
     quarantines: list[Quarantine],
 ) -> Parquet:
-    """small_matrix, typed and checked like any log, in a folder of its own, with the table of its bad rows."""
+    """small_matrix, typed and checked like any log, in its own folder, with the table of its bad rows."""
     sources: dict[str, Source] = dict(inputs)
     own = make(store.inner(OBSERVED), sources, settings.model_dump())
     quarantine = _quarantine(own, sources, quarantines)
@@ -234,7 +234,7 @@ def check_extras(connection: Connection, files: Mapping[str, RawFile], quarantin
         InputError: as `check_extra`, for the first file that is at fault and whose bad rows are not quarantined.
     """
     with ThreadPoolExecutor(max_workers=len(files) or 1) as pool:
-        # A cursor is a connection of its own: one connection runs one query at a time.
+        # A cursor is a separate connection: one connection runs one query at a time.
         checks = [pool.submit(check_extra, connection.cursor(), name, file) for name, file in files.items()]
         for name, check in zip(files, checks, strict=True):
             try:

@@ -198,7 +198,7 @@ def test_limit(raw, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["limit", "--limits", "512MiB,much"], "'much' is no size"),
+        (["limit", "--limits", "512MiB,much"], "'much' is not a size"),
         (["limit", "--limits", "1MiB"], "less than the libraries"),
         (["nothing"], "input should be 'preparation'"),
         (["peers", "--repeats", "0"], "--repeats 0"),

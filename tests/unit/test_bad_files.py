@@ -182,7 +182,7 @@ CASES = {
     "column twice": Case(
         VIDEOS,
         lambda text: text.replace("video_id,feat", "video_id,feat,feat").replace('"\n', '",[1]\n'),
-        ", line 1: column feat stands there twice",
+        ", line 1: column feat occurs twice",
         COLUMNS,
     ),
     "column in capitals": Case(

@@ -70,8 +70,8 @@ def refused(path, columns, connection, problem, remedy):
             "Give at least one row with the columns user_id and item_id (or video_id).",
         ),
         (PAIRS, b"user,item_id\n1,2\n", ": column user_id is missing (found: user, item_id)", GIVE),
-        (PAIRS, b"user_id,item_id,item_id\n1,2,3\n", ", line 1: column item_id stands there twice", GIVE),
-        (PAIRS, b"user_id,video_id,video_id\n1,2,3\n", ", line 1: column video_id stands there twice", GIVE),
+        (PAIRS, b"user_id,item_id,item_id\n1,2,3\n", ", line 1: column item_id occurs twice", GIVE),
+        (PAIRS, b"user_id,video_id,video_id\n1,2,3\n", ", line 1: column video_id occurs twice", GIVE),
         (SCORED, b"user_id,item_id,score\n1,2,nan\n", ", line 2, column score: 'nan' is not a finite number", ROW),
         (SCORED, b"user_id,item_id,score\n1,2,-inf\n", ", line 2, column score: '-inf' is not a finite number", ROW),
         (
@@ -139,7 +139,7 @@ def test_parquet_with_a_column_twice(tmp_path, connection):
     nested = pa.array([{"user_id": 1, "a": [2]}])
     table = pa.table([nested, ids, ids, ids], names=["note", "user_id", "item_id", "user_id"])
     pq.write_table(table, tmp_path / "given.parquet")
-    refused(tmp_path / "given.parquet", PAIRS, connection, ", line 1: column user_id stands there twice", GIVE)
+    refused(tmp_path / "given.parquet", PAIRS, connection, ", line 1: column user_id occurs twice", GIVE)
 
 
 def test_parquet_that_is_none(tmp_path, connection):

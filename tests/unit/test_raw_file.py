@@ -125,7 +125,7 @@ BAD_FILES = {
     ),
     "column twice": (
         lines(GOOD + ",1").replace("watch_ratio", "watch_ratio,user_id"),
-        ", line 1: column user_id stands there twice",
+        ", line 1: column user_id occurs twice",
         COLUMNS,
     ),
     "header not UTF-8": (

@@ -171,7 +171,7 @@ def test_given_categories_decide_what_is_liked(tmp_path):
     ("name", "text", "problem"),
     [
         ("user_features.csv", "id\n1\n", "user_features.csv: "),
-        ("user_features.csv", "user_id\n1\n1\n", "column user_id: 1 stands there twice"),
+        ("user_features.csv", "user_id\n1\n1\n", "column user_id: 1 occurs twice"),
         ("user_features.csv", "user_id\n1\nabc\n", "user_features.csv: "),
         ("item_categories.csv", "video_id,feat\n-1,[2]\n", "column video_id: an id is empty or negative"),
         ("item_categories.csv", "video_id,feat\n1,[2]\n", "--items 50: the given side tables know only 1"),

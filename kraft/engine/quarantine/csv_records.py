@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from kraft.engine.sql.csv_texts import PRIVATE
 
 SHOWN: Final = 200
-"""Characters of a value, or of a row that is no row, that are kept."""
+"""Characters of a value, or of an unreadable row, that are kept."""
 MOST_LINES: Final = 100
 """Lines that a quoted field may reach over; a quote that is closed still later was never meant to be one."""
 
@@ -33,7 +33,7 @@ def records(path: Path, width: int, used: Sequence[int], *, stray_line_ends: boo
         used: positions of the fields that have to be UTF-8; nobody reads the others.
         stray_line_ends: fields may hold bare carriage returns.
 
-    A line that is no row costs that line alone: the next one is looked at afresh.
+    An unreadable line costs that line alone: the next one is looked at afresh.
     """
     with path.open("rb") as file:
         first = file.readline(1 << 20).rstrip(b"\r\n")

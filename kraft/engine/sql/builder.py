@@ -190,7 +190,7 @@ class Builder:
         chunks = chunks_of(self.connection, query, {part: self.source(part) for part in query.inputs})
         if not chunks:
             return self._write(query.text, parameters, target)
-        # A cursor is a connection of its own: one connection runs one query at a time.
+        # A cursor is a separate connection: one connection runs one query at a time.
         with self.connection.cursor() as beside:
             prepare(beside, threads, kept=False, raw=raw)
             # The SELECT sorts the rows of each chunk, and the chunks follow one another.

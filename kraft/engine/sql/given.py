@@ -117,7 +117,7 @@ class GivenFile:
         """Name in the copy -> name in the file.
 
         Raises:
-            InputError: the file is unreadable, or a column is missing or stands there twice.
+            InputError: the file is unreadable, or a column is missing or occurs twice.
         """
         try:
             header = RawFile(self.path, {}).header()

@@ -87,7 +87,7 @@ class RawFile:
         """`header`, once the contract's columns are all in it.
 
         Raises:
-            InputError: a column is missing, stands there twice, or is of a type that cannot hold its values (Parquet).
+            InputError: a column is missing, occurs twice, or is of a type that cannot hold its values (Parquet).
         """
         names = self.header()
         missing = [name for name in self.columns if name not in names and name not in self.optional]
@@ -98,7 +98,7 @@ class RawFile:
             )
         twice = [name for name in self.columns if names.count(name) > 1]
         if twice:
-            raise InputError(f"{self.path}, line 1: column {twice[0]} stands there twice", GIVE_COLUMNS)
+            raise InputError(f"{self.path}, line 1: column {twice[0]} occurs twice", GIVE_COLUMNS)
         if self.is_parquet:
             check_types(self.path, self._parquet_types(), self.columns, self.forms)
         return names
@@ -188,7 +188,7 @@ class RawFile:
             where = f"{self.path}, {'row' if self.is_parquet else 'line'} {row:,}, column {column}"
             shown, form = one_line(value[:60]), self.forms.get(column)
             if form and form.from_time and looks_like_time(value):
-                # Where the first row has one, most likely all have, and quarantining them would leave nothing.
+                # If the first row has one, most likely all have, and quarantining them would leave nothing.
                 remedy = f"Write the column as {form.words}. Nothing was written." if first else self._correct
                 return InputError(f"{where}: '{shown}' is a time as text, and it must be {form.words}", remedy)
             rule = TYPE_WORDS.get(self.columns[column], self.columns[column])

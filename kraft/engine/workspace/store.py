@@ -116,7 +116,7 @@ class Store:
     # --- the manifest -------------------------------------------------------------------------
 
     def manifest(self) -> dict[str, Entry]:
-        """Entries by name; empty where there is none yet, or one of another format."""
+        """Entries by name; empty if there is none yet, or one of another format."""
         return self._manifest.entries()
 
     def entry(self, name: str) -> Entry | None:

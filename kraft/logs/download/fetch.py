@@ -58,11 +58,11 @@ class Fetched:
     sizes: dict[str, int]
     """Bytes of each table, by its file name."""
     written: tuple[str, ...] = ()
-    """The tables that this call wrote; none where all was there."""
+    """The tables that this call wrote; none if all was there."""
     left_out: tuple[str, ...] = ()
     """Members of the archive that are none of the tables."""
     downloaded: Downloaded | None = None
-    """None where the archive was on disk already, or not needed."""
+    """None if the archive was on disk already, or not needed."""
     seconds: float = 0.0
 
 
@@ -88,7 +88,7 @@ def fetch(
         at every call would cost more than it finds.
 
     Raises:
-        InputError: ``to`` is no folder, or a KuaiRec.zip with another MD5 lies in it.
+        InputError: ``to`` is not a folder, or a KuaiRec.zip with another MD5 lies in it.
         DownloadError: see `download` and `unpack`.
         MachineError: the disk, or another fetch that works in ``to`` right now.
     """

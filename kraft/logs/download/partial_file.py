@@ -32,7 +32,7 @@ class Origin:
     etag: str | None = None
     last_modified: str | None = None
     total: int | None = None
-    """Bytes of the whole file; None where the server does not say."""
+    """Bytes of the whole file; None if the server does not say."""
 
     @property
     def validator(self) -> str | None:

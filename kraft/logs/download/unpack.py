@@ -74,7 +74,7 @@ def unpack(archive: Path, folder: Path, progress: Progress, keep: Collection[str
         keep: names of tables that are whole in ``folder`` already and stay as they are.
 
     Raises:
-        DownloadError: the archive is no ZIP file, lacks one of `REQUIRED`, or breaks a rule (nothing was
+        DownloadError: the archive is not a ZIP file, lacks one of `REQUIRED`, or breaks a rule (nothing was
             written); or a member is damaged (the tables before it are whole and stay).
         MachineError: too little disk, or the disk failed.
     """
@@ -146,7 +146,7 @@ def _is_wanted(member: zipfile.ZipInfo) -> bool:
 
 
 def _dangerous(member: zipfile.ZipInfo) -> str:
-    """The rule that this entry breaks by its mere presence; empty where it breaks none."""
+    """The rule that this entry breaks by its mere presence; empty if it breaks none."""
     # zipfile cuts `filename` at a NUL byte; what was written in the archive is `orig_filename`.
     name = member.orig_filename
     if "\0" in name or "\\" in name:
@@ -162,7 +162,7 @@ def _dangerous(member: zipfile.ZipInfo) -> str:
 
 
 def _unreadable(member: zipfile.ZipInfo) -> str:
-    """The rule that a wanted entry breaks; empty where it breaks none."""
+    """The rule that a wanted entry breaks; empty if it breaks none."""
     if member.flag_bits & ENCRYPTED:
         return "encrypted"
     if member.compress_type not in METHODS:

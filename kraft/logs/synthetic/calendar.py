@@ -25,7 +25,7 @@ DAY_WEIGHTS = {0: 2.2e-4, 1: 0.15, 2: 0.6}
 WEEK_SWING, DAY_SD, LEAST_DAY = 0.25, 0.12, 0.3
 """How the other days differ from their mean; KuaiRec's busiest has 1.6 times as many rows."""
 TRAIN_TRAFFIC_SHARE = 0.5
-"""Where on the scale of shares the train period ends: each side has a scale of its own."""
+"""Where on the scale of shares the train period ends: each side has its own scale."""
 HOUR_WEIGHTS = np.array([5, 3, 2, 1, 1, 1, 2, 3, 4, 5, 5, 6, 8, 7, 6, 6, 6, 7, 8, 9, 10, 10, 9, 7], dtype=float)
 
 

@@ -169,5 +169,5 @@ def _counts(
 
 
 def _where(values: npt.NDArray[np.int64], known: npt.NDArray[np.bool_] | None) -> pl.Series:
-    """``values``, empty where they are not ``known``: such a column is written as floats."""
+    """``values``, empty if they are not ``known``: such a column is written as floats."""
     return pl.Series(values) if known is None else pl.Series(np.where(known, values, np.nan)).fill_nan(None)

@@ -1,6 +1,6 @@
 """The two interaction logs, and the true probabilities of one, a block of users at a time.
 
-Every block has a random generator of its own, spawned from the seed by its number: blocks could be made in any
+Every block has its own random generator, spawned from the seed by its number: blocks could be made in any
 order, memory does not grow with their number, and the same seed gives the same rows.
 """
 

@@ -26,7 +26,7 @@ SIDE_TABLES = (
 
 @dataclass(frozen=True)
 class Sources:
-    """What the given side tables say; None where none of them does."""
+    """What the given side tables say; None if none of them does."""
 
     files: dict[str, Path] = field(default_factory=dict)
     """File stem -> the given file."""
@@ -101,7 +101,7 @@ def take(source: Path, to: Path, stem: str, file_format: FileFormat) -> None:
 
 
 def _read(files: dict[str, Path], stem: str, key: str, *columns: str) -> pl.DataFrame | None:
-    """``key`` as int32 and ``columns`` of a given table, by ``key``; None where it is not given."""
+    """``key`` as int32 and ``columns`` of a given table, by ``key``; None if it is not given."""
     if stem not in files:
         return None
     path = files[stem]
@@ -116,7 +116,7 @@ def _read(files: dict[str, Path], stem: str, key: str, *columns: str) -> pl.Data
         raise InputError(f"{path}, column {key}: an id is empty or negative", "Ids are integers from 0.")
     twice = ids.filter(ids.is_duplicated())
     if stem != "item_daily_features" and len(twice):
-        raise InputError(f"{path}, column {key}: {twice[0]} stands there twice", "Leave one row for each id.")
+        raise InputError(f"{path}, column {key}: {twice[0]} occurs twice", "Leave one row for each id.")
     return table
 
 

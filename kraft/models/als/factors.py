@@ -95,7 +95,7 @@ class Factors:
 
 
 def gather_factors(factors: FloatMatrix, index: NDArray[np.int32] | NDArray[np.int64]) -> FloatMatrix:
-    """Rows of ``factors`` for each entry of ``index``; zeros where the entity was not in train.
+    """Rows of ``factors`` for each entry of ``index``; zeros if the entity was not in train.
 
     Args:
         factors: float32, shape (n_entities, n_factors), from `fit`.

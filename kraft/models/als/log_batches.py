@@ -63,7 +63,7 @@ class Log:
 def numbering(table: Path, id_name: str, number_name: str) -> Callable[[NDArray[np.int32]], NDArray[np.int64]]:
     """A function that turns ids into their numbers, and those that have none into -1.
 
-    Where all ids are below `LARGEST_LOOKUP` it looks them up in an array, in less than half the time of a join; else it
+    If all ids are below `LARGEST_LOOKUP` it looks them up in an array, in less than half the time of a join; else it
     searches for them, which takes longer.
 
     Args:

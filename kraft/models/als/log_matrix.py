@@ -134,7 +134,7 @@ class DensePages(NamedTuple):
             store_zeros: False leaves out pairs without a positive.
 
         Returns:
-            The pages and what they hold (pairs without a positive among it, stored or not); None and None where a
+            The pages and what they hold (pairs without a positive among it, stored or not); None and None if a
             pair has more than `MOST_POSITIVES`, or the log is empty.
 
         Raises:

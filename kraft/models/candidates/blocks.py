@@ -30,7 +30,7 @@ _NO_ROWS: Final = Rows(np.empty(0, np.int32), (np.empty(0, np.int32), np.empty(0
 
 
 class Tables(NamedTuple):
-    """What is known of the users, each table sorted by user_index; None where it is not wanted."""
+    """What is known of the users, each table sorted by user_index; None if it is not wanted."""
 
     seen: UserRows | None
     """item_index of what each user met."""
@@ -52,7 +52,7 @@ class Made(NamedTuple):
 
 def schema(*, ranks: bool) -> pa.Schema:
     """Columns of candidates: user_id, item_id, rank (from 1), sources (`candidates.BITS`); with ``ranks``, of
-    each source the rank in its list, from 1, NULL where the video is not in it.
+    each source the rank in its list, from 1, NULL if the video is not in it.
     """
     names = (columns.USER_ID, columns.ITEM_ID, "rank", "sources")
     fields = [pa.field(name, pa.int32(), nullable=False) for name in names]

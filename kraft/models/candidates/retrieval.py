@@ -40,7 +40,7 @@ class Choice(NamedTuple):
     settings: Settings
     catalogue: Catalogue
     sources: dict[str, Source]
-    """By name; none where every video is wanted."""
+    """By name; none if every video is wanted."""
     candidates: int | None
     """A user; None for every video that is left."""
     ranks: bool

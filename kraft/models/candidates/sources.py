@@ -79,7 +79,7 @@ class _Matrix:
         self._column[positions] = np.arange(len(positions))
 
     def queries(self, block: Block) -> FloatMatrix:
-        """Float32, shape (users, d); a row of zeros where nothing is known of the user."""
+        """Float32, shape (users, d); a row of zeros if nothing is known of the user."""
         raise NotImplementedError
 
     def retrieve(self, block: Block, depth: int, buffer: NDArray[np.float32]) -> Positions:

@@ -68,7 +68,7 @@ def best(scores: FloatMatrix, n: int) -> Positions:
         n: how many; may be more than there are columns.
 
     Returns:
-        Shape (rows, n); `NOBODY` where a row has fewer than n columns above -inf.
+        Shape (rows, n); `NOBODY` if a row has fewer than n columns above -inf.
 
     A threshold that a few more than n scores of a row reach is guessed from every 16th score. What reaches it is
     sorted, in one integer each of score and column; the few rows whose threshold was a bad guess get an exact one.
@@ -83,7 +83,7 @@ def best(scores: FloatMatrix, n: int) -> Positions:
     cells = _true_cells(scores >= thresholds[:, None])
     bounds = np.searchsorted(cells, np.arange(rows + 1) * columns)
     counts = np.diff(bounds)
-    # Where the threshold is the lowest, all that may be taken is there, however little.
+    # If the threshold is the lowest, all that may be taken is there, however little.
     bad = ((counts < n) & (thresholds > _LOWEST)) | (counts > 4 * n + 256)
     if bad.any():
         parts = np.split(cells, bounds[1:-1])

@@ -69,6 +69,6 @@ class PairRows(FeatureTable[_RowGroup]):
 
 
 def _floats(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
-    """A column as float32, NaN where it is missing."""
+    """A column as float32, NaN if it is missing."""
     values: npt.NDArray[np.float32] = column.to_numpy().astype(np.float32, copy=False)
     return values

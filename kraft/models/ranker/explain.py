@@ -157,7 +157,7 @@ def parts_of(
 
     Args:
         names: the ranker's features.
-        values: of the row, NaN where missing.
+        values: of the row, NaN if missing.
         contributions: one a feature, without the average.
         category_codes: for a categorical feature, its values in the order of their codes (`ranker.RankerRecord`).
     """
@@ -179,7 +179,7 @@ def parts_of(
 
 
 def meaning(feature: str) -> tuple[str, str]:
-    """What a feature is, and its unit, empty where it has none.
+    """What a feature is, and its unit, empty if it has none.
 
     >>> meaning("user_log_time")
     ("the user's mean watch time", 'log s')

@@ -1,4 +1,4 @@
-"""`validation.random_rows` in a process of its own: scikit-learn and its lists of rows are no part of the
+"""`validation.random_rows` in its own process: scikit-learn and its lists of rows are no part of the
 memory of the process that trains.
 """
 

@@ -1,6 +1,6 @@
 """Watch times as a matrix on disk, read in blocks of rows: by user, and by video.
 
-A cell is a mean log watch time, NaN where the user never met the video. Only videos with a history have a
+A cell is a mean log watch time, NaN if the user never met the video. Only videos with a history have a
 column. Two files of 4 bytes a cell; one block of each is resident at a time.
 """
 
@@ -40,7 +40,7 @@ class TimePages(NamedTuple):
     """One side's matrix of log watch times."""
 
     matrix: PagedArray[np.float32]
-    """Shape (n_rows, n_columns): the cell less the mean of all cells; NaN where the pair never met."""
+    """Shape (n_rows, n_columns): the cell less the mean of all cells; NaN if the pair never met."""
     mean: float
     """Of all cells that are not NaN [log s]."""
     cells: int

@@ -49,7 +49,7 @@ class WatchTimeModel:
         Args:
             user_index: shape (n,); -1 for an unknown user: the mean user, with the users' spread.
             video_index: shape (n,); -1 for an unknown video: NaN.
-            log_duration: shape (n,), lengths of the videos [log s]; NaN where unknown.
+            log_duration: shape (n,), lengths of the videos [log s]; NaN if unknown.
 
         Returns:
             float32, shape (n, 8), the columns of `columns.WATCH_TIME_FEATURES`: the user's level, the video's level,

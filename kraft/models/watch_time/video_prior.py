@@ -11,6 +11,7 @@ Most facts of a video are 0, so they are kept sparse: some 200 bytes a video, ho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,7 @@ from kraft.engine import frames
 from kraft.models.code_columns import CodeColumns, Codes
 
 Matrix = NDArray[np.float64]
-Sparse = csr_array[np.float64, tuple[int, int]]
+Sparse: TypeAlias = "csr_array[np.float64, tuple[int, int]]"
 
 STRENGTHS = np.logspace(-1, 4, 21)
 LEAST_VIDEOS = 50
@@ -48,7 +49,7 @@ class VideoAttributes:
     has_daily: NDArray[np.bool_]
     """Shape (n_videos,): whether there are any."""
     sharing: Mapping[str, int] = field(default_factory=dict)
-    """Of `categories` and `captions`, how many are so rare that they share one column; none where that is 0."""
+    """Of `categories` and `captions`, how many are so rare that they share one column; none if that is 0."""
 
 
 def read_attributes(video_details: Path, daily_stats: Path) -> VideoAttributes:

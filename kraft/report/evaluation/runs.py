@@ -88,7 +88,7 @@ def _facts_of(store: Store, name: str, entry: Found) -> Step:
 
 
 def _record(path: Path) -> Found:
-    """A model's record; empty where there is none."""
+    """A model's record; empty if there is none."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 

@@ -36,7 +36,7 @@ def timed_days(found: Exploration) -> list[Row]:
 
 
 def _cut(found: Exploration) -> tuple[float, str] | None:
-    """The cut in days since 1970 and in words; None where it lies at the end, or among what has no time."""
+    """The cut in days since 1970 and in words; None if it lies at the end, or among what has no time."""
     cut = found.one("split_cut")
     if cut["cut_timestamp"] is None or cut["n"] == cut["cut_index"]:
         return None

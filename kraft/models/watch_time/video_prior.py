@@ -143,7 +143,7 @@ class Ridge:
         x: shape (n, p).
     """
 
-    def __init__(self, x: Matrix | Sparse) -> None:
+    def __init__(self, x: "Matrix | Sparse") -> None:
         gram = x.T @ x
         values, vectors = np.linalg.eigh(gram if isinstance(gram, np.ndarray) else gram.toarray())
         kept = values > 1e-9 * values[-1]

@@ -12,8 +12,6 @@ from kraft.settings import OutputFile, Settings
 if TYPE_CHECKING:
     from kraft.pipeline.pipeline import Pipeline
 
-MOST_ID = 2**31 - 1
-
 
 class Options(Settings):
     """Why the ranker gives a pair its score: what each feature adds to it or takes from it, in plain words.
@@ -22,9 +20,9 @@ class Options(Settings):
     up to date what it needs.
     """
 
-    user: Annotated[int, Field(ge=0, le=MOST_ID)]
+    user: str
     """Id of the user."""
-    item: Annotated[int, Field(ge=0, le=MOST_ID)] | None = None
+    item: str | None = None
     """Id of a video (video_id in the raw files): explain this one."""
     top: Annotated[int, Field(ge=1)] | None = None
     """Instead: explain the best so many of the user's recommendations."""
@@ -35,15 +33,25 @@ class Options(Settings):
 
 
 def main(options: Options) -> None:
+    from kraft.columns import ITEM_ID, USER_ID
+    from kraft.engine.own_ids import check_number, number_of
     from kraft.engine.workspace.store import write_whole
+    from kraft.logs.described.description import KUAIREC
     from kraft.pipeline.pipeline import Pipeline
 
     if (options.item is None) == (options.top is None):
         raise InputError("--item and --top: exactly one of them is needed", "Give --item N, or --top N.")
+    if options.log == KUAIREC:
+        check_number("--user", options.user)
+        if options.item is not None:
+            check_number("--item", options.item)
     with Pipeline(options) as pipeline:
         pairs = chosen(pipeline, options)
         result = pipeline.explain(
-            [(user, item) for user, item, _ in pairs],
+            [
+                (number_of(user, USER_ID, pipeline.store), number_of(item, ITEM_ID, pipeline.store))
+                for user, item, _ in pairs
+            ],
             sources=tuple(sources for _, _, sources in pairs),
             features=options.features,
         )
@@ -57,7 +65,7 @@ def main(options: Options) -> None:
         print(pipeline.summary("explain", outcome, "python -m jobs.recommend --out recommendations.parquet"))
 
 
-def chosen(pipeline: "Pipeline", options: Options) -> list[tuple[int, int, str]]:
+def chosen(pipeline: "Pipeline", options: Options) -> list[tuple[str, str, str]]:
     """(user_id, item_id, sources) of what is to be explained.
 
     Raises:

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from jobs._command import run
-from kraft.engine.outputs import table_format
 from kraft.errors import InputError
 from kraft.formatting import pluralize
 from kraft.settings import InputPath, OutputFile, OutputTable, Settings, Url
@@ -56,7 +55,7 @@ class Options(Settings):
 def main(options: Options) -> None:
     from kraft.engine.workspace.store import write_whole
     from kraft.pipeline.pipeline import Pipeline
-    from kraft.pipeline.recommend import Request, evaluate, recommend
+    from kraft.pipeline.recommend import Request, recommend
 
     check(options)
     with Pipeline(options) as pipeline:
@@ -70,9 +69,8 @@ def main(options: Options) -> None:
             diversity=options.diversity,
         )
         pipeline.check_given(("users", options.users), ("items", options.items))
-        made = recommend(pipeline, request, options.out)
-        if options.evaluate:
-            result = evaluate(pipeline, request, Path(options.out))
+        made, result = recommend(pipeline, request, options.out, evaluated=options.evaluate)
+        if result:
             text = json.dumps(result.report, indent=2) + "\n"
             write_whole(options.metrics_file, lambda draft: draft.write_text(text, encoding="utf-8"))
             print(result.table)
@@ -95,10 +93,6 @@ def check(options: Options) -> None:
             f"--candidates {options.candidates}: fewer than the {options.top} videos of a list",
             "Give at least as many, better some fifty times as many.",
         )
-    if options.evaluate and isinstance(options.out, str):
-        raise InputError("--evaluate reads a file of this machine", "Give a file as --out.")
-    if options.evaluate and table_format(Path(options.out)) in {"csv.gz", "csv.zst"}:
-        raise InputError("--evaluate reads the lists again, and not what is compressed", "Write .csv or .parquet.")
     if options.evaluate and options.users:
         raise InputError("--evaluate needs the lists of every user", "Leave out --users.")
     if options.json_out and not options.evaluate:

@@ -134,6 +134,8 @@ class Settings(BaseModel):
     matrix: InputName = "small"
     """The interaction log: small, big, or a file with the same columns; with --engine spark also a URL, of a file or
     of a folder of them."""
+    log: InputName = "kuairec"
+    """What the files of --raw are: kuairec, kuairand, movielens, or a TOML file that describes your own log."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
     """The most resident memory that a process of a job may take, for example 512MiB or 2GiB."""
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=usable_cores)

@@ -15,7 +15,21 @@ from kraft.engine.workspace.snapshots import CATALOG, CURRENT, STATES, TABLES
 from kraft.errors import InputError
 
 OWN: Final = frozenset(
-    {"manifest.json", "lock", STATES, CURRENT, TABLES, "draft", "models", "fit", "observed", "tmp", "synthetic", "raw"}
+    {
+        "manifest.json",
+        "lock",
+        STATES,
+        CURRENT,
+        TABLES,
+        "draft",
+        "models",
+        "fit",
+        "log",
+        "observed",
+        "tmp",
+        "synthetic",
+        "raw",
+    }
 )
 """What KRAFT keeps in a work folder, files and folders; and whatever is called like the catalog."""
 BENCHMARK: Final = "benchmark"

@@ -1,6 +1,6 @@
 """Score sets that any recommender should beat, made from the tables and from the factors alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,13 +64,16 @@ Scores = Parquet | RawFile | ScoreColumn
 """What can stand behind the logical table `scores`."""
 
 
-def take_scores(path: Path, connection: Connection, copy: Path, threads: int) -> GivenScores:
-    """A user's file of scores (CSV or Parquet, with user_id, item_id and score), as its ``copy``.
+def take_scores(
+    path: Path, connection: Connection, copy: Path, threads: int, numbers: Mapping[str, Path]
+) -> GivenScores:
+    """A user's file of scores (CSV or Parquet, with user_id, item_id and score), as its ``copy``, with ``numbers`` as
+    `GivenFile` has them.
 
     Raises:
         InputError: as `GivenFile.take`.
     """
-    GivenFile(path, SCORED).take(connection, copy, threads)
+    GivenFile(path, SCORED, numbers).take(connection, copy, threads)
     return GivenScores(copy, path)
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kraft import columns
+from kraft.engine.own_ids import id_tables
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
@@ -100,7 +101,7 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp, given) as connection,
     ):
         if asked.items is not None:
-            sources["catalogue"] = _only(store.table("catalogue"), asked.items, connection, folder, settings.threads)
+            sources["catalogue"] = _only(store, asked.items, connection, folder, settings.threads)
         evaluator = ListEvaluator(connection, sources, folder, settings.threads, parameters, engine)
         candidates = None
         if asked.candidates is not None:
@@ -122,10 +123,10 @@ def evaluate(settings: Settings, asked: ListsToEvaluate, engine: Callable[..., B
     return report, report_table(report)
 
 
-def _only(catalogue: Path, items: Path, connection: Connection, folder: Path, threads: int) -> Parquet:
+def _only(store: Store, items: Path, connection: Connection, folder: Path, threads: int) -> Parquet:
     """The catalogue with the videos of a user's file only."""
-    given = read_ids(items, columns.ITEM_ID, connection, folder, threads)
-    table = pq.read_table(catalogue)
+    given = read_ids(items, columns.ITEM_ID, connection, folder, threads, id_tables(store))
+    table = pq.read_table(store.table("catalogue"))
     written = folder / "catalogue.parquet"
     pq.write_table(table.filter(pc.is_in(table[columns.ITEM_ID], pa.array(given.ids))), written)
     return Parquet(written)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kraft.engine.own_ids import id_tables
 from kraft.engine.process.memory import Budget
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.session import open_session
@@ -104,7 +105,8 @@ def compare(
     names = list(scores)
     if len(names) != len(("a", "b")):
         raise InputError(f"two score sets can be compared, not {len(names)}", "Give two, each a name of its own.")
-    tables = Store(settings.work).table("scores").resolve().parent
+    store = Store(settings.work)
+    tables = store.table("scores").resolve().parent
     with _evaluator(settings, scores, engine, ()) as evaluator:
         sources: dict[str, Scores] = {}
         for number, (name, path) in enumerate(scores.items()):
@@ -112,7 +114,7 @@ def compare(
                 sources[name] = score_file(path)
             else:
                 copy = evaluator.scratch / f"given-{number}.parquet"
-                sources[name] = take_scores(path, evaluator.connection, copy, evaluator.threads)
+                sources[name] = take_scores(path, evaluator.connection, copy, evaluator.threads, id_tables(store))
         evaluator.same_pairs(names[0], names[1], sources)
         a, b = (evaluator.evaluate(name, source) for name, source in sources.items())
     differences = {

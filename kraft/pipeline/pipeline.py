@@ -22,6 +22,8 @@ from kraft.engine.process.worker import run, run_here
 from kraft.engine.workspace.locks import acquire_lock
 from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import add_notes
+from kraft.logs.described import description
+from kraft.logs.described.description import KUAIREC
 from kraft.logs.files import find_folder
 from kraft.logs.losses import notes, paragraph
 from kraft.pipeline.results import Results
@@ -34,6 +36,7 @@ from kraft.stages.explain import ExplainScores, ScoresExplained, explain_scores
 from kraft.stages.fingerprints import als_fingerprint, ranker_fingerprint, scores_fingerprint, watch_time_fingerprint
 from kraft.stages.fit_als import FitAls, fit_als
 from kraft.stages.fit_watch_times import FitWatchTimes, Period, fit_watch_times, store_of
+from kraft.stages.import_log import ImportLog, LogImported, import_log
 from kraft.stages.preset import PRESETS, Preset, preset_of
 from kraft.stages.score import (
     ExportScores,
@@ -123,7 +126,8 @@ class Pipeline:
     def build(self) -> TablesBuilt:
         """Tables from the raw files."""
         self._find_raw()
-        built = self.run(build_tables, BuildTables(settings=self.settings, more=self.more_tables, commit=False))
+        asked = BuildTables(settings=self.settings, more=self.more_tables, commit=False, log=self._import_log())
+        built = self.run(build_tables, asked)
         self.reused += built.reused
         return built
 
@@ -260,8 +264,20 @@ class Pipeline:
 
     # --- data ---------------------------------------------------------------------------------
 
+    def _import_log(self) -> LogImported | None:
+        """The typed parts of a described log, up to date; None if the raw files are KuaiRec's."""
+        if self.settings.log == KUAIREC:
+            return None
+        return self.run(import_log, ImportLog(settings=self.settings))
+
     def _find_raw(self) -> None:
-        if self.settings.raw is None:
+        """Say in the settings where the raw files are, and what a described log has no columns for."""
+        if self.settings.log != KUAIREC:
+            described = description.read(self.settings.log, Path(self.settings.raw) if self.settings.raw else None)
+            without = tuple(dict.fromkeys((*self.settings.without, *described.log.without())))
+            found = {"raw": described.folder, "without": without}
+            self.settings = self.settings.model_copy(update=found)
+        elif self.settings.raw is None:
             self.settings = self.settings.model_copy(update={"raw": self._raw()})
 
     def _raw(self) -> Path:

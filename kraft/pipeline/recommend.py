@@ -43,13 +43,24 @@ class Request(NamedTuple):
         return f"of {self.candidates or 'all'} candidates"
 
 
-def recommend(pipeline: Pipeline, request: Request, out: Path | str) -> ListsRanked:
-    """Lists of the best videos for each user, in a file of the user's, or on Spark at a URL."""
+def recommend(
+    pipeline: Pipeline, request: Request, out: Path | str, *, evaluated: bool = False
+) -> tuple[ListsRanked, Evaluation | None]:
+    """Lists of the best videos for each user, in a file of the user's, or on Spark at a URL.
+
+    Args:
+        pipeline: runs it.
+        request: what lists are asked for.
+        out: the file or the URL.
+        evaluated: whether to evaluate them too, as `evaluate` does.
+    """
     pipeline.more_tables = CANDIDATE_TABLES
     pipeline.train()
     with pipeline.store.scratch() as folder:
-        retrieve(pipeline, request, folder / "candidates.parquet")
-        return rank(pipeline, request, folder / "candidates.parquet", out)
+        candidates, kept = folder / "candidates.parquet", folder / "lists.parquet"
+        retrieve(pipeline, request, candidates)
+        made = rank(pipeline, request, candidates, out, keep=kept if evaluated else None)
+        return made, evaluate(pipeline, request, kept) if evaluated else None
 
 
 def retrieve(pipeline: Pipeline, request: Request, out: Path, *, ranks: bool = False, told: bool = True) -> None:
@@ -75,12 +86,21 @@ def retrieve(pipeline: Pipeline, request: Request, out: Path, *, ranks: bool = F
     pipeline.run(retrieve_candidates, asked, told=told)
 
 
-def rank(pipeline: Pipeline, request: Request, candidates: Path, out: Path | str, *, told: bool = True) -> ListsRanked:
-    """The second stage alone."""
+def rank(
+    pipeline: Pipeline,
+    request: Request,
+    candidates: Path,
+    out: Path | str | None,
+    *,
+    keep: Path | None = None,
+    told: bool = True,
+) -> ListsRanked:
+    """The second stage alone; ``keep`` as in `RankLists`."""
     asked = RankLists(
         settings=pipeline.settings,
         candidates=candidates,
-        out=str(out),
+        out=None if out is None else str(out),
+        keep=keep,
         top=request.top,
         diversity=request.diversity,
     )
@@ -95,7 +115,7 @@ def evaluate(pipeline: Pipeline, request: Request, lists: Path) -> Evaluation:
     with pipeline.store.scratch() as folder:
         every, best = folder / "every.parquet", folder / "best.parquet"
         retrieve(pipeline, request._replace(candidates=None), every, told=False)
-        rank(pipeline, request, every, best, told=False)
+        rank(pipeline, request, every, None, keep=best, told=False)
         return evaluate_named(pipeline, request, {request.name: lists, EVERY: best})
 
 
@@ -120,11 +140,12 @@ def evaluate_named(
         return pipeline.run(evaluate_lists, asked)
 
 
-def best_of(pipeline: Pipeline, user: int, top: int) -> list[tuple[int, int, str]]:
-    """(user_id, item_id, sources) of the ``top`` videos of one user, as `recommend` lists them."""
+def best_of(pipeline: Pipeline, user: str, top: int) -> list[tuple[str, str, str]]:
+    """(user_id, item_id, sources) of the ``top`` videos of one user, as `recommend` lists them; ids are the log's."""
     with pipeline.store.scratch() as folder:
         users, out = folder / "users.csv", folder / "lists.csv"
-        users.write_text(f"user_id\n{user}\n", encoding="utf-8")
+        with users.open("w", encoding="utf-8", newline="") as lines:
+            csv.writer(lines).writerows([["user_id"], [user]])
         recommend(pipeline, Request(top=top, candidates=max(top, CANDIDATES), users=users, cold_users="popular"), out)
         with out.open(encoding="utf-8", newline="") as lines:
-            return [(user, int(row["item_id"]), row["sources"]) for row in csv.DictReader(lines)]
+            return [(user, row["item_id"], row["sources"]) for row in csv.DictReader(lines)]

@@ -34,7 +34,7 @@ def draw_examples(pipeline: Pipeline, top: int = 5) -> Examples:
     with pipeline.store.scratch() as folder:
         candidates, lists = folder / "candidates.parquet", folder / "lists.parquet"
         retrieve(pipeline, request, candidates)
-        rank(pipeline, request, candidates, lists)
+        rank(pipeline, request, candidates, None, keep=lists)
         users = pipeline.run(draw_users, DrawUsers(settings=pipeline.settings, lists=lists, top=top)).users
         try:
             report = evaluate_named(pipeline, request, {request.name: lists}, CANDIDATES).report

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from kraft import columns
 from kraft.artifacts import RANKER
 from kraft.engine import frames
+from kraft.engine.own_ids import with_own_ids
 from kraft.engine.process.progress import Progress
 from kraft.engine.workspace.store import Store
 from kraft.models.ranker import scoring
@@ -72,7 +73,10 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
         lists = folder / "lists.parquet"
         rows = _write(session, work, lists)
         lengths = frames.scan_parquet(lists).group_by(columns.USER_ID).len().collect()["len"]
-        export(session, lists, arguments.out)
+        if arguments.out:
+            export(session, with_own_ids(lists, store, folder), arguments.out)
+        if arguments.keep:
+            lists.replace(arguments.keep)
     return ListsRanked(
         users=len(lengths),
         rows=rows,

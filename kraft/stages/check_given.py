@@ -34,12 +34,17 @@ def check_given(arguments: CheckGiven) -> GivenChecked:
     """
     from kraft import columns
     from kraft.engine.process.memory import Budget
-    from kraft.engine.sql.given import ID, SCORED, GivenFile
+    from kraft.engine.sql.given import ID, OWN_ID, SCORED, GivenFile
     from kraft.engine.sql.session import open_session
+    from kraft.logs.described.description import KUAIREC
     from kraft.stages.given_pairs import PAIRS
 
     rules = {"pairs": PAIRS, "scores": SCORED, "users": {columns.USER_ID: ID}, "items": {columns.ITEM_ID: ID}}
     settings, store = arguments.settings, Store(arguments.settings.work)
+    if settings.log != KUAIREC:
+        # Which ids there are is known once the log has been read.
+        own = dict.fromkeys((columns.USER_ID, columns.ITEM_ID), OWN_ID)
+        rules = {kind: {name: own.get(name, rule) for name, rule in named.items()} for kind, named in rules.items()}
     paths = [path for _, path in arguments.files]
     with (
         store.scratch() as folder,

@@ -38,16 +38,20 @@ def explain_scores(arguments: ExplainScores) -> ScoresExplained:
     Raises:
         InputError: a user or a video is in no table.
     """
+    from kraft.engine.own_ids import own_ids
     from kraft.stages.explanations import explain_pairs, notes_on
 
     settings, pairs = arguments.settings, arguments.pairs
     store = Store(settings.work)
-    notes = notes_on(pairs, store)
+    users, items = zip(*pairs, strict=True)
+    own = own_ids({columns.USER_ID: users, columns.ITEM_ID: items}, store)
+    notes = notes_on(pairs, store, own)
     explained = explain_pairs(sorted(set(pairs)), store, settings)
     explanations = []
     for (user, item), retrieved_by in zip(pairs, arguments.sources or ("",) * len(pairs), strict=True):
         told = (*notes.get((columns.USER_ID, user), ()), *notes.get((columns.ITEM_ID, item), ()))
-        explanations.append(explained[user, item].with_context(told, retrieved_by))
+        ids = own[columns.USER_ID, user], own[columns.ITEM_ID, item]
+        explanations.append(explained[user, item].with_context(told, retrieved_by, ids))
     return ScoresExplained(
         explanations=[one.as_json() for one in explanations],
         table="\n\n".join(one.to_text(arguments.features) for one in explanations),

@@ -1,6 +1,6 @@
 """Explanations of a few pairs, made of the work folder's tables and models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,15 @@ def explain_rows(features: FeatureTable[Any], trained: ranker.TrainedRanker, thr
     ]
 
 
-def notes_on(pairs: Iterable[Pair], store: Store) -> dict[tuple[str, int], list[str]]:
+def notes_on(
+    pairs: Iterable[Pair], store: Store, own: Mapping[tuple[str, int], int | str]
+) -> dict[tuple[str, int], list[str]]:
     """(id's column, id) -> what is to be said of it: of those that are not in the train period.
+
+    Args:
+        pairs: their ids.
+        store: the work folder.
+        own: what the log calls each (column, id).
 
     Raises:
         InputError: a user or a video is in no table.
@@ -79,11 +86,11 @@ def notes_on(pairs: Iterable[Pair], store: Store) -> dict[tuple[str, int], list[
         elsewhere = [store.table(name) for name in (listed, "interactions", "interactions_test")]
         for strange in sorted(_missing(cold, column, elsewhere)):
             raise InputError(
-                f"{kind} {strange}: no such {kind} in the log or in the files beside it",
+                f"{kind} {own[column, strange]}: no such {kind} in the log or in the files beside it",
                 f"Those with a history are in {store.published_path(train)}, column {column}.",
             )
         for one in cold:
-            notes[column, one] = [f"{kind} {one} is not in the train period: {consequence}"]
+            notes[column, one] = [f"{kind} {own[column, one]} is not in the train period: {consequence}"]
     return notes
 
 

@@ -6,7 +6,7 @@ between presets asks the object.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from kraft.models.ranker.validation import SplitRows
     from kraft.models.watch_time.model import WatchTimeModel
 
-    CompletingModel = Factors | WatchTimeModel
-    """What completes stored features to feature vectors."""
+    CompletingModel = Factors | WatchTimeModel | None
+    """What completes stored features to feature vectors; None if nothing has to."""
 
 
 def history_store(store: Store) -> Store:
@@ -186,13 +186,13 @@ class _Kraft(Preset):
     def load_model(self, store: Store) -> "CompletingModel":
         from kraft.models.watch_time.model import WatchTimeModel
 
-        return WatchTimeModel.load(store.verified(WATCH_TIME))
+        return WatchTimeModel.load(store.verified(WATCH_TIME)) if self.watch_time else None
 
     def rows(self, table: Path, model: "CompletingModel", settings: Settings) -> "FeatureTable[Any]":
         from kraft.models.features.pairs import PairRows
         from kraft.models.watch_time.model import WatchTimeModel
 
-        assert isinstance(model, WatchTimeModel)  # noqa: S101 - `load_model` made it
+        assert model is None or isinstance(model, WatchTimeModel)  # noqa: S101 - `load_model` made it
         return PairRows(table, model, settings.without)
 
     def split_rows(
@@ -214,10 +214,11 @@ class _Kraft(Preset):
         return {}
 
     def ranker_inputs(self, store: Store) -> Mapping[str, Store]:
-        return dict.fromkeys((f"{FIT}.{self.label_table}", f"{FIT}.{WATCH_TIME}"), history_store(store))
+        inputs = (f"{FIT}.{self.label_table}", *((f"{FIT}.{WATCH_TIME}",) if self.watch_time else ()))
+        return dict.fromkeys(inputs, history_store(store))
 
     def score_inputs(self) -> tuple[str, ...]:
-        return self.pair_table, WATCH_TIME, self.artifact(RANKER)
+        return self.pair_table, *((WATCH_TIME,) if self.watch_time else ()), self.artifact(RANKER)
 
 
 DOCUMENTED: Final = _Documented(
@@ -271,8 +272,9 @@ PRESETS: Final[Mapping[str, Preset]] = {preset.name: preset for preset in (KRAFT
 
 
 def preset_of(settings: Settings) -> Preset:
-    """The preset that ``settings`` name."""
-    return PRESETS[settings.preset]
+    """The preset that ``settings`` name; without the watch time model if the ranker does not use it."""
+    preset = PRESETS[settings.preset]
+    return replace(preset, watch_time=None) if columns.WATCH_TIME in settings.without else preset
 
 
 def als_settings(settings: Settings) -> AlsSettings:

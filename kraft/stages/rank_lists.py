@@ -16,9 +16,11 @@ class RankLists(Record):
     settings: Settings
     candidates: Path
     """Parquet, as `retrieve_candidates` writes it."""
-    out: str
+    out: str | None
     """File to write (CSV if the name ends in .csv, else Parquet), or a URL on Spark: user_id, rank (from 1),
-    item_id, score, sources (names, most general last), sorted by user_id and rank."""
+    item_id, score, sources (names, most general last), sorted by user_id and rank. None: only `keep`."""
+    keep: Path | None
+    """Also keep the lists in this file, Parquet, with KRAFT's numbers in place of the log's own ids."""
     top: int
     """Videos a user."""
     diversity: float
@@ -42,6 +44,7 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
     """Rank the candidates of every user and write the best of them."""
     import pyarrow.parquet as pq
 
+    from kraft.engine.own_ids import with_own_ids
     from kraft.stages.ranking import BLOCK_PAIRS, LISTS_SCHEMA, Ranking, user_blocks
 
     settings = arguments.settings
@@ -63,5 +66,8 @@ def rank_lists(arguments: RankLists) -> ListsRanked:
                 facts["short_lists"] += short
                 facts["pairs"] += len(block)
                 task.advance(len(block))
-        export(lists, arguments.out)
+        if arguments.out:
+            export(with_own_ids(lists, store, folder), arguments.out)
+        if arguments.keep:
+            lists.replace(arguments.keep)
     return ListsRanked(**facts, seconds=round(time.monotonic() - started, 3))

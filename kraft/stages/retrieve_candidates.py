@@ -133,8 +133,7 @@ def _catalogue(store: Store, settings: Settings, items: Path | None) -> "Catalog
     positions = whole.positions(given.ids)
     if (positions < 0).any():
         raise InputError(
-            f"{items}: {_unknown(given.ids[positions < 0], len(given.ids), 'videos', given.column)} neither"
-            " in the log nor in item_categories",
+            f"{items}: {_unknown(given, positions < 0, 'videos')} neither in the log nor in item_categories",
             "Give ids of videos that are.",
         )
     return whole.only(positions)
@@ -151,19 +150,20 @@ def _users(store: Store, settings: Settings, given: Path | None, *, cold: str) -
     ids, index = (table[name].to_numpy() for name in (columns.USER_ID, columns.USER_INDEX))
     if given is None:
         return Users(ids, index, 0)
-    _, asked, repeated = _given(given, columns.USER_ID, store, settings)
+    read = _given(given, columns.USER_ID, store, settings)
+    asked = read.ids
     positions = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
     found = np.where(ids[positions] == asked, index[positions], columns.UNKNOWN_INDEX).astype(np.int32)
-    unknown = asked[found < 0]
-    if len(unknown) and cold == "error":
+    if (found < 0).any() and cold == "error":
         raise InputError(
-            f"{given}: {_unknown(unknown, len(asked), 'users', columns.USER_ID)} not in the train period",
+            f"{given}: {_unknown(read, found < 0, 'users')} not in the train period",
             "Leave such users out, or give them popular and new videos with --cold-users popular.",
         )
-    return Users(asked, found, repeated)
+    return Users(asked, found, read.repeated)
 
 
 def _given(path: Path, column: str, store: Store, settings: Settings) -> "GivenIds":
+    from kraft.engine.own_ids import id_tables
     from kraft.engine.sql.ids import read_ids
     from kraft.engine.sql.session import open_session
 
@@ -171,9 +171,10 @@ def _given(path: Path, column: str, store: Store, settings: Settings) -> "GivenI
         store.scratch() as folder,
         open_session(Budget(settings.memory_limit), settings.threads, store.tmp, [path]) as connection,
     ):
-        return read_ids(path, column, connection, folder, settings.threads)
+        return read_ids(path, column, connection, folder, settings.threads, id_tables(store))
 
 
-def _unknown(unknown: "npt.NDArray[np.int32]", asked: int, what: str, column: str) -> str:
-    verb = "is" if len(unknown) == 1 else "are"
-    return f"{len(unknown):,} of {asked:,} {what} (the first: {column} {unknown[0]}) {verb}"
+def _unknown(given: "GivenIds", unknown: "npt.NDArray[np.bool_]", what: str) -> str:
+    count, first = int(unknown.sum()), given.name(int(unknown.argmax()))
+    verb = "is" if count == 1 else "are"
+    return f"{count:,} of {len(given.ids):,} {what} (the first: {given.column} {first}) {verb}"

@@ -158,14 +158,15 @@ def score_given_pairs(
     import polars as pl
 
     from kraft.engine import frames
-    from kraft.engine.sql.given import ROW_NUMBER, GivenFile
+    from kraft.engine.own_ids import id_tables, with_integers
+    from kraft.engine.sql.given import ROW_NUMBER, GivenFile, own_copy
     from kraft.engine.sql.session import open_session
     from kraft.models.cold_pairs import count_cold
     from kraft.stages.given_pairs import PAIRS, write_features
 
     settings = arguments.settings
     store = Store(settings.work)
-    pairs = GivenFile(arguments.pairs, PAIRS)
+    pairs = GivenFile(arguments.pairs, PAIRS, id_tables(store))
     with store.scratch() as folder:
         # The tables are in the order of the ids; the file's own order comes back with the scores.
         numbered = folder / "numbered.parquet"
@@ -177,7 +178,11 @@ def score_given_pairs(
         rows = score_table(settings, store, features, written, Progress(settings.verbosity))
         ordered = folder / "ordered.parquet"
         parts = [frames.scan_parquet(written), frames.scan_parquet(numbered).select(ROW_NUMBER)]
-        pl.concat(parts, how="horizontal").sort(ROW_NUMBER).drop(ROW_NUMBER).sink_parquet(ordered)
+        scored = pl.concat(parts, how="horizontal").sort(ROW_NUMBER).drop(ROW_NUMBER)
+        if pairs.numbers:
+            own = with_integers(frames.scan_parquet(own_copy(numbered)).sort(ROW_NUMBER).select(pairs.numbers.keys()))
+            scored = pl.concat([own, scored.select(columns.SCORE)], how="horizontal")
+        scored.sink_parquet(ordered)
         export(ordered, arguments.out)
     return ScoredGivenPairs(rows=rows, cold=cold)
 
@@ -185,6 +190,10 @@ def score_given_pairs(
 @stage(ExportScores, ScoresExported, LOW_MEMORY)
 def export_scores(arguments: ExportScores, *, export: Export = export) -> ScoresExported:
     """Copy the table `scores_PRESET` to the path that the user named."""
+    from kraft.engine.own_ids import with_own_ids
+
     settings = arguments.settings
-    export(Store(settings.work).table(preset_of(settings).artifact(SCORES)), arguments.out)
+    store = Store(settings.work)
+    with store.scratch() as folder:
+        export(with_own_ids(store.table(preset_of(settings).artifact(SCORES)), store, folder), arguments.out)
     return ScoresExported()

@@ -7,6 +7,7 @@ from kraft.engine.quarantine.quarantined import Quarantined
 from kraft.logs.losses import Losses, PeriodRows
 from kraft.logs.read_files import ReadFiles
 from kraft.settings import Settings
+from kraft.stages.import_log import LogImported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ class BuildTables(Record):
     """Names of further tables to build after them."""
     commit: bool = True
     """Whether to show readers the result at the end."""
+    log: LogImported | None = None
+    """The parts of a described log; None: the raw files are KuaiRec's."""
 
 
 class TableBuilt(Record):

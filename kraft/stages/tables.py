@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -22,9 +23,12 @@ from kraft.engine.sql.sources import AbsentFile, Parquet, Source
 from kraft.engine.workspace.snapshots import CATALOG
 from kraft.engine.workspace.store import FIT, Store
 from kraft.errors import InputError, KraftError, add_notes
+from kraft.logs.described import sources as described
 from kraft.logs.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
 from kraft.logs.read_files import ReadFiles, read_files
 from kraft.settings import Settings, StackingSettings
+from kraft.stages.import_log import LOG as IMPORTED
+from kraft.stages.import_log import LogImported
 from kraft.stages.preset import history_store, preset_of
 from kraft.stages.table_lists import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES
 from kraft.stages.table_records import BuildTables, TableBuilt, TablesBuilt
@@ -50,9 +54,13 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     budget, preset = Budget(settings.memory_limit), preset_of(settings)
     most_rows = settings.train_rows or budget.training_rows(len(preset.feature_names(settings)))
     observed = settings.protocol == "big-to-small"
-    inputs, extras = resolve(settings.raw, "big" if observed else settings.matrix)
-    seen = resolve(settings.raw, "small")[0] if observed else {}
     store, progress = Store(settings.work), Progress(settings.verbosity)
+    inputs, extras = (
+        _described(store, settings, arguments.log)
+        if arguments.log
+        else resolve(settings.raw, "big" if observed else settings.matrix)
+    )
+    seen = resolve(settings.raw, "small")[0] if observed else {}
     names = (*(arguments.tables or preset.tables), *arguments.more)
     stacking = None if arguments.tables else preset.stacking
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
@@ -64,7 +72,8 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         if observed:
             sources["observed_interactions"] = _observed(settings, make, store, seen, quarantines)
             parameters |= {"train_fraction": 1.0}
-        main = make(store, sources, parameters, overrides=OVERRIDES if observed else {})
+        overrides = described.OVERRIDES if arguments.log else OVERRIDES if observed else {}
+        main = make(store, sources, parameters, overrides=overrides)
         quarantine = _quarantine(main, sources, quarantines)
         check_extras(connection, _unread(main, names, {name: sources[name] for name in extras}), quarantine)
         builders: list[tuple[str, Builder, tuple[str, ...]]] = [("", main, names)]
@@ -78,12 +87,18 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
                     learned = name == preset.label_table and bool(prefix) == bool(preset.stacking)
                     (sampled(each, name, preset.label_pairs, most_rows) if learned else each).ensure(name)
                     if each is main and name == TEST_ROWS:
-                        hold_left_out((seen or inputs)[LOG], _period(main), settings.max_left_out)
+                        log = inputs["log_rows"] if arguments.log else (seen or inputs)[LOG]
+                        hold_left_out(log, _period(main), settings.max_left_out)
                     task.advance()
         periods = [_period(each) for _, each, listed in builders if TEST_ROWS in listed]
         split, (rows, raw_rows) = _first(main, "split"), _log_rows(main)
-        publish(store, quarantine)
         rejected = {file: found for one in quarantines for file, found in one.found().items()}
+        if arguments.log:
+            rejected = arguments.log.rejected
+        else:
+            publish(store, quarantine)
+            for name in described.ID_TABLES:
+                store.discard(name)
     split["cut_time"] = local_time(split["cut_timestamp"])
     test_rows, label_rows, *_ = *periods, None, None
     return TablesBuilt(
@@ -96,9 +111,26 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         rejected=rejected,
         test_rows=test_rows,
         label_rows=label_rows,
-        files=_files(settings, inputs, seen, extras, names),
+        files=arguments.log.read_files(settings) if arguments.log else _files(settings, inputs, seen, extras, names),
         catalog=str(store.commit() if arguments.commit else store.folder / CATALOG),
     )
+
+
+def _described(store: Store, settings: Settings, log: LogImported) -> tuple[dict[str, Source], dict[str, Source]]:
+    """The sources of a described log.
+
+    Raises:
+        InputError: an option is given that only KuaiRec's files know.
+    """
+    described.refuse("matrix", settings.matrix, "small")
+    described.refuse("protocol", settings.protocol, "chronological")
+    parts = store.inner(IMPORTED)
+
+    def paths(names: Iterable[str]) -> tuple[Path, ...]:
+        return tuple(parts.table(name) for name in names)
+
+    rows = described.Parts(log.description, paths(log.interactions), () if log.has_time else log.rows)
+    return described.resolve(log.description, rows, paths(log.users), paths(log.items))
 
 
 def _files(

@@ -15,7 +15,7 @@
 --   positives      of these, with positive_interaction [rows]
 --   first_time     first of them [s]; NULL where no time is known
 --   last_time      last of them [s]
---   ratio_millis   sum of the watch ratios, each cut at 5 [1/1000]
+--   ratio_millis   sum of the watch ratios, each cut at 5 [1/1000]; NULL where none is known
 with videos as (
     select item_id, video_index
     from video_details
@@ -47,7 +47,7 @@ times as (
         least(greatest(ln(greatest(train.play_duration, 1)), bounds.least), bounds.most) - ln(1e3) as log_time,
         train.positive_interaction,
         train.timestamp,
-        cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer) as ratio_millis
+        case when train.watch_ratio is not null then cast(floor(1e3 * least(train.watch_ratio, 5e0)) as integer) end as ratio_millis
     from interactions_train as train
     join videos on train.item_id = videos.item_id
     join user_index on train.user_id = user_index.user_id

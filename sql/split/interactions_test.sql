@@ -11,7 +11,9 @@
 --   positive_interaction  whether any of them was positive
 --   timestamp             the first of them, unix time [s]; NULL where the log has none
 with cut as (
-    select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day from split
+    select *, coalesce(cut_timestamp, 1e300) as cut_moment, coalesce(cut_date, 2147483647) as cut_day,
+        coalesce(cut_play_duration, -1) as cut_plays, coalesce(cut_video_duration, -1) as cut_length,
+        coalesce(cut_watch_ratio, -1e0) as cut_ratio from split
 ),
 -- Rows at the time of the cut or later, or without a time.
 near as (
@@ -22,7 +24,8 @@ near as (
     where timestamp is null and $null_timestamps = 'last'
 ),
 kept as (
-    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day from near
+    select *, coalesce(timestamp, 1e300) as moment, coalesce(date, 2147483647) as day,
+        coalesce(play_duration, -1) as plays, coalesce(video_duration, -1) as length, coalesce(watch_ratio, -1e0) as ratio from near
 ),
 later as (
     select kept.user_id, kept.item_id, kept.positive_interaction, kept.timestamp
@@ -31,10 +34,10 @@ later as (
     where not (moment < cut_moment
         or (moment = cut_moment and (user_id < cut_user_id
         or (user_id = cut_user_id and (item_id < cut_item_id
-        or (item_id = cut_item_id and (play_duration < cut_play_duration
-        or (play_duration = cut_play_duration and (video_duration < cut_video_duration
-        or (video_duration = cut_video_duration and (watch_ratio < cut_watch_ratio
-        or (watch_ratio = cut_watch_ratio and day <= cut_day))))))))))))
+        or (item_id = cut_item_id and (plays < cut_plays
+        or (plays = cut_plays and (length < cut_length
+        or (length = cut_length and (ratio < cut_ratio
+        or (ratio = cut_ratio and day <= cut_day))))))))))))
 ),
 final as (
     select

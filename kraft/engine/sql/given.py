@@ -6,14 +6,14 @@ and its side tables have their own contracts (`kraft.logs.contracts`).
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import duckdb
 
 from kraft import columns
-from kraft.engine.paths import file_state, quoted
+from kraft.engine.paths import file_state, parquet_rows, quoted
 from kraft.engine.process.os_errors import of_duckdb
 from kraft.engine.sql.casts import fits, one_line
 from kraft.engine.sql.raw_file import GIVE_COLUMNS, RawFile
@@ -51,8 +51,15 @@ class Column(NamedTuple):
 ID: Final = Column("INTEGER", "an integer from 0 to 2,147,483,647, as ids are", "{0} is null or {0} < 0")
 FINITE: Final = Column("DOUBLE", "a finite number", "{0} is null or not isfinite({0})")
 TIME: Final = Column("DOUBLE", "a finite number (seconds since 1970)", "not isfinite({0})", needed=False)
+OWN_ID: Final = Column("VARCHAR", "an id of the log", "{0} is null")
+"""An id of a log with ids of its own, which a table numbers."""
 SCORED: Final = {columns.USER_ID: ID, columns.ITEM_ID: ID, columns.SCORE: FINITE}
 """What a user's file of scores must hold."""
+
+
+def own_copy(target: Path) -> Path:
+    """Where the rows of a file stand with the log's own ids, where ``target`` has numbers in place of them."""
+    return target.with_name(f"own-{target.name}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class GivenFile:
     path: Path
     columns: Mapping[str, Column]
     """By the name in the copy; item_id may be called video_id in the file."""
+    numbers: Mapping[str, Path] = field(default_factory=dict)
+    """Column of ids -> Parquet file that says which number each of the log's own ids (`id`) has, in a column of that
+    name. The copy has the numbers; an id that is not there gets one behind them. Empty: ids are numbers."""
 
     def take(self, connection: Connection, target: Path, threads: int, *, sort_by: tuple[str, ...] = ()) -> int:
         """Write the file's rows to ``target``, a Parquet file with `columns` and `ROW_NUMBER`.
@@ -78,6 +88,12 @@ class GivenFile:
         Raises:
             InputError: the file is unreadable or has no rows, lacks a column, or holds a value that breaks its rule.
         """
+        if self.numbers:
+            own = own_copy(target)
+            ids = dict.fromkeys(self.numbers, OWN_ID)
+            rows = GivenFile(self.path, {**self.columns, **ids}).take(connection, own, threads)
+            self._number(connection, own, target, sort_by)
+            return rows
         names = self.names()
         file = RawFile(self.path, {names[name]: column.kind for name, column in self.columns.items()}, self._optional)
         before = file_state(self.path)
@@ -139,6 +155,32 @@ class GivenFile:
         order = ", ".join((*sort_by, ROW_NUMBER))
         connection.execute(
             f"copy (select * from ({numbered}) order by {order}) to $target (format parquet)",  # noqa: S608 - quoted
+            {"target": str(target)},
+        )
+
+    def _number(self, connection: Connection, own: Path, target: Path, sort_by: tuple[str, ...]) -> None:
+        """Write the rows of ``own`` to ``target``, with numbers in place of the log's own ids."""
+        given, listed, joins = parquet_rows(own), [], []
+        for name in self.columns:
+            column = quoted(name)
+            if name not in self.numbers:
+                listed.append(f"given.{column}")
+                continue
+            known, numbered = parquet_rows(self.numbers[name]), quoted(f"numbers of {name}")
+            connection.execute(
+                f"create or replace temp table {numbered} as "  # noqa: S608 - quoted
+                f"with asked as (select distinct {column} as id from {given}), known as (from {known}), "
+                "strange as (from asked anti join known using (id)) "
+                f"select id, known.{column} from known semi join asked using (id) union all "
+                "select id, cast((select count(*) from known) - 1 + row_number() over (order by length(id), id) "
+                "as integer) from strange"
+            )
+            listed.append(f"{numbered}.{column}")
+            joins.append(f"join {numbered} on given.{column} = {numbered}.id")
+        order = ", ".join((*sort_by, ROW_NUMBER))
+        connection.execute(
+            f"copy (select {', '.join(listed)}, given.{ROW_NUMBER} from {given} as given {' '.join(joins)} "  # noqa: S608
+            f"order by {order}) to $target (format parquet)",
             {"target": str(target)},
         )
 

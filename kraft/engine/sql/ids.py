@@ -1,11 +1,13 @@
 """Ids that a user gives in a file: read, checked, each once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kraft.engine.paths import quoted
 from kraft.engine.sql.given import ID, GivenFile
 from kraft.engine.sql.session import Connection
 from kraft.engine.sql.sources import Parquet
@@ -20,9 +22,22 @@ class GivenIds(NamedTuple):
     """Ascending, each once."""
     repeated: int
     """Rows that were left out because their id had come before."""
+    own: NDArray[np.object_] | None
+    """The log's own ids, in the order of `ids`; None if these are numbers."""
+
+    def name(self, position: int) -> str:
+        """How the file writes an id."""
+        return str(self.ids[position] if self.own is None else self.own[position])
 
 
-def read_ids(path: Path, column: str, connection: Connection, folder: Path, threads: int) -> GivenIds:
+def only(numbers: Mapping[str, Path], *columns: str) -> dict[str, Path]:
+    """Those of ``numbers`` that belong to ``columns``."""
+    return {name: path for name, path in numbers.items() if name in columns}
+
+
+def read_ids(
+    path: Path, column: str, connection: Connection, folder: Path, threads: int, numbers: Mapping[str, Path]
+) -> GivenIds:
     """The ids in a CSV or Parquet file.
 
     Args:
@@ -31,12 +46,17 @@ def read_ids(path: Path, column: str, connection: Connection, folder: Path, thre
         connection: reads it.
         folder: gets the copy `given.parquet`, which may be removed afterwards.
         threads: that read.
+        numbers: as `GivenFile.numbers`.
 
     Raises:
         InputError: as `GivenFile.take`.
     """
-    given, copy = GivenFile(path, {column: ID}), folder / "given.parquet"
+    given, copy = GivenFile(path, {column: ID}, only(numbers, column)), folder / "given.parquet"
     rows = given.take(connection, copy, threads)
     Parquet(copy).register(connection, "ids")
     ids = connection.view("ids").project(column).distinct().order(column).fetchnumpy()[column]
-    return GivenIds(given.names()[column], np.ascontiguousarray(ids, dtype=np.int32), rows - len(ids))
+    own = None
+    if given.numbers:
+        numbered = f"select id from {quoted(f'numbers of {column}')} order by {column}"  # noqa: S608 - quoted
+        own = connection.execute(numbered).fetchnumpy()["id"]
+    return GivenIds(given.names()[column], np.ascontiguousarray(ids, dtype=np.int32), rows - len(ids), own)

@@ -32,18 +32,17 @@ class PairRows(FeatureTable[_RowGroup]):
 
     Args:
         table: the Parquet file.
-        model: fitted on the history that the table was made of.
+        model: fitted on the history that the table was made of; None leaves out `columns.WATCH_TIME`.
         without: names of feature groups to leave out (`columns.PAIR_FEATURE_GROUPS`, `columns.WATCH_TIME`).
 
     Raises:
         InputError: the file lacks a column.
     """
 
-    def __init__(self, table: Path, model: WatchTimeModel, without: Collection[str] = ()) -> None:
-        self._model = model
-        names = columns.pair_features(without)
+    def __init__(self, table: Path, model: WatchTimeModel | None, without: Collection[str] = ()) -> None:
+        self._model = None if columns.WATCH_TIME in without else model
+        names = columns.pair_features(without if self._model else {*without, columns.WATCH_TIME})
         self._stored = [name for name in names if name not in columns.WATCH_TIME_FEATURES]
-        self._modelled = columns.WATCH_TIME not in without
         self._needed = list(dict.fromkeys([*self._stored, columns.LOG_DURATION]))
         super().__init__(table, names, (*self._needed, *KEYS))
 
@@ -53,7 +52,7 @@ class PairRows(FeatureTable[_RowGroup]):
         for index, name in enumerate(self.feature_names):
             if name in self._stored:
                 rows[:, index] = _floats(arrow[name])
-        if self._modelled:
+        if self._model:
             lengths = _floats(arrow[columns.LOG_DURATION])
             users, videos = (
                 column.to_numpy().astype(np.int32, copy=False) for column in self.read(number, KEYS).columns

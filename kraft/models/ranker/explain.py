@@ -87,8 +87,8 @@ class Part(NamedTuple):
 class Explanation:
     """Why a pair has its score: base and contributions add up to raw."""
 
-    user_id: int
-    item_id: int
+    user_id: int | str
+    item_id: int | str
     score: float
     raw: float
     """The trees' sum: log-odds of the score, or the score itself where the objective is a ranking."""
@@ -102,9 +102,9 @@ class Explanation:
     sources: str = ""
     """What retrieved the video, where it is a recommendation: `kraft.models.candidates.names_of`."""
 
-    def with_context(self, notes: tuple[str, ...], sources: str) -> "Explanation":
-        """The same with what is not the ranker's to know."""
-        return replace(self, notes=notes, sources=sources)
+    def with_context(self, notes: tuple[str, ...], sources: str, ids: tuple[int | str, int | str]) -> "Explanation":
+        """The same with what is not the ranker's to know; ``ids``: the log's own, of the user and of the video."""
+        return replace(self, notes=notes, sources=sources, user_id=ids[0], item_id=ids[1])
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"contributions": [part._asdict() for part in self.contributions]}

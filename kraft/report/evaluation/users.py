@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kraft.engine.own_ids import own_ids
 from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
@@ -62,6 +63,11 @@ def section(users: list[Row], settings: Settings) -> Section:
     if not users:
         return Section(TITLE, "", [ABSENT])
     videos, outcomes = known_texts(users, settings)
+    names = own_ids({"user_id": [user["user_id"] for user in users], "item_id": list(videos)}, Store(settings.work))
+    for user in users:
+        user["name"] = names["user_id", user["user_id"]]
+    for item, video in videos.items():
+        video["name"] = names["item_id", item]
     lead = (
         "Drawn by how much they met in the train period: one of few, one of middling and one of many interactions (a "
         "twentieth, half and nineteen twentieths up the order). Liked is what was watched for at least "
@@ -74,7 +80,7 @@ def section(users: list[Row], settings: Settings) -> Section:
             Text(_about(user)),
             _history_table(user, videos),
             _recommended_table(user, videos, outcomes),
-            _reasons_table(user),
+            _reasons_table(user, videos),
         ]
     return Section(TITLE, lead, parts)
 
@@ -116,23 +122,28 @@ def _run(settings: Settings, store: Store, sources: Mapping[str, Parquet], *tabl
 def _about(user: Row) -> str:
     met, liked = user["interaction_count"], user["positive_count"]
     return (
-        f"User {user['user_id']}, {user['activity']}: {pluralize(met, 'interaction')} in the train period, of which "
+        f"User {user['name']}, {user['activity']}: {pluralize(met, 'interaction')} in the train period, of which "
         f"{liked:,} are likes ({percent(liked / met)}); {pluralize(user['test_positives'], 'video')} liked in the test "
         "period."
     )
 
 
 def _history_table(user: Row, videos: Mapping[int, Row]) -> Table:
+    has_ratios = any(row["watch_ratio"] is not None for row in user["history"])
     rows = [
-        [_when(row["timestamp"]), *_named(videos[row["item_id"]]), f"{row['watch_ratio']:.2f}"]
+        [
+            _when(row["timestamp"]),
+            *_named(videos[row["item_id"]]),
+            *([figure(row["watch_ratio"], digits=2)] if has_ratios else []),
+        ]
         for row in user["history"]
     ]
     kinds = list(dict.fromkeys(videos[row["item_id"]]["category_name_1"] for row in user["history"]))
     known = [kind for kind in kinds if kind]
-    sentence = f"The last {pluralize(len(rows), 'video')} that user {user['user_id']} liked"
+    sentence = f"The last {pluralize(len(rows), 'video')} that user {user['name']} liked"
     sentence += f", of {listed(known)}." if known else "."
-    columns = ["when (UTC+8)", *NAMED, "watched [lengths]"]
-    return Table(f"history_{user['user_id']}", f"What user {user['user_id']} liked last", sentence, columns, rows)
+    columns = ["when (UTC+8)", *NAMED, *(["watched [lengths]"] if has_ratios else [])]
+    return Table(f"history_{user['user_id']}", f"What user {user['name']} liked last", sentence, columns, rows)
 
 
 def _recommended_table(user: Row, videos: Mapping[int, Row], outcomes: Mapping[tuple[int, int], bool]) -> Table:
@@ -151,23 +162,23 @@ def _recommended_table(user: Row, videos: Mapping[int, Row], outcomes: Mapping[t
             ]
         )
     shown = sum(liked is not None for liked in met)
-    sentence = f"Of {pluralize(len(rows), 'recommendation')} user {name} met {shown} in the test period"
+    sentence = f"Of {pluralize(len(rows), 'recommendation')} user {user['name']} met {shown} in the test period"
     sentence += f", and liked {sum(map(bool, met))}." if shown else "."
     columns = ["rank", *NAMED, "score", "retrieved by", "later"]
-    return Table(f"recommended_{name}", f"What is recommended to user {name}", sentence, columns, rows)
+    return Table(f"recommended_{name}", f"What is recommended to user {user['name']}", sentence, columns, rows)
 
 
-def _reasons_table(user: Row) -> Table:
+def _reasons_table(user: Row, videos: Mapping[int, Row]) -> Table:
     """The largest parts of each score, as `raises` or `lowers` of `jobs.explain`."""
     name = user["user_id"]
     rows: list[list[Any]] = []
     for rank, (row, why) in enumerate(zip(user["recommended"], user["reasons"], strict=True), start=1):
         for part in why["contributions"][:REASONS]:
             effect = figure(part["contribution"], "+", 2)
-            rows.append([str(rank), str(row["item_id"]), effect, part["text"], part["value"] or None])
+            rows.append([str(rank), str(videos[row["item_id"]]["name"]), effect, part["text"], part["value"] or None])
     first = Counter(why["contributions"][0]["text"] for why in user["reasons"]).most_common(1)
     sentence = "".join(f"For {count} of {len(user['reasons'])} the first reason is {text}." for text, count in first)
-    return Table(f"reasons_{name}", f"Why user {name} is to see them", sentence, REASON_COLUMNS, rows)
+    return Table(f"reasons_{name}", f"Why user {user['name']} is to see them", sentence, REASON_COLUMNS, rows)
 
 
 NAMED = ["video", "caption", "category", "length"]
@@ -181,7 +192,7 @@ def _named(video: Row) -> list[str | None]:
         f"ids {video['categories']}" if video["categories"] else UNKNOWN
     )
     length = UNKNOWN if video["seconds"] is None else f"{video['seconds']:.1f} s"
-    return [str(video["item_id"]), video["caption"], category, length]
+    return [str(video["name"]), video["caption"], category, length]
 
 
 def _when(timestamp: float | None) -> str:

@@ -17,6 +17,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin
 
@@ -32,7 +33,7 @@ from kraft.settings import Settings
 POSITIONAL: Final = "positional"
 """Annotates the option that is given without its name: `what: Annotated[str, POSITIONAL]`."""
 _SHORT = {"quiet": ["-q"], "verbose": ["-v"]}
-_METAVARS = {Path: "PATH", str: "TEXT", int: "N", float: "X", ByteSize: "SIZE"}
+_METAVARS = {Path: "PATH", str: "TEXT", int: "N", float: "X", ByteSize: "SIZE", datetime: "TIME"}
 """How the help names a value of each type."""
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 

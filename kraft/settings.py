@@ -6,6 +6,7 @@ defaults below. A preset gives the values of the models' settings that are not s
 """
 
 import os
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -168,6 +169,9 @@ class Settings(BaseModel):
     all of small_matrix (the dataset's own protocol; --matrix and --train-fraction then have no say)."""
     train_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the interactions, earliest first, that is the train period."""
+    test_from: datetime | None = None
+    """Instead of --train-fraction: the day or the time from which on interactions are tested, for example 2022-05-01 or
+    2022-05-01T12:00. In UTC+8, as all times that KRAFT shows, unless it names another zone."""
     null_timestamps: Literal["last", "drop"] = "last"
     """Interactions without a timestamp: last puts them after all others (the documented way), drop
     leaves them out."""
@@ -206,6 +210,11 @@ class Settings(BaseModel):
     def _local(cls, path: object) -> object:
         """file:///data is /data."""
         return path.removeprefix("file://") if isinstance(path, str) else path
+
+    @field_validator("test_from")
+    @classmethod
+    def _zoned(cls, time: datetime | None) -> datetime | None:
+        return time if time is None or time.tzinfo else time.replace(tzinfo=timezone(timedelta(hours=8)))
 
     @property
     def verbosity(self) -> int:

@@ -66,7 +66,11 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     files = paths_of((*inputs.values(), *extras.values(), *seen.values()))
     quarantines: list[Quarantine] = []
     with open_session(budget, settings.threads, store.tmp, files) as connection, _noted(quarantines):
-        parameters = settings.model_dump() | {"held_out_share": 0.0, "recent_positives": RECENT_POSITIVES}
+        parameters = settings.model_dump() | {
+            "test_from": settings.test_from.timestamp() if settings.test_from else 0.0,
+            "held_out_share": 0.0,
+            "recent_positives": RECENT_POSITIVES,
+        }
         make = partial(builder, connection, progress=progress, threads=settings.threads, force=settings.force)
         sources: dict[str, Source] = {**inputs, **extras}
         if observed:
@@ -215,7 +219,7 @@ def _fit(make: Callable[..., Builder], store: Store, parameters: Mapping[str, An
     """What makes the tables of the train period, cut again in time."""
     known: dict[str, Source] = {name: Parquet(store.table(name)) for name in DETAIL_TABLES}
     known |= {"interactions": Parquet(store.table("interactions_train"))}
-    again = {"train_fraction": how.history_fraction, "held_out_share": how.held_out_share}
+    again = {"train_fraction": how.history_fraction, "test_from": 0.0, "held_out_share": how.held_out_share}
     return make(history_store(store), known, {**parameters, **again})
 
 

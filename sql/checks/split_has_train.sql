@@ -5,7 +5,7 @@
 -- Guards:     split
 select
     'the train period must hold at least 1 interaction'       as rule,
-    'Give a longer log, or a greater --train-fraction.'       as remedy,
+    'Give a longer log, a greater --train-fraction or a later --test-from.' as remedy,
     $train_fraction                                           as train_fraction,
     $null_timestamps                                          as null_timestamps
 from split

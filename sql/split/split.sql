@@ -3,10 +3,11 @@
 --
 -- Grain:      one row
 -- Inputs:     interactions
--- Parameters: $train_fraction, $null_timestamps
+-- Parameters: $train_fraction, $test_from, $null_timestamps
 -- Columns:
 --   n                   interactions that take part [rows]
---   cut_index           of these, in the train period: the whole part of n * $train_fraction [rows]
+--   cut_index           of these, in the train period: those before $test_from, unix time [s]; if that is 0, the whole
+--                       part of n * $train_fraction [rows]
 --   null_timestamps     of n, rows without a timestamp; they come last [rows]
 --   cut_timestamp       timestamp of the last train row [s]; NULL where that row has none
 --   cut_user_id         its user
@@ -19,17 +20,25 @@ with hours as (
     select
         coalesce(floor(timestamp / 3600), 1e18)  as hour,
         count(*)                                 as rows_within,
+        count(*) filter (where timestamp < $test_from) as rows_before,
         count(*) - count(timestamp)              as null_timestamps
     from interactions
     where $null_timestamps = 'last' or timestamp is not null
     group by 1
 ),
 summed as (
-    select cast(coalesce(sum(rows_within), 0) as bigint) as n, cast(coalesce(sum(null_timestamps), 0) as bigint) as null_timestamps
+    select
+        cast(coalesce(sum(rows_within), 0) as bigint)      as n,
+        cast(coalesce(sum(rows_before), 0) as bigint)      as n_before,
+        cast(coalesce(sum(null_timestamps), 0) as bigint)  as null_timestamps
     from hours
 ),
 total as (
-    select n, cast(floor($train_fraction * n) as bigint) as cut_index, null_timestamps from summed
+    select
+        n,
+        case when $test_from > 0 then n_before else cast(floor($train_fraction * n) as bigint) end as cut_index,
+        null_timestamps
+    from summed
 ),
 counted as (
     select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours

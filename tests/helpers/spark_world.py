@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = PARAMETERS | {
     "recent_positives": 10,
     "most_rows": 10_000,
 }
-OTHERWISE = {"null_timestamps": "drop", "held_out_share": 0.3, "train_fraction": 0.6, "exclude_seen": False, "top": 3}
+OTHERWISE = {"null_timestamps": "drop", "held_out_share": 0.3, "train_fraction": 0.6, "test_from": 0.0, "exclude_seen": False, "top": 3}
 """Other values of the same parameters."""
 
 # Rows that stand there twice and three times, pairs that meet again, ties in time and ratio.

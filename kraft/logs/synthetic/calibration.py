@@ -71,7 +71,7 @@ def _tables(
 ) -> dict[str, Path]:
     store = Store(work)
     inputs, _ = resolve(folder, matrix)
-    settings = {"positive_threshold": 1.0, "train_fraction": 0.8, "null_timestamps": "last"}
+    settings = {"positive_threshold": 1.0, "train_fraction": 0.8, "test_from": 0.0, "null_timestamps": "last"}
     with open_session(budget, threads, store.tmp, paths_of(inputs.values())) as connection:
         builder = Builder(connection, store, inputs, settings, Progress(-1), threads=threads)
         return {name: builder.ensure(name) for name in names}

@@ -32,6 +32,12 @@ def page(found: tables.Exploration, losses: str = "") -> Page:
     return Page("The data", lead, sections, facts(found.settings))
 
 
+def _train_period(settings: Settings) -> str:
+    if settings.protocol == "big-to-small":
+        return "all of it"
+    return f"before {settings.test_from}" if settings.test_from else f"the first {settings.train_fraction:g}"
+
+
 def facts(settings: Settings) -> dict[str, str]:
     """What was asked for, and what it ran on."""
     big = settings.protocol == "big-to-small"
@@ -40,7 +46,7 @@ def facts(settings: Settings) -> dict[str, str]:
         "data": str(settings.raw),
         "matrix": "big, tested on small" if big else settings.matrix,
         "positive threshold": f"{settings.positive_threshold:g}",
-        "train fraction": "all of it" if big else f"{settings.train_fraction:g}",
+        "train period": _train_period(settings),
         "null timestamps": settings.null_timestamps,
         "memory limit": mib(settings.memory_limit),
         "threads": f"{settings.threads} of {pluralize(usable_cores(), 'core')}",

@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
+        if item.path.parent.name == "property":
+            item.add_marker(pytest.mark.property)
 
 
 @pytest.fixture

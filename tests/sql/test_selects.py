@@ -46,7 +46,10 @@ def world(tmp_path_factory):
     return World(tmp_path_factory.mktemp("world"))
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, SETTINGS | OTHERWISE], ids=["defaults", "otherwise"])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param(SETTINGS, id="defaults"), pytest.param(SETTINGS | OTHERWISE, id="otherwise", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", TABLES)
 def test_pasted_select_is_what_the_engine_writes(world, name, settings, tmp_path, monkeypatch):
     # A table that can be made in chunks is.

@@ -20,6 +20,8 @@ from kraft.engine.sql.builder import Builder
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 TABLES = ["user_features", "video_metadata", "item_daily", "friends", "video_details", "interactions", "split"]
 LOG, USERS, VIDEOS = "small_matrix", "user_features", "item_categories"
 DAILY, FRIENDS, CAPTIONS = "item_daily_features", "social_network", "kuairec_caption_category"

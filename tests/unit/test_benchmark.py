@@ -198,6 +198,7 @@ def test_raw_data_is_found_as_the_archive_unpacks(tmp_path):
     assert raw_folder(tmp_path, tmp_path / "synthetic", Progress(QUIET)) == nested
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs the extra [bench]")
 def test_nothing_but_the_baseline_imports_pandas():
     # LightGBM and scikit-learn import pandas where it is installed, so only the benchmark's own files count.

@@ -15,6 +15,9 @@ USERS, ITEMS, WARM = 24, 60, 40
 CUTOFFS = [5, 10]
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def work(tmp_path):
     """24 users, 60 items of which 40 are warm; every pair is a test pair."""

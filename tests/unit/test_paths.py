@@ -58,6 +58,7 @@ def with_ending(path, ending):
     return path.with_name(path.name + ending)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_raw_files(odd, kind, tmp_path):
     """As --raw, --pairs, --users, --items, --compare and --matrix read them, where nothing else may be read."""

@@ -57,6 +57,7 @@ def test_libraries_are_told_to_share_the_cores(monkeypatch):
     assert result.environment == {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "3"}
 
 
+@pytest.mark.slow
 def test_arrays_cross_to_arrow_and_back_without_pandas():
     pytest.importorskip("pandas", reason="needs the extra [bench]")
     result = run(to_numpy, Asked(number=-2.5, packages=["pyarrow", "pandas"])).result

@@ -10,7 +10,7 @@ import numpy as np
 from kraft.engine.own_ids import id_tables
 from kraft.engine.process.memory import Budget
 from kraft.engine.sql.builder import Builder
-from kraft.engine.sql.session import open_session
+from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
@@ -157,7 +157,11 @@ def _evaluator(
 def _baselines(evaluator: Evaluator, model: Path, notes: list[str]) -> dict[str, Scores]:
     """The baselines by name; a note for the one that cannot be had."""
     table = evaluator.shared.ensure("baseline_scores")
-    found: dict[str, Scores] = {name: ScoreColumn(table, column) for name, column in BASELINES.items()}
+    counted = ", ".join(f"count({column})" for column in BASELINES.values())
+    known = read_parquet(evaluator.connection, table).aggregate(counted).fetchall()[0]
+    # A log without lengths has no shortest video.
+    columns = [named for named, rows in zip(BASELINES.items(), known, strict=True) if rows]
+    found: dict[str, Scores] = {name: ScoreColumn(table, column) for name, column in columns}
     if model.is_dir():
         scored = evaluator.scratch / "factor_scores.parquet"
         write_factor_scores(model, evaluator.sources["interactions_test"].path, scored)

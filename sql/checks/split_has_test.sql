@@ -1,7 +1,7 @@
--- A log that ends before the test period begins.
+-- A log that ends before the test period begins. If all of it is to be learned from ($train_fraction 1), that is meant.
 --
 -- Inputs:     split
--- Parameters: $test_from
+-- Parameters: $train_fraction, $test_from
 -- Guards:     split
 select
     'the test period must hold at least 1 interaction'  as rule,
@@ -9,4 +9,4 @@ select
     $test_from                                          as test_from,
     cut_timestamp                                       as last_timestamp
 from split
-where $test_from > 0 and cut_index = n
+where cut_index = n and $train_fraction < 1

@@ -17,6 +17,7 @@ with stepped as (
         positive_interaction,
         watch_ratio
     from interactions
+    where video_duration is not null
 ),
 final as (
     select

@@ -23,6 +23,7 @@ counted as (
     select met.period, lengths.step, count(*) as rows, count(*) filter (where met.positive_interaction) as positives
     from met
     inner join lengths on met.item_id = lengths.item_id
+    where lengths.step is not null
     group by met.period, lengths.step
 ),
 final as (

@@ -5,13 +5,21 @@
 -- Inputs:     log_items, item_ids
 -- Columns:
 --   video_id      id of the item (item_ids)
---   date          NULL
+--   date          NULL, as are all columns without a meaning here
 --   author_id     number of its author, from 1, by length and letters of the author's own id; NULL where not known
---   video_type    NULL
+--   video_type    no meaning here
 --   upload_dt     the day of its upload as text
 --   upload_type   its kind
---   video_tag_id, video_duration, show_cnt, play_cnt, play_duration, complete_play_cnt, long_time_play_cnt
---   short_time_play_cnt, like_cnt, play_progress  NULL
+--   video_tag_id        no meaning here
+--   video_duration      no meaning here
+--   show_cnt            no meaning here
+--   play_cnt            no meaning here
+--   play_duration       no meaning here
+--   complete_play_cnt   no meaning here
+--   long_time_play_cnt  no meaning here
+--   short_time_play_cnt  no meaning here
+--   like_cnt            no meaning here
+--   play_progress       no meaning here
 with authors as (
     select author, row_number() over (order by length(author), author) as author_id
     from (select distinct author from log_items where author is not null) as named

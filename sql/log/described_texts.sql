@@ -5,8 +5,13 @@
 -- Columns:
 --   video_id   id of the item (item_ids)
 --   caption    its title
---   topic_tag, first_level_category_name, second_level_category_name, third_level_category_name  NULL
---   first_level_category_id, second_level_category_id, third_level_category_id  NULL
+--   topic_tag  NULL
+--   first_level_category_id  NULL
+--   second_level_category_id  NULL
+--   third_level_category_id  NULL
+--   first_level_category_name  NULL
+--   second_level_category_name  NULL
+--   third_level_category_name  NULL
 with final as (
     select
         item_ids.item_id as video_id, log_items.title as caption, cast(null as varchar) as topic_tag,

@@ -26,19 +26,13 @@ with hours as (
     where $null_timestamps = 'last' or timestamp is not null
     group by 1
 ),
-summed as (
-    select
-        cast(coalesce(sum(rows_within), 0) as bigint)      as n,
-        cast(coalesce(sum(rows_before), 0) as bigint)      as n_before,
-        cast(coalesce(sum(null_timestamps), 0) as bigint)  as null_timestamps
-    from hours
-),
 total as (
     select
-        n,
-        case when $test_from > 0 then n_before else cast(floor($train_fraction * n) as bigint) end as cut_index,
-        null_timestamps
-    from summed
+        cast(coalesce(sum(rows_within), 0) as bigint)      as n,
+        cast(case when $test_from > 0 then coalesce(sum(rows_before), 0)
+            else floor($train_fraction * coalesce(sum(rows_within), 0)) end as bigint) as cut_index,
+        cast(coalesce(sum(null_timestamps), 0) as bigint)  as null_timestamps
+    from hours
 ),
 counted as (
     select hour, rows_within, sum(rows_within) over (order by hour) as rows_through from hours

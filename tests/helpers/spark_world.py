@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = PARAMETERS | {
     "recent_positives": 10,
     "most_rows": 10_000,
 }
-OTHERWISE = {"null_timestamps": "drop", "held_out_share": 0.3, "train_fraction": 0.6, "test_from": 0.0, "exclude_seen": False, "top": 3}
+OTHERWISE = {"null_timestamps": "drop", "held_out_share": 0.3, "train_fraction": 0.6, "exclude_seen": False, "top": 3}
 """Other values of the same parameters."""
 
 # Rows that stand there twice and three times, pairs that meet again, ties in time and ratio.
@@ -59,6 +59,18 @@ OUTER = {
     "shown_pairs": "select user_id, item_id from interactions_test where user_id % 20 = 3 and item_id % 7 < 5",
     "label_pairs": "select user_id, item_id, play_duration, video_duration, timestamp, date, watch_ratio,"
     " positive_interaction from interactions_train",
+    "log_rows": "select 'user ' || user_id as user_key, 'video-' || item_id as item_key, timestamp,"
+    " watch_ratio >= 1 as label, play_duration, case when item_id % 3 > 0 then video_duration end as video_duration,"
+    " case when item_id % 3 > 0 then watch_ratio end as watch_ratio, date from interactions",
+    "log_users": "select 'user ' || user_id as user_key, raw_user_features.* exclude (user_id) from raw_user_features",
+    "log_items": """
+        select 'video-' || item_id as item_key, case when item_id % 7 > 0 then feat end as categories,
+            case when item_id % 5 > 0 then 'author ' || item_id % 50 end as author,
+            date '2020-01-01' + item_id % 100 as uploaded,
+            case when item_id % 4 > 0 then 'kind ' || item_id % 4 end as kind,
+            'title ' || item_id as title
+        from video_metadata
+    """,
     "observed_interactions": "select * replace (user_id + 3 as user_id) from interactions where item_id % 4 <> 0",
     "source_shares": "select unnest(['watch_time', 'als', 'popular', 'new']) as source,"
     " unnest([30e0, 20e0, 15e0, 15e0]) as share",
@@ -105,6 +117,10 @@ OUTER = {
     """,
 }
 """Tables that no file of `sql/` makes, made of those that are."""
+MADE_OF = (
+    *("interactions", "interactions_train", "interactions_test", "user_index", "catalogue"),
+    *("raw_user_features", "video_metadata"),
+)
 # What the checks, and what looks for faults, are there for.
 _BROKEN_LOG = """
 select * replace (
@@ -135,6 +151,7 @@ BROKEN = {
             from raw_social_network
         """
     },
+    "split_has_test": {"split": "select * replace (n as cut_index) from split"},
     "users_once": {"user_features": "from user_features union all from user_features where user_id % 3 = 0"},
     "videos_once": {"video_metadata": "from video_metadata union all from video_metadata where item_id % 3 = 0"},
     "score_violations": {
@@ -199,7 +216,7 @@ class World:
         if name in all_queries():
             self.answer(all_queries()[name], SETTINGS, name)
             return
-        for part in ("interactions", "interactions_train", "interactions_test", "user_index", "catalogue"):
+        for part in MADE_OF:
             if part in OUTER[name]:
                 self._ensure(part)
                 self._view(part)

@@ -6,6 +6,7 @@ import duckdb
 
 from kraft.engine.sql.queries import all_queries
 from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USERS
+from kraft.logs.described.sources import ITEM_COLUMNS, USER_COLUMNS
 from kraft.settings import Settings
 
 SOURCES = ("watch_time", "als", "popular", "categories", "similar", "new")
@@ -15,6 +16,17 @@ OUTSIDE = {
     "raw_user_features": dict(USERS.columns),
     "raw_item_categories": dict(CATEGORIES.columns),
     **{f"raw_{contract.stem}": dict(contract.columns) for contract in OPTIONAL},
+    # Read from a described log.
+    "log_rows": {
+        **dict.fromkeys(("user_key", "item_key"), "VARCHAR"),
+        "timestamp": "DOUBLE",
+        "label": "BOOLEAN",
+        **dict.fromkeys(("play_duration", "video_duration"), "INTEGER"),
+        "watch_ratio": "DOUBLE",
+        "date": "INTEGER",
+    },
+    "log_users": {"user_key": "VARCHAR", **USER_COLUMNS},
+    "log_items": ITEM_COLUMNS,
     # Written by the ranker.
     "scores": {"user_id": "INTEGER", "item_id": "INTEGER", "score": "DOUBLE"},
     # Written by the two stages of recommendations.
@@ -34,6 +46,7 @@ OUTSIDE = {
 """Tables that no file of `sql/` makes."""
 PARAMETERS = {
     **Settings().model_dump(),
+    "test_from": 0.0,
     "cutoffs": [1, 2],
     "held_out_share": 0.0,
     "recent_positives": 2,

@@ -38,7 +38,12 @@ def duck():
 
 def run_chain(connection, rows, train_fraction, null_timestamps):
     """The tables of the split over ``rows``; name -> list of rows as dicts."""
-    values = {"positive_threshold": 1.0, "train_fraction": train_fraction, "test_from": 0.0, "null_timestamps": null_timestamps}
+    values = {
+        "positive_threshold": 1.0,
+        "train_fraction": train_fraction,
+        "test_from": 0.0,
+        "null_timestamps": null_timestamps,
+    }
     columns = ", ".join(f"{name} {kind}" for name, kind in INTERACTION_COLUMNS.items())
     connection.execute(f"create or replace table raw_interactions ({columns})")
     named = [tuple(getattr(row, name) for name in INTERACTION_COLUMNS) for row in rows]

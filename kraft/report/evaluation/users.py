@@ -16,6 +16,7 @@ from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
 from kraft.formatting import figure, listed, minute, percent, plain_names, pluralize
+from kraft.logs.described.description import KUAIREC
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.settings import Settings
 
@@ -68,11 +69,13 @@ def section(users: list[Row], settings: Settings) -> Section:
         user["name"] = names["user_id", user["user_id"]]
     for item, video in videos.items():
         video["name"] = names["item_id", item]
+    liked = "what the description of the log calls positive"
+    if settings.log == KUAIREC:
+        liked = f"what was watched for at least {settings.positive_threshold:g} of its length"
     lead = (
         "Drawn by how much they met in the train period: one of few, one of middling and one of many interactions (a "
-        "twentieth, half and nineteen twentieths up the order). Liked is what was watched for at least "
-        f"{settings.positive_threshold:g} of its length. Reasons are the {REASONS} features that move the score of the "
-        "pair most, and by how much: above 0 they raise it, below 0 they lower it."
+        f"twentieth, half and nineteen twentieths up the order). Liked is {liked}. Reasons are the {REASONS} features "
+        "that move the score of the pair most, and by how much: above 0 they raise it, below 0 they lower it."
     )
     parts: list[Figure | Table | Text] = []
     for user in users:

@@ -27,8 +27,7 @@ def headline(found: Exploration) -> str:
     positive = percent(share(log["positives"], log["interactions"]))
     return (
         f"{pluralize(log['users'], 'user')}, {pluralize(log['items'], 'video')} and "
-        f"{pluralize(log['interactions'], 'interaction')}, of which {positive} reach a watch ratio of "
-        f"{found.settings.positive_threshold:g}."
+        f"{pluralize(log['interactions'], 'interaction')}, of which {positive} {found.positive}."
     )
 
 
@@ -48,8 +47,8 @@ def _summary(found: Exploration) -> Table:
         ["sparsity", percent(1 - log["density"], digits=2)],
         ["positive interactions", f"{log['positives']:,}"],
         ["positive share", percent(share(log["positives"], log["interactions"]), digits=2)],
-        ["median watch ratio", f"{log['median_ratio']:.4f}"],
-        ["hours watched", f"{log['hours']:,.0f}"],
+        *([["median watch ratio", f"{log['median_ratio']:.4f}"]] if found.has_ratios else []),
+        *([] if log["hours"] is None else [["hours watched", f"{log['hours']:,.0f}"]]),
         ["without a timestamp", f"{log['null_timestamps']:,}"],
     ]
     if log["first_timestamp"] is not None:

@@ -23,7 +23,9 @@ def section(found: Exploration) -> Section:
         f"A model that learns from {pluralize(train['pairs'], 'pair')} of the train period is asked about "
         f"{pluralize(test['pairs'], 'pair')} of the test period. Both are counted in pairs of a user and a video."
     )
-    parts: list[Figure | Table | Text] = [_periods(found, train, test), _lengths(found, train, test)]
+    parts: list[Figure | Table | Text] = [_periods(found, train, test)]
+    if found.rows("period_lengths"):
+        parts.append(_lengths(found, train, test))
     days = [row for row in found.rows("day_counts") if row["interactions"] > row["train"]]
     if days:
         parts.append(_cold(found, days))
@@ -51,7 +53,8 @@ def _periods(found: Exploration, train: Row, test: Row) -> Table:
     ):
         rows.append([text, *(f"{percent(share(row[name], row['pairs']), 2)}" for row in (train, test))])
     seconds = [row["median_seconds"] for row in (train, test)]
-    rows.append(["median length of the video", *("unknown" if one is None else f"{one:.2f} s" for one in seconds)])
+    if any(one is not None for one in seconds):
+        rows.append(["median length of the video", *("unknown" if one is None else f"{one:.2f} s" for one in seconds)])
     return Table(
         "periods", "Train and test side by side", sentence, ["pairs", "train", "test"], rows, found.sql("period_drift")
     )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from kraft.formatting import listed, percent, pluralize, share
 from kraft.report.exploration.tables import ENOUGH, Exploration, Row, with_shares
-from kraft.report.page import Figure, Section
+from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import legend, lengths_axis, mark, stacked, upright_bars
 
 if TYPE_CHECKING:
@@ -15,15 +15,22 @@ STEP, LAST = 0.05, 3.0
 
 
 def section(found: Exploration) -> Section:
-    """Watch ratio, thresholds, positive rate by length."""
-    threshold = found.settings.positive_threshold
-    lead = (
-        "The watch ratio is the time played over the length of the video; it passes 1 where a video was watched again. "
-        f"An interaction is positive from {threshold:g} on."
+    """Watch ratio, thresholds, positive rate by length: of these what the log has."""
+    ratio = (
+        "The watch ratio is the time played over the length of the video; it passes 1 where a video was watched again."
     )
-    return Section(
-        "Watch ratio and label", lead, [_histogram(found), _ecdf(found), _thresholds(found), _lengths(found)]
+    label = (
+        f"An interaction is positive from {found.settings.positive_threshold:g} on."
+        if found.has_threshold
+        else "Which interactions are positive, the description of the log says."
     )
+    lead = f"{ratio} {label}" if found.has_ratios else label
+    parts: list[Figure | Table | Text] = [_histogram(found)] if found.has_ratios else []
+    if found.has_threshold:
+        parts += [_ecdf(found), _thresholds(found)]
+    if found.rows("duration_bins"):
+        parts.append(_lengths(found))
+    return Section("Watch ratio and label" if found.has_ratios else "Label", lead, parts)
 
 
 def _histogram(found: Exploration) -> Figure:
@@ -40,7 +47,8 @@ def _histogram(found: Exploration) -> Figure:
         stacked(
             [row["low"] for row in rows], STEP, parts, x="watch ratio (3: all from there on)", y="interactions [%]"
         )(axes)
-        mark(axes, min(threshold, LAST), f"threshold {threshold:g}")
+        if found.has_threshold:
+            mark(axes, min(threshold, LAST), f"threshold {threshold:g}")
         legend(axes)
 
     return Figure(
@@ -49,11 +57,11 @@ def _histogram(found: Exploration) -> Figure:
         sentence=(
             f"Half of the interactions reach a ratio of {log['median_ratio']:.2f}; the fullest step, {_span(fullest)}, "
             f"has {percent(fullest['interactions'] / whole)} of them, {percent(above / whole)} are at 3 or more, and "
-            f"{percent(share(log['positives'], log['interactions']))} reach the threshold."
+            f"{percent(share(log['positives'], log['interactions']))} {found.positive}."
         ),
         alt=(
-            f"Histogram of the watch ratio from 0 to 3, highest at {_span(fullest)}, with the threshold at "
-            f"{threshold:g} marked."
+            f"Histogram of the watch ratio from 0 to 3, highest at {_span(fullest)}"
+            f"{f', with the threshold at {threshold:g} marked' if found.has_threshold else ''}."
         ),
         draw=draw,
         data=rows,

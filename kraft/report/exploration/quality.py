@@ -2,6 +2,7 @@
 
 from kraft.engine.sql.queries import all_queries
 from kraft.formatting import listed, percent, pluralize, share
+from kraft.logs.described.description import KUAIREC
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import named_bars
@@ -32,7 +33,8 @@ def _missing(found: Exploration) -> Figure | Text:
         rows += [
             {"where": source, "column": name, "missing": count, "of": total, "share": share(count, total) or 0.0}
             for name, count in counts.items()
-            if name != "total"
+            # What a described log never has was not described.
+            if name != "total" and (found.settings.log == KUAIREC or count < total)
         ]
     lacking = sorted((row for row in rows if row["missing"]), key=lambda row: (-row["share"], row["column"]))
     if not lacking:

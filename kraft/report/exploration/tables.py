@@ -9,11 +9,12 @@ from kraft.engine.process.memory import Budget
 from kraft.engine.process.progress import Progress
 from kraft.engine.sql.builder import Builder
 from kraft.engine.sql.queries import Query, all_queries
-from kraft.engine.sql.raw_file import RawFile
+from kraft.engine.sql.raw_file import RawFile, paths_of
 from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.logs.contracts import resolve
+from kraft.logs.described.description import KUAIREC
 from kraft.settings import MIB, Settings
 
 STAGE = "exploration"
@@ -39,6 +40,23 @@ class Exploration:
     settings: Settings
     tables: Mapping[str, list[Row]]
     """Name -> rows of each file of `sql/exploration`."""
+
+    @property
+    def has_ratios(self) -> bool:
+        """Whether the log has watch ratios."""
+        return self.one("log_summary")["median_ratio"] is not None
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether a threshold of the watch ratio is the label; a described log says itself what is positive."""
+        return self.settings.log == KUAIREC
+
+    @property
+    def positive(self) -> str:
+        """What positive interactions do, for sentences."""
+        if self.has_threshold:
+            return f"reach a watch ratio of {self.settings.positive_threshold:g}"
+        return "are positive"
 
     def rows(self, name: str, **where: Any) -> list[Row]:  # noqa: ANN401 - values of a table
         """The rows of a table, or those with these values."""
@@ -95,13 +113,14 @@ def run(settings: Settings) -> Exploration:
 
     Memory: DuckDB's share of the limit; no result has more rows than a plot has points.
     """
-    store, users = Store(settings.work), _raw_users(settings)
+    store = Store(settings.work)
+    users = _raw_users(settings)
     sources: dict[str, Source] = {name: Parquet(store.table(name)) for name in inputs()}
     sources[RAW_USERS] = users
     budget = Budget(min(settings.memory_limit, ENOUGH_MEMORY))
     with (
         store.scratch() as folder,
-        open_session(budget, settings.threads, store.tmp, [users.path]) as connection,
+        open_session(budget, settings.threads, store.tmp, paths_of([users])) as connection,
     ):
         builder = Builder(
             connection,
@@ -122,8 +141,10 @@ def run(settings: Settings) -> Exploration:
     return Exploration(settings, found)
 
 
-def _raw_users(settings: Settings) -> RawFile:
-    """The users before anything is imputed."""
+def _raw_users(settings: Settings) -> RawFile | Parquet:
+    """The users before anything is imputed: the raw file, or of a described log the table that was made of it."""
+    if settings.log != KUAIREC:
+        return Parquet(Store(settings.work).table(RAW_USERS))
     assert settings.raw is not None  # noqa: S101 - the job's pipeline has set it
     required, _ = resolve(settings.raw, "big" if settings.protocol == "big-to-small" else settings.matrix)
     return required[RAW_USERS]
@@ -139,8 +160,8 @@ def _typed(query: Query, settings: Settings) -> str:
             code = code.replace(f"${name}", _literal(chosen[name]))
         lines.append(code + dashes + remark)
     view = []
-    if RAW_USERS in query.inputs:
-        file = _raw_users(settings)
+    file = _raw_users(settings) if RAW_USERS in query.inputs else None
+    if isinstance(file, RawFile):
         reader = "read_parquet" if file.is_parquet else "read_csv"
         view = [f"create or replace temp view {RAW_USERS} as from {reader}({_literal(pattern(file.path.resolve()))});"]
     return "\n".join([*view, *lines]) + ";\n"

@@ -12,6 +12,7 @@ from kraft.settings import Settings
 from kraft.stages.build_tables import build_tables
 from kraft.stages.fit_als import AlsFitted, fit_als
 from kraft.stages.fit_watch_times import WatchTimesFitted, fit_watch_times
+from kraft.stages.import_log import import_log
 from kraft.stages.rank_lists import ListsRanked, rank_lists
 from kraft.stages.retrieve_candidates import CandidatesRetrieved, retrieve_candidates
 from kraft.stages.score import ScoredGivenPairs, ScoredTestPairs, score_given_pairs, score_test_pairs
@@ -30,6 +31,8 @@ def details(results: Results, reused: list[str], compared: list[str], settings: 
     """
     build = results.get(build_tables)
     lines = _file_lines(build.result.files) if build else []
+    if (log := results.get(import_log)) and log.result.without:
+        lines.append(f"without {', '.join(log.result.without)}: the log has no columns for these features")
     if compared:
         lines.append(f"read    {', '.join(compared)}")
     if build:

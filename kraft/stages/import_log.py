@@ -38,6 +38,8 @@ class LogImported(Record):
     has_time: bool
     users: tuple[str, ...]
     items: tuple[str, ...]
+    without: tuple[str, ...]
+    """Groups of features that the log has no columns for."""
     rejected: dict[str, Quarantined]
     """By file."""
 
@@ -86,6 +88,7 @@ def import_log(arguments: ImportLog) -> LogImported:
         has_time=described.log.interactions.time is not None,
         users=tuple(part.name for part in users),
         items=tuple(part.name for part in items),
+        without=described.log.without(),
         rejected={part.file.name: part.quarantined for part in parts if part.quarantined},
     )
 

@@ -16,9 +16,7 @@ STEP, LAST = 0.05, 3.0
 
 def section(found: Exploration) -> Section:
     """Watch ratio, thresholds, positive rate by length: of these what the log has."""
-    ratio = (
-        "The watch ratio is the time played over the length of the video; it passes 1 where a video was watched again."
-    )
+    ratio = "The watch ratio is the time played over the length of the video: above 1, a video was watched again."
     label = (
         f"An interaction is positive from {found.settings.positive_threshold:g} on."
         if found.has_threshold

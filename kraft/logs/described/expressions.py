@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from kraft.engine.paths import quoted
+from kraft.engine.sql.casts import TYPE_WORDS
 from kraft.engine.sql.session import Connection
 from kraft.errors import InputError
 from kraft.logs.described.description import Interactions, Items, Users
@@ -47,8 +48,8 @@ class Expressions:
         """SQL for the rows, numbered if they are to be."""
         return f"select *, row_number() over () as {ROW} from ({self.rows})" if self.numbered else self.rows  # noqa: S608
 
-    def typed(self, name: str, text: str) -> str:
-        """The type of an expression.
+    def typed(self, name: str, text: str) -> tuple[str, str]:
+        """The type of an expression, and the expression as SQL: a column may have the name of a keyword.
 
         Args:
             name: of the field that holds it, for messages.
@@ -57,15 +58,17 @@ class Expressions:
         Raises:
             InputError: it is no SQL expression over the columns, one value a row.
         """
+        sql = quoted(text) if text in self.columns else f"(\n{text}\n)"
         try:
-            duckdb.SQLExpression(text)
+            if text not in self.columns:
+                duckdb.SQLExpression(text)
             # Beside all columns: an aggregate, which has no value a row, does not compile.
             described = self.connection.execute(
-                f"describe select *, (\n{text}\n) as {quoted('described value')} from ({self.rows})"  # noqa: S608
+                f"describe select *, {sql} as {quoted('described value')} from ({self.rows})"  # noqa: S608
             ).fetchall()
         except duckdb.Error as error:
             raise self._refused(name, text, error) from None
-        return str(described[-1][1])
+        return str(described[-1][1]), sql
 
     def _refused(self, name: str, text: str, error: duckdb.Error) -> InputError:
         detail = str(error).splitlines()[0].split(": ", 1)[-1].rstrip(" !")
@@ -76,6 +79,8 @@ class Expressions:
             return InputError(f"{told}the file has no column {found['name']}; {known}", "Correct the expression.")
         if "GROUP BY clause" in detail:
             detail = "an aggregate has no value for each row"
+        if "only a single expression" in detail:
+            detail = "more than one expression"
         return InputError(f"{told}{detail[0].lower()}{detail[1:]}", "Give a SQL expression over the file's columns.")
 
     def refused_type(self, name: str, text: str, kind: str, wanted: str) -> InputError:
@@ -86,36 +91,36 @@ class Expressions:
 
     def id(self, name: str, text: str) -> str:
         """SQL for an id as text."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind in {"DOUBLE", "FLOAT", "BOOLEAN"} or kind.startswith(("DECIMAL", *_TIMES)) or kind.endswith(("]", ")")):
             raise self.refused_type(name, text, kind, "integers or text: for example cast(... as bigint)")
-        return f"nullif(cast(({text}) as varchar), '')"
+        return f"nullif(cast({sql} as varchar), '')"
 
     def time(self, name: str, text: str) -> str:
         """SQL for a time in unix seconds; NULL where the value is no time."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind == "VARCHAR":
-            return f"epoch(try_cast(({text}) as timestamptz))"
+            return f"epoch(try_cast({sql} as timestamptz))"
         if kind.startswith(_TIMES):
-            return f"epoch(({text}))"
+            return f"epoch({sql})"
         if kind in _INTEGERS or kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
-            return f"cast(({text}) as double)"
+            return f"cast({sql} as double)"
         raise self.refused_type(name, text, kind, "unix seconds, a TIMESTAMP, a DATE or ISO text")
 
     def day(self, name: str, text: str) -> str:
         """SQL for a DATE; NULL where the value is no day."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind != "VARCHAR" and not kind.startswith(_TIMES):
             raise self.refused_type(name, text, kind, "a DATE, a TIMESTAMP or ISO text")
-        return f"try_cast(({text}) as date)"
+        return f"try_cast({sql} as date)"
 
     def label(self, name: str, text: str) -> str:
         """SQL for a BOOLEAN; NULL where an integer is neither 0 nor 1."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind == "BOOLEAN":
-            return f"({text})"
+            return f"{sql}"
         if kind in _INTEGERS:
-            return f"case ({text}) when 1 then true when 0 then false end"
+            return f"case {sql} when 1 then true when 0 then false end"
         raise self.refused_type(name, text, kind, "a condition, for example rating >= 4, or 0 and 1")
 
     def milliseconds(self, name: str, text: str) -> str:
@@ -124,22 +129,22 @@ class Expressions:
 
     def number(self, name: str, text: str, wanted: str = "a number") -> str:
         """SQL for a DOUBLE."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind in _INTEGERS or kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
-            return f"cast(({text}) as double)"
+            return f"cast({sql} as double)"
         raise self.refused_type(name, text, kind, wanted)
 
     def text(self, name: str, text: str) -> str:
         """SQL for a text; NULL where it is empty."""
-        self.typed(name, text)
-        return f"nullif(trim(cast(({text}) as varchar)), '')"
+        _, sql = self.typed(name, text)
+        return f"nullif(trim(cast({sql} as varchar)), '')"
 
     def texts(self, name: str, text: str) -> str:
         """SQL for a list of texts, from a list, or from a text with brackets, commas or bars."""
-        kind = self.typed(name, text)
+        kind, sql = self.typed(name, text)
         if kind.endswith("]"):
-            return f"cast(({text}) as varchar[])"
-        parts = f"string_split_regex(trim(cast(({text}) as varchar), '[] '), '[|,]')"
+            return f"cast({sql} as varchar[])"
+        parts = f"string_split_regex(trim(cast({sql} as varchar), '[] '), '[|,]')"
         trimmed = f"list_transform({parts}, lambda part: trim(part, ' \"'''))"
         return f"list_filter({trimmed}, lambda part: part <> '')"
 
@@ -152,7 +157,7 @@ def select_interactions(on: Expressions, log: Interactions) -> str:
     if WATCH_RATIO in on.columns and plays and length:
         ratio = on.number("watch_ratio", WATCH_RATIO)
     elif plays and length:
-        ratio = f"({plays}) / nullif(greatest(({length}), 0e0), 0e0)"
+        ratio = f"{plays} / nullif(greatest({length}, 0e0), 0e0)"
         added = f"select *, {ratio} as {WATCH_RATIO} from ({on.rows})"  # noqa: S608 - checked expressions
         on = replace(on, rows=added, columns={**on.columns, WATCH_RATIO: "DOUBLE"})
         ratio = WATCH_RATIO
@@ -167,7 +172,7 @@ def select_interactions(on: Expressions, log: Interactions) -> str:
         "play_duration": f"try_cast(round({plays}) as integer)" if plays else "cast(null as integer)",
         "video_duration": f"try_cast(round({length}) as integer)" if length else "cast(null as integer)",
         "watch_ratio": ratio,
-        "has_time": f"({log.time}) is not null" if log.time else "false",
+        "has_time": f"{on.typed('time', log.time)[1]} is not null" if log.time else "false",
     }
     return f"""
         with read as ({_selected(on, listed, where)})
@@ -196,8 +201,7 @@ def _rule(log: Interactions) -> str:
     }
     if log.watch_time:
         rules["not coalesce(play_duration >= 0, false)"] = "watch_time must be from 0 to 2,147,483,647 ms"
-    cases = " ".join(f"when {broken} then '{rule}'" for broken, rule in rules.items())
-    return f"case {cases} end"
+    return _first(rules)
 
 
 def select_users(on: Expressions, users: Users, known: Mapping[str, str]) -> str:
@@ -214,11 +218,17 @@ def select_users(on: Expressions, users: Users, known: Mapping[str, str]) -> str
                 f"{on.where} attributes: KRAFT has no feature {name}", f"{hint}Known are {', '.join(known)}."
             )
         on.typed("attributes", name)
-    listed = {"user_key": on.id("key", users.key)} | {
+    listed = {"user_key": on.id("key", users.key)}
+    listed |= {
         name: f"try_cast({quoted(name) if name in users.attributes else 'null'} as {kind})"
         for name, kind in known.items()
     }
-    return _with_rule(_selected(on, listed, _condition(on, users.where)), "user_key")
+    rules = {f"{listed['user_key']} is null": "key must not be missing"} | {
+        f"{quoted(name)} is not null and {listed[name]} is null": f"{name} must be {TYPE_WORDS[known[name]]}"
+        for name in users.attributes
+        if known[name] in TYPE_WORDS
+    }
+    return _selected(on, listed | {"rule": _first(rules)}, _condition(on, users.where))
 
 
 def select_items(on: Expressions, items: Items) -> str:
@@ -231,7 +241,12 @@ def select_items(on: Expressions, items: Items) -> str:
         "kind": on.text("kind", items.kind) if items.kind else "cast(null as varchar)",
         "title": on.text("title", items.title) if items.title else "cast(null as varchar)",
     }
-    return _with_rule(_selected(on, listed, _condition(on, items.where)), "item_key")
+    rules = {f"{listed['item_key']} is null": "key must not be missing"}
+    if items.uploaded:
+        rules[f"{on.text('uploaded', items.uploaded)} is not null and {listed['uploaded']} is null"] = (
+            "uploaded must be a day"
+        )
+    return _selected(on, listed | {"rule": _first(rules)}, _condition(on, items.where))
 
 
 def _selected(on: Expressions, listed: Mapping[str, str], where: str) -> str:
@@ -239,14 +254,16 @@ def _selected(on: Expressions, listed: Mapping[str, str], where: str) -> str:
     return f"select {selected}{f', {ROW}' if on.numbered else ''} from ({on.source}) {where}"  # noqa: S608 - checked expressions
 
 
-def _with_rule(select: str, key: str) -> str:
-    return f"select *, case when {key} is null then 'key must not be missing' end as rule from ({select})"  # noqa: S608
+def _first(rules: Mapping[str, str]) -> str:
+    """SQL: the first rule (condition of a bad row -> words) that a row breaks; NULL if it breaks none."""
+    cases = " ".join(f"when {broken} then '{rule}'" for broken, rule in rules.items())
+    return f"case {cases} end"
 
 
 def _condition(on: Expressions, text: str | None) -> str:
     if text is None:
         return ""
-    kind = on.typed("where", text)
+    kind, sql = on.typed("where", text)
     if kind != "BOOLEAN":
         raise on.refused_type("where", text, kind, "a condition")
-    return f"where ({text})"
+    return f"where {sql}"

@@ -15,7 +15,7 @@ from kraft.engine.outputs import Output, check_outputs
 from kraft.engine.paths import check_name
 from kraft.errors import InputError
 from kraft.logs.files import PLACES, STEMS
-from kraft.settings import DEFAULT_RAW, Role
+from kraft.settings import DEFAULT_RAW, KUAIREC, Role
 
 TOML = Path("kraft.toml")
 
@@ -80,6 +80,7 @@ def _of(named: list[tuple[str, Role, Path | str]], role: Role) -> list[tuple[str
 
 def _inputs(options: BaseModel, named: list[tuple[str, Role, Path | str]]) -> Iterator[tuple[str, Path]]:
     """Files that are read; of a folder of raw files, each that KRAFT would look for."""
+    yield from _described(options)
     given = _of(named, Role.INPUT)
     if getattr(options, "raw", DEFAULT_RAW) is None:
         given.append(("--raw", DEFAULT_RAW))
@@ -89,6 +90,21 @@ def _inputs(options: BaseModel, named: list[tuple[str, Role, Path | str]]) -> It
                 yield from ((option, path / place / f"{stem}.{kind}") for stem in STEMS for kind in ("csv", "parquet"))
         else:
             yield option, path
+
+
+def _described(options: BaseModel) -> Iterator[tuple[str, Path]]:
+    """The files that the description of a log names.
+
+    Raises:
+        InputError: it breaks a rule, or names a file that is not there.
+    """
+    name, raw = getattr(options, "log", KUAIREC), getattr(options, "raw", None)
+    if name != KUAIREC:
+        from kraft.logs.described.description import read
+        from kraft.logs.described.log_files import readable
+
+        described = read(name, Path(raw) if raw is not None else None)
+        yield from (("--log", path) for path in readable(described))
 
 
 def _outputs(options: BaseModel, named: list[tuple[str, Role, Path | str]]) -> Iterator[Output]:

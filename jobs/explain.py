@@ -36,8 +36,8 @@ def main(options: Options) -> None:
     from kraft.columns import ITEM_ID, USER_ID
     from kraft.engine.own_ids import check_number, number_of
     from kraft.engine.workspace.store import write_whole
-    from kraft.logs.described.description import KUAIREC
     from kraft.pipeline.pipeline import Pipeline
+    from kraft.settings import KUAIREC
 
     if (options.item is None) == (options.top is None):
         raise InputError("--item and --top: exactly one of them is needed", "Give --item N, or --top N.")

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
 
 MIB = 1024 * 1024
+KUAIREC = "kuairec"
+"""The log that needs no description: its files are read as they are (`kraft.logs.contracts`)."""
 DEFAULT_RAW = Path("data")
 """Where the raw files are looked for if --raw is not given."""
 
@@ -135,7 +137,7 @@ class Settings(BaseModel):
     matrix: InputName = "small"
     """The interaction log: small, big, or a file with the same columns; with --engine spark also a URL, of a file or
     of a folder of them."""
-    log: InputName = "kuairec"
+    log: InputName = KUAIREC
     """What the files of --raw are: kuairec, kuairand, movielens, or a TOML file that describes your own log."""
     memory_limit: ByteSize = ByteSize(1024 * MIB)
     """The most resident memory that a process of a job may take, for example 512MiB or 2GiB."""

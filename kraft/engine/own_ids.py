@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kraft import columns
+from kraft.engine.workspace.snapshots import ID_TABLES
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-ID_TABLES: Final = {columns.USER_ID: "user_ids", columns.ITEM_ID: "item_ids"}
-"""Column -> the table that numbers its ids."""
 MOST_ID: Final = 2**31 - 1
 _INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 """How an integer is written; 007 is a text."""
@@ -77,6 +76,16 @@ def number_of(own: str, column: str, store: Store) -> int:
     return int(found[column][0].as_py())
 
 
+def _all_integers(table: Path) -> bool:
+    """Whether all ids of a table that numbers them are written as integers."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with pq.ParquetFile(table) as file:
+        batches = file.iter_batches(columns=["id"])
+        return all(pc.all(pc.match_substring_regex(batch["id"], _INTEGER)).as_py() for batch in batches)
+
+
 def check_number(option: str, own: str) -> int:
     """An id that is a number.
 
@@ -89,7 +98,7 @@ def check_number(option: str, own: str) -> int:
 
 
 def own_ids(numbers: Mapping[str, Iterable[int]], store: Store) -> dict[tuple[str, int], int | str]:
-    """(column, number) -> the log's own id, of a few numbers by column; as text where numbers stand for ids."""
+    """(column, number) -> the log's own id, of a few numbers by column; as in `with_own_ids`."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     tables = id_tables(store)
@@ -98,5 +107,6 @@ def own_ids(numbers: Mapping[str, Iterable[int]], store: Store) -> dict[tuple[st
     for column, table in tables.items():
         if listed := sorted(asked.get(column, ())):
             rows = pq.read_table(table, filters=[(column, "in", listed)])
-            found |= {(column, row[column]): row["id"] for row in rows.to_pylist()}
+            known = {(column, row[column]): row["id"] for row in rows.to_pylist()}
+            found |= {key: int(own) for key, own in known.items()} if _all_integers(table) else known
     return found

@@ -21,14 +21,12 @@ from kraft.engine.process.stage import Record, Stage
 from kraft.engine.process.worker import run, run_here
 from kraft.engine.workspace.locks import acquire_lock
 from kraft.engine.workspace.store import Fingerprint, Store
-from kraft.errors import add_notes
-from kraft.logs.described import description
-from kraft.logs.described.description import KUAIREC
+from kraft.errors import InputError, add_notes
 from kraft.logs.files import find_folder
 from kraft.logs.losses import notes, paragraph
 from kraft.pipeline.results import Results
 from kraft.pipeline.summary import details
-from kraft.settings import DEFAULT_RAW, Settings
+from kraft.settings import DEFAULT_RAW, KUAIREC, Settings
 from kraft.stages.build_tables import build_tables
 from kraft.stages.check_given import CheckGiven, Kind, check_given
 from kraft.stages.evaluate import CompareScores, EvaluateScores, Evaluation, compare_scores, evaluate_scores
@@ -90,6 +88,10 @@ class Pipeline:
             from kraft.spark.needs import need_spark  # noqa: PLC0415
 
             need_spark(self.settings.master)
+            if self.settings.log != KUAIREC:
+                raise InputError(
+                    f"--log {self.settings.log}: Spark reads KuaiRec's own files only", "Leave out --engine spark."
+                )
         self.store = Store(self.settings.work)
         # A job's own options are not the stages' business.
         shared = self.settings.model_dump(include=set(Settings.model_fields))
@@ -273,6 +275,8 @@ class Pipeline:
     def _find_raw(self) -> None:
         """Say in the settings where the raw files are, and what a described log has no columns for."""
         if self.settings.log != KUAIREC:
+            from kraft.logs.described import description  # noqa: PLC0415 - other logs need none of it
+
             described = description.read(self.settings.log, Path(self.settings.raw) if self.settings.raw else None)
             without = tuple(dict.fromkeys((*self.settings.without, *described.log.without())))
             found = {"raw": described.folder, "without": without}

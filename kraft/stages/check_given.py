@@ -36,7 +36,7 @@ def check_given(arguments: CheckGiven) -> GivenChecked:
     from kraft.engine.process.memory import Budget
     from kraft.engine.sql.given import ID, OWN_ID, SCORED, GivenFile
     from kraft.engine.sql.session import open_session
-    from kraft.logs.described.description import KUAIREC
+    from kraft.settings import KUAIREC
     from kraft.stages.given_pairs import PAIRS
 
     rules = {"pairs": PAIRS, "scores": SCORED, "users": {columns.USER_ID: ID}, "items": {columns.ITEM_ID: ID}}

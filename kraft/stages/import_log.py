@@ -38,6 +38,8 @@ class LogImported(Record):
     has_time: bool
     users: tuple[str, ...]
     items: tuple[str, ...]
+    names: dict[str, str]
+    """Part -> its file."""
     without: tuple[str, ...]
     """Groups of features that the log has no columns for."""
     rejected: dict[str, Quarantined]
@@ -88,10 +90,11 @@ def import_log(arguments: ImportLog) -> LogImported:
         has_time=described.log.interactions.time is not None,
         users=tuple(part.name for part in users),
         items=tuple(part.name for part in items),
+        names={part.name: part.file for part in parts},
         without=described.log.without(),
-        rejected={part.file.name: part.quarantined for part in parts if part.quarantined},
+        rejected={part.file: part.quarantined for part in parts if part.quarantined},
     )
 
 
 def _names(parts: "list[Part]") -> tuple[str, ...]:
-    return tuple(part.file.name for part in parts)
+    return tuple(part.file for part in parts)

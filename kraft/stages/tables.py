@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -20,15 +19,14 @@ from kraft.engine.sql.queries import all_queries
 from kraft.engine.sql.raw_file import RawFile, paths_of
 from kraft.engine.sql.session import Connection, open_session
 from kraft.engine.sql.sources import AbsentFile, Parquet, Source
-from kraft.engine.workspace.snapshots import CATALOG
+from kraft.engine.workspace.snapshots import CATALOG, ID_TABLES
 from kraft.engine.workspace.store import FIT, Store
 from kraft.errors import InputError, KraftError, add_notes
 from kraft.logs.described import sources as described
 from kraft.logs.losses import TEST_ROWS, PeriodRows, hold_left_out, local_time, notes
 from kraft.logs.read_files import ReadFiles, read_files
 from kraft.settings import Settings, StackingSettings
-from kraft.stages.import_log import LOG as IMPORTED
-from kraft.stages.import_log import LogImported
+from kraft.stages.described_tables import publish_rejected, sources_of
 from kraft.stages.preset import history_store, preset_of
 from kraft.stages.table_lists import DETAIL_TABLES, PAIR_TABLES, RECENT_POSITIVES
 from kraft.stages.table_records import BuildTables, TableBuilt, TablesBuilt
@@ -56,7 +54,7 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
     observed = settings.protocol == "big-to-small"
     store, progress = Store(settings.work), Progress(settings.verbosity)
     inputs, extras = (
-        _described(store, settings, arguments.log)
+        sources_of(arguments.log, store, settings)
         if arguments.log
         else resolve(settings.raw, "big" if observed else settings.matrix)
     )
@@ -99,9 +97,10 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         rejected = {file: found for one in quarantines for file, found in one.found().items()}
         if arguments.log:
             rejected = arguments.log.rejected
+            publish_rejected(arguments.log, main)
         else:
             publish(store, quarantine)
-            for name in described.ID_TABLES:
+            for name in ID_TABLES.values():
                 store.discard(name)
     split["cut_time"] = local_time(split["cut_timestamp"])
     test_rows, label_rows, *_ = *periods, None, None
@@ -118,23 +117,6 @@ def build(arguments: BuildTables, builder: Callable[..., Builder], resolve: "Res
         files=arguments.log.read_files(settings) if arguments.log else _files(settings, inputs, seen, extras, names),
         catalog=str(store.commit() if arguments.commit else store.folder / CATALOG),
     )
-
-
-def _described(store: Store, settings: Settings, log: LogImported) -> tuple[dict[str, Source], dict[str, Source]]:
-    """The sources of a described log.
-
-    Raises:
-        InputError: an option is given that only KuaiRec's files know.
-    """
-    described.refuse("matrix", settings.matrix, "small")
-    described.refuse("protocol", settings.protocol, "chronological")
-    parts = store.inner(IMPORTED)
-
-    def paths(names: Iterable[str]) -> tuple[Path, ...]:
-        return tuple(parts.table(name) for name in names)
-
-    rows = described.Parts(log.description, paths(log.interactions), () if log.has_time else log.rows)
-    return described.resolve(log.description, rows, paths(log.users), paths(log.items))
 
 
 def _files(

@@ -6,7 +6,7 @@ import duckdb
 
 from kraft.engine.sql.queries import all_queries
 from kraft.logs.contracts import CATEGORIES, INTERACTION_COLUMNS, OPTIONAL, USERS
-from kraft.logs.described.sources import ITEM_COLUMNS, USER_COLUMNS
+from kraft.logs.described.sources import ITEM_COLUMNS, LOG_COLUMNS, USER_COLUMNS
 from kraft.settings import Settings
 
 SOURCES = ("watch_time", "als", "popular", "categories", "similar", "new")
@@ -17,14 +17,7 @@ OUTSIDE = {
     "raw_item_categories": dict(CATEGORIES.columns),
     **{f"raw_{contract.stem}": dict(contract.columns) for contract in OPTIONAL},
     # Read from a described log.
-    "log_rows": {
-        **dict.fromkeys(("user_key", "item_key"), "VARCHAR"),
-        "timestamp": "DOUBLE",
-        "label": "BOOLEAN",
-        **dict.fromkeys(("play_duration", "video_duration"), "INTEGER"),
-        "watch_ratio": "DOUBLE",
-        "date": "INTEGER",
-    },
+    "log_rows": LOG_COLUMNS,
     "log_users": {"user_key": "VARCHAR", **USER_COLUMNS},
     "log_items": ITEM_COLUMNS,
     # Written by the ranker.

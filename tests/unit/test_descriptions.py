@@ -391,7 +391,8 @@ def test_an_id_stays_as_it_is_written(folder, tmp_path):
 def test_bad_rows_may_be_quarantined_and_are_counted(folder, tmp_path):
     (folder / "log.csv").write_text(LOG.replace("\nu1,", "\n,") + "\n", encoding="utf-8")
     description = describe(folder)
-    imported = read(description, tmp_path / "work", on_bad_rows="quarantine", max_bad_rows=0.2)
+    allowed = {"on_bad_rows": "quarantine", "max_bad_rows": 0.2}
+    imported = read(description, tmp_path / "work", **allowed)
     assert imported.rejected == {
         "log.csv": {
             "quarantined": 9,

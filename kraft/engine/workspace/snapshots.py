@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
 
+from kraft import columns
 from kraft.engine.paths import file_state, literal, parquet_rows, quoted
 from kraft.engine.workspace.manifest import Entry, locked
 
@@ -26,6 +27,8 @@ STATES: Final = "states"
 CURRENT: Final = "current"
 TABLES: Final = "tables"
 CATALOG: Final = "kraft.duckdb"
+ID_TABLES: Final = {columns.USER_ID: "user_ids", columns.ITEM_ID: "item_ids"}
+"""Column -> the table that says which of the log's own ids each number in it stands for, if there is one."""
 
 
 class Store(Protocol):
@@ -193,13 +196,17 @@ def _write_catalog(state: Path, store: Store, inner: Mapping[str, Store], chosen
     with _writable(state / CATALOG) as file, open_file(file) as connection:
         # One transaction: a hundred of them would take twice the time of all statements.
         connection.execute("begin")
+        numbered = {
+            column: state / TABLES / f"{name}.parquet" for column, name in ID_TABLES.items() if name in chosen[""]
+        }
         for part, names in chosen.items():
             if part:
                 connection.execute(f"create schema {quoted(part)}")
             entries = (inner[part] if part else store).manifest()
             for name in names:
                 view = f"{quoted(part or 'main')}.{quoted(name)}"
-                _add_view(connection, view, state / (part or TABLES) / f"{name}.parquet", entries[name])
+                ids = {} if name in ID_TABLES.values() else numbered
+                _add_view(connection, view, state / (part or TABLES) / f"{name}.parquet", entries[name], ids)
         connection.execute("commit")
 
 
@@ -217,9 +224,19 @@ def _writable(catalog: Path) -> Iterator[Path]:
         shutil.copyfile(file, catalog)
 
 
-def _add_view(connection: Any, view: str, table: Path, entry: Entry) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
+def _add_view(connection: Any, view: str, table: Path, entry: Entry, ids: Mapping[str, Path]) -> None:  # noqa: ANN401 - DuckDB is imported where it is used
+    """Add one view, with the log's own ids in place of numbers (``ids``: column -> table that numbers its ids)."""
+    replaced, joins = [], []
+    for column, path in ids.items():
+        if column in entry["columns"]:
+            own = quoted(f"own {column}")
+            replaced.append(f"{own}.id as {column}")
+            joins.append(f"left join {parquet_rows(path)} as {own} on rows.{column} = {own}.{column}")
+    rows = f"from {parquet_rows(table)}"
+    if replaced:
+        rows = f"select rows.* replace ({', '.join(replaced)}) {rows} as rows {' '.join(joins)}"
     # DuckDB takes no parameters in CREATE VIEW and COMMENT: text is quoted by doubling quotes.
-    connection.execute(f"create view {view} as from {parquet_rows(table)}")
+    connection.execute(f"create view {view} as {rows}")
     connection.execute(f"comment on view {view} is {literal(entry['purpose'])}")
     for column, meaning in entry["columns"].items():
         connection.execute(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")

@@ -18,11 +18,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kraft.errors import InputError
+from kraft.settings import KUAIREC
 
 BUILTIN: Final = Path(__file__).with_name("builtin")
 """One folder a built-in name, with a description a layout."""
-KUAIREC: Final = "kuairec"
-"""The log that needs no description: its files are read as they are (`kraft.logs.contracts`)."""
 
 
 def _listed(value: object) -> object:

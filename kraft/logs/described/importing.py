@@ -34,7 +34,8 @@ Facts = dict[str, Any]
 class Part(NamedTuple):
     """What was read of one file."""
 
-    file: Path
+    file: str
+    """Its name, relative to the folder of the log."""
     name: str
     """Of its table in the store."""
     rows: int
@@ -150,7 +151,8 @@ class Importer:
         entry = self.store.manifest()[name]
         if found := entry.get("quarantined"):
             hold_share(file, found, self.most)
-        return Part(file, name, entry["rows"], entry["positives"], found)
+        shown = file.relative_to(self.described.folder) if file.is_relative_to(self.described.folder) else file
+        return Part(str(shown), name, entry["rows"], entry["positives"], found)
 
     def _expressions(self, file: Path, table: Table, section: str) -> Expressions:
         where = f"{self._where(section)}"
@@ -189,7 +191,7 @@ class Importer:
             "purpose": f"Rows of {file.name}, as the description of the log reads them.",
             "columns": {},
         }
-        return facts | ({"quarantined": self._bad(file, select, on, rows, bad)} if bad else {})
+        return facts | ({"quarantined": self._bad(file, written, select, on, rows, bad)} if bad else {})
 
     def _copy(self, file: Path, text: str, written: Path) -> None:
         try:
@@ -198,18 +200,18 @@ class Importer:
             raise self._unreadable(file, error) from error
 
     def _bad(
-        self, file: Path, select: Callable[[Expressions], str], on: Expressions, rows: int, bad: int
+        self, file: Path, written: Path, select: Callable[[Expressions], str], on: Expressions, rows: int, bad: int
     ) -> Quarantined:
-        """What is wrong with the rows of a file, which is read once more, with their numbers.
+        """What is wrong with the rows of a file, which is written once more, with their numbers.
 
         Raises:
             InputError: bad rows are an error.
         """
         prepare(self.connection, 1, kept=True, raw=True)
-        text = select(replace(on, numbered=True))
+        self._copy(file, select(replace(on, numbered=True)), written)
         reason, often, number = self.connection.execute(
-            f"select rule, count(*) as often, min({ROW}) as number from ({text}) where rule is not null "  # noqa: S608
-            "group by rule order by often desc, number limit 1"
+            f"select rule, count(*) as often, min({ROW}) as number from {parquet_rows(written)} "  # noqa: S608 - quoted
+            "where rule is not null group by rule order by often desc, number limit 1"
         ).fetchall()[0]
         if not self.quarantine:
             raise InputError(
@@ -229,7 +231,7 @@ class Importer:
         if found:
             raise InputError(
                 f"{self._where(section)} key = {text!r}: {found[0][0]} occurs in {found[0][1]} rows of "
-                f"{', '.join(part.file.name for part in parts[:3])}",
+                f"{', '.join(part.file for part in parts[:3])}",
                 "Leave one row for each id.",
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
-from kraft.engine.paths import file_state, parquet_rows, quoted
+from kraft.engine.paths import file_state, literal, parquet_rows, quoted
 from kraft.engine.sql.session import Connection
 from kraft.engine.sql.sources import AbsentFile, Source
 from kraft.errors import InputError
@@ -20,8 +20,6 @@ OVERRIDES: Final = {
     "raw_kuairec_caption_category": "described_texts",
 }
 """Table -> the file of `sql/` that makes it of a described log."""
-ID_TABLES: Final = ("user_ids", "item_ids")
-"""Tables that say which number is which of the log's own ids."""
 ROW: Final = "described_row"
 """Column of the parts: the row's number in its file, from 1; only where rows have no time."""
 USER_COLUMNS: Final = {
@@ -30,6 +28,27 @@ USER_COLUMNS: Final = {
     **dict.fromkeys(ONEHOT_FEATURES, "DOUBLE"),
 }
 """Attributes of users that KRAFT has features for, and their types."""
+LOG_COLUMNS: Final = {
+    "user_key": "VARCHAR",
+    "item_key": "VARCHAR",
+    "timestamp": "DOUBLE",
+    "label": "BOOLEAN",
+    "play_duration": "INTEGER",
+    "video_duration": "INTEGER",
+    "watch_ratio": "DOUBLE",
+    "date": "INTEGER",
+}
+REJECTED: Final = {
+    "purpose": "Rows of the log's files that were quarantined, and why. Grain: one row a quarantined row.",
+    "columns": {
+        "file": "name of the file",
+        "line": "row of the file, from 1, the header not counted",
+        "column": "the field of the description at fault",
+        "value": "the row, as the description reads it",
+        "reason": "the rule that is broken",
+    },
+}
+"""What the manifest says of the table `rejected_rows`."""
 ITEM_COLUMNS: Final = {
     "item_key": "VARCHAR",
     "categories": "VARCHAR[]",
@@ -47,11 +66,13 @@ class Parts:
     Args:
         path: the description, for messages.
         files: the parts.
+        columns: of them.
         rows: rows of each, if the rows are in the order of time and have none: their time is their number then.
     """
 
     path: Path
     files: tuple[Path, ...]
+    columns: tuple[str, ...]
     rows: tuple[int, ...] = ()
 
     def state(self) -> str:
@@ -62,8 +83,9 @@ class Parts:
         selects = []
         before = 0
         for index, file in enumerate(self.files):
-            numbered = f" replace (cast({ROW} - 1 + {before} as double) as timestamp)" if self.rows else ""
-            selects.append(f"select * exclude (rule){numbered} from {parquet_rows(file)} where rule is null")  # noqa: S608
+            time = f"cast({ROW} - 1 + {before} as double) as timestamp"
+            listed = ", ".join(time if self.rows and column == "timestamp" else column for column in self.columns)
+            selects.append(f"select {listed} from {parquet_rows(file)} where rule is null")  # noqa: S608 - quoted
             before += self.rows[index] if self.rows else 0
         connection.execute(f"create or replace view {quoted(name)} as {' union all '.join(selects)}")
 
@@ -77,7 +99,7 @@ def resolve(
 
     def parts(files: Iterable[Path], columns: Mapping[str, str]) -> Source:
         found = tuple(files)
-        return Parts(description, found) if found else AbsentFile(dict(columns))
+        return Parts(description, found, tuple(columns)) if found else AbsentFile(dict(columns))
 
     sources = {
         "log_rows": log,
@@ -85,6 +107,17 @@ def resolve(
         "log_items": parts(items, ITEM_COLUMNS),
     }
     return sources, {"raw_social_network": AbsentFile({"user_id": "INTEGER", "friend_list": "VARCHAR"})}
+
+
+def rejected_rows(parts: Mapping[str, Path]) -> str:
+    """SQL for the table `rejected_rows` of the parts that have bad rows, by the names of their files."""
+    selects = [
+        f"select {literal(file)} as file, {ROW} as line, split_part(rule, ' ', 1) as \"column\", "  # noqa: S608 - quoted
+        f"cast(columns_of as varchar) as value, rule as reason "
+        f"from (select {ROW}, rule, columns_of from {parquet_rows(part)} as columns_of where rule is not null)"
+        for file, part in parts.items()
+    ]
+    return f"{' union all '.join(selects)} order by file, line"
 
 
 def refuse(setting: str, value: object, usual: object) -> None:

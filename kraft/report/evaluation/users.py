@@ -16,9 +16,8 @@ from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet
 from kraft.engine.workspace.store import Store
 from kraft.formatting import figure, listed, minute, percent, plain_names, pluralize
-from kraft.logs.described.description import KUAIREC
 from kraft.report.page import Figure, Section, Table, Text
-from kraft.settings import Settings
+from kraft.settings import KUAIREC, Settings
 
 TITLE = "Three users"
 ABSENT = Text("No recommendations were made for this page, so no examples are shown.")

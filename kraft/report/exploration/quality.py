@@ -2,10 +2,10 @@
 
 from kraft.engine.sql.queries import all_queries
 from kraft.formatting import listed, percent, pluralize, share
-from kraft.logs.described.description import KUAIREC
 from kraft.report.exploration.tables import Exploration, Row
 from kraft.report.page import Figure, Section, Table, Text
 from kraft.report.plots import named_bars
+from kraft.settings import KUAIREC
 
 LACKING = {"log": "missing_in_log", "users": "missing_in_users", "videos": "missing_in_videos"}
 """Where values may be missing -> the table that counts them."""

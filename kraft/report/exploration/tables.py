@@ -14,8 +14,7 @@ from kraft.engine.sql.session import open_session, read_parquet
 from kraft.engine.sql.sources import Parquet, Source
 from kraft.engine.workspace.store import Store
 from kraft.logs.contracts import resolve
-from kraft.logs.described.description import KUAIREC
-from kraft.settings import MIB, Settings
+from kraft.settings import KUAIREC, MIB, Settings
 
 STAGE = "exploration"
 """The folder of `sql/`."""

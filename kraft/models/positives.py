@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
-from kraft.settings import Settings
+from kraft.settings import KUAIREC, Settings
 
 _MORE = "or give a log with more interactions"
 
@@ -38,6 +38,9 @@ def naming_threshold(store: Store, settings: Settings) -> Iterator[None]:
     except LabelsError as error:
         threshold = settings.positive_threshold
         share = f", {error.positives / error.rows:.2%} of the rows" if error.rows else ""
+        if settings.log != KUAIREC:
+            problem = f"{error.problem}: positive is what {settings.log} says is{share}"
+            raise InputError(problem, f"Change the label of the description, {_MORE}.") from None
         least, most = _ratios(store)
         found = f"the watch_ratio of the log is from {least:g} to {most:g}"
         problem = f"{error.problem}: positive is watch_ratio >= {threshold:g} (--positive-threshold){share}; {found}"

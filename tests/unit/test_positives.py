@@ -4,6 +4,7 @@ import pytest
 from matching import exactly
 from small_log import run_build
 
+from kraft.engine.workspace.store import Store
 from kraft.errors import InputError
 from kraft.models.positives import LabelsError, naming_threshold
 from kraft.pipeline.pipeline import Pipeline
@@ -53,3 +54,12 @@ def test_ranker_without_positives_names_the_threshold(raw, tmp_path):
     ):
         run.train()
     assert told.value.remedy == "Lower --positive-threshold to 1.2 or less."
+
+
+def test_a_described_log_has_a_label_and_no_threshold(tmp_path):
+    settings = Settings(log="mine.toml", work=tmp_path)
+    told = "too few: positive is what mine.toml says is, 2.00% of the rows"
+    with pytest.raises(InputError) as caught, naming_threshold(Store(tmp_path), settings):
+        raise LabelsError("too few", 100, 2)
+    assert caught.value.problem == told
+    assert caught.value.remedy == "Change the label of the description, or give a log with more interactions."

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from kraft import __version__
 from kraft.engine.process.memory import mib
 from kraft.formatting import pluralize
-from kraft.report.exploration import activity, content, drift, labels, quality, tables, times
+from kraft.report.exploration import activity, content, drift, labels, quality, reading, tables, times
 from kraft.report.page import Page
-from kraft.settings import Settings, usable_cores
+from kraft.settings import KUAIREC, Settings, usable_cores
 
 TOLD_VERSIONS = ("duckdb", "jinja2", "matplotlib")
 
@@ -22,6 +22,7 @@ def page(found: tables.Exploration, losses: str = "") -> Page:
     lead = " ".join(filter(None, [activity.headline(found), losses, how]))
     sections = [
         activity.overview(found),
+        *([] if found.has_threshold else [reading.section(found.settings)]),
         activity.activity(found),
         labels.section(found),
         times.section(found),
@@ -38,14 +39,23 @@ def _train_period(settings: Settings) -> str:
     return f"before {settings.test_from}" if settings.test_from else f"the first {settings.train_fraction:g}"
 
 
+def _log(settings: Settings) -> dict[str, str]:
+    """What was read, and what is positive in it."""
+    if settings.log != KUAIREC:
+        return {"log": settings.log}
+    big = settings.protocol == "big-to-small"
+    return {
+        "matrix": "big, tested on small" if big else settings.matrix,
+        "positive threshold": f"{settings.positive_threshold:g}",
+    }
+
+
 def facts(settings: Settings) -> dict[str, str]:
     """What was asked for, and what it ran on."""
-    big = settings.protocol == "big-to-small"
     return {
         "kraft": __version__,
         "data": str(settings.raw),
-        "matrix": "big, tested on small" if big else settings.matrix,
-        "positive threshold": f"{settings.positive_threshold:g}",
+        **_log(settings),
         "train period": _train_period(settings),
         "null timestamps": settings.null_timestamps,
         "memory limit": mib(settings.memory_limit),

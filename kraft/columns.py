@@ -109,7 +109,12 @@ PAIR_FEATURE_GROUPS: Final = {
 }
 """The features that `pair_features` stores, by what they are made of."""
 WATCH_TIME: Final = "watch-time"
-"""The group of the features that are not stored but computed by the watch time model."""
+"""The group of the features that are not stored but computed by the watch time model; without it, what else is made of
+watch times alone (`WATCHED_FEATURES`) is left out too."""
+WATCH_RATIO: Final = "watch-ratio"
+"""The group of `RATIO_FEATURES`, which belong to the groups user and item too: without ratios they say nothing."""
+WATCHED_FEATURES: Final = ("user_log_time",)
+RATIO_FEATURES: Final = ("user_ratio", "item_ratio")
 
 
 def pair_features(without: Collection[str] = ()) -> tuple[str, ...]:
@@ -119,4 +124,8 @@ def pair_features(without: Collection[str] = ()) -> tuple[str, ...]:
     (42, 34)
     """
     groups = {WATCH_TIME: WATCH_TIME_FEATURES, **PAIR_FEATURE_GROUPS}
-    return tuple(name for group, names in groups.items() if group not in without for name in names)
+    other = {
+        *(WATCHED_FEATURES if WATCH_TIME in without else ()),
+        *(RATIO_FEATURES if WATCH_RATIO in without else ()),
+    }
+    return tuple(name for group, names in groups.items() if group not in without for name in names if name not in other)

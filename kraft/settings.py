@@ -108,7 +108,9 @@ class StackingSettings(Frozen):
     """Share of the watched videos that are left out of this history, so that the ranker learns about new videos."""
 
 
-FeatureGroup = Literal["watch-time", "length", "user", "item", "video", "categories", "daily", "taste", "friends"]
+FeatureGroup = Literal[
+    "watch-time", "watch-ratio", "length", "user", "item", "video", "categories", "daily", "taste", "friends"
+]
 """Groups of the preset kraft's features (`kraft.columns`)."""
 
 
@@ -202,8 +204,8 @@ class Settings(BaseModel):
     for."""
 
     without: tuple[FeatureGroup, ...] = ()
-    """Ranker of the preset kraft: groups of features to leave out (watch-time, length, user, item, video, categories,
-    daily, taste, friends)."""
+    """Ranker of the preset kraft: groups of features to leave out (watch-time, watch-ratio, length, user, item, video,
+    categories, daily, taste, friends)."""
     objective: Literal["binary", "lambdarank"] | None = None
     """Ranker: binary gives probabilities, lambdarank only an order. Default: binary."""
 

@@ -149,7 +149,7 @@ class HandedBench:
     def _read(self, kind, path):
         """The rows of a file in its order, or its distinct ids and how often one came again."""
         if kind in {"users", "items"}:
-            given = read_ids(path, next(iter(COLUMNS[kind])), self.connection, self.folder, 1)
+            given = read_ids(path, next(iter(COLUMNS[kind])), self.connection, self.folder, 1, {})
             return given.ids.tolist(), given.repeated
         copy, rules = self.folder / "copy.parquet", PAIRS if kind == "pairs" else SCORED
         rows = GivenFile(path, rules).take(self.connection, copy, 1, sort_by=("user_id", "item_id"))

@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from commands import run
 
+from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
+
 pytestmark = pytest.mark.slow
 
 SETTINGS = ("--rounds", "20", "--quiet")
-ATTRIBUTES = ("user_active_degree", "register_days", *(f"onehot_feat{number}" for number in range(18)))
+ATTRIBUTES = ("user_active_degree", *NUMERICAL_FEATURES, *ONEHOT_FEATURES)
 RENAMED = f"""
 [interactions]
 files = "part-*.csv.gz"
@@ -141,7 +143,7 @@ def test_every_layout_of_movielens_runs_through_every_job(write, tmp_path):
     write(raw)
     given = ("--log", "movielens", "--raw", "raw", *SETTINGS)
     told = done(tmp_path, "score", "--log", "movielens", "--raw", "raw", "--rounds", 20, "--out", "scores.csv")
-    assert "without watch-time, length: the log has no columns for these features" in told
+    assert "without watch-time, length, watch-ratio: the log has no columns for these features" in told
     scores = pl.read_csv(tmp_path / "scores.csv")
     assert scores["user_id"].is_between(1, 80).all()
     assert scores["item_id"].is_between(1, 60).all()

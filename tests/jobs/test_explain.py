@@ -108,8 +108,8 @@ def test_the_best_recommendations_are_explained_in_their_order(folder, pair):
         (["--user", "1"], "--item and --top: exactly one of them is needed"),
         (["--user", "1", "--item", "2", "--top", "3"], "--item and --top: exactly one of them is needed"),
         (["--item", "2"], "--user is required"),
-        (["--user", "-1", "--item", "2"], "--user -1: input should be greater than or equal to 0"),
-        (["--user", "1", "--item", "3000000000"], "--item 3000000000: input should be less than or equal to"),
+        (["--user", "-1", "--item", "2"], "--user -1: not an id, an integer from 0 to 2,147,483,647"),
+        (["--user", "1", "--item", "3000000000"], "--item 3000000000: not an id, an integer from 0 to 2,147,483,647"),
         (["--user", "1", "--top", "0"], "--top 0: input should be greater than or equal to 1"),
     ],
 )

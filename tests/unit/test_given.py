@@ -169,7 +169,7 @@ def test_parquet_of_other_types_is_cast(tmp_path, connection):
 def test_empty_lines_are_no_rows_in_a_file_of_one_column_either(tmp_path, connection):
     path = tmp_path / "users.csv"
     path.write_bytes(b"user_id\n5\n\n3\n5\n\n\n")
-    found = read_ids(path, "user_id", connection, tmp_path, 1)
+    found = read_ids(path, "user_id", connection, tmp_path, 1, {})
     assert (found.column, found.ids.tolist(), found.repeated) == ("user_id", [3, 5], 1)
 
 

@@ -68,7 +68,7 @@ def test_raw_files(odd, kind, tmp_path):
         with open_session(Budget(LEAST_LIMIT), 1, tmp_path / "w" / "tmp", [path]) as connection:
             file.register(connection, "given")
             assert connection.view("given").fetchall() == [(1, 10), (1, 11)]
-            assert read_ids(path, "user_id", connection, tmp_path / "w", threads=1).ids.tolist() == [1]
+            assert read_ids(path, "user_id", connection, tmp_path / "w", threads=1, numbers={}).ids.tolist() == [1]
 
 
 def test_tables(odd, tmp_path):

@@ -97,7 +97,7 @@ def test_ratio_and_label(found):
     assert section.lead.endswith("An interaction is positive from 1 on.")
     assert parts["watch_ratio"].sentence == (
         "Half of the interactions reach a ratio of 0.50; the fullest step, 0.50 to 0.55, has 66.7% of them, 0.0% are "
-        "at 3 or more, and 33.3% reach the threshold."
+        "at 3 or more, and 33.3% reach a watch ratio of 1."
     )
     assert parts["watch_ratio_ecdf"].sentence == (
         "0.0% of the interactions end before a tenth of the video, 66.7% below the threshold of 1, and 0.0% reach "
@@ -113,7 +113,7 @@ def test_ratio_and_label(found):
 
 def test_another_threshold_is_the_one_that_is_told(tmp_path):
     section = labels.section(found_in(tmp_path, log_rows(), positive_threshold=0.5))
-    assert "100.0% reach the threshold" in parts_of(section)["watch_ratio"].sentence
+    assert "100.0% reach a watch ratio of 0.5" in parts_of(section)["watch_ratio"].sentence
     assert "0.0% below the threshold of 0.5" in parts_of(section)["watch_ratio_ecdf"].sentence
 
 
@@ -269,7 +269,7 @@ def test_drift_is_told_in_pairs(tmp_path):
 def test_a_log_without_a_positive_interaction(tmp_path):
     found = found_in(tmp_path, log_rows(), positive_threshold=100)
     assert "of which 0.0% reach a watch ratio of 100" in activity.headline(found)
-    assert "0.0% reach the threshold" in parts_of(labels.section(found))["watch_ratio"].sentence
+    assert "0.0% reach a watch ratio of 100" in parts_of(labels.section(found))["watch_ratio"].sentence
     assert "stays from 0.0% to 0.0%" in parts_of(drift.section(found))["periods"].sentence
     assert to_html(page(found))
 

@@ -37,7 +37,7 @@ def test_a_ranking_objective_is_validated_by_auc():
 
 
 def test_feature_groups_are_those_of_the_columns():
-    assert set(get_args(FeatureGroup)) == {columns.WATCH_TIME, *columns.PAIR_FEATURE_GROUPS}
+    assert set(get_args(FeatureGroup)) == {columns.WATCH_TIME, columns.WATCH_RATIO, *columns.PAIR_FEATURE_GROUPS}
 
 
 def test_threads_are_the_cores_this_process_may_use():

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kraft.errors import InputError
-from kraft.settings import KUAIREC
+from kraft.settings import KUAIREC, FeatureGroup
 
 BUILTIN: Final = Path(__file__).with_name("builtin")
 """One folder a built-in name, with a description a layout."""
@@ -104,10 +104,15 @@ class Description(BaseModel):
     users: Users | None = None
     items: Items | None = None
 
-    def without(self) -> tuple[Literal["watch-time", "length"], ...]:
-        """Groups of features (`kraft.settings.FeatureGroup`) that this log has no columns for."""
+    def without(self) -> tuple[FeatureGroup, ...]:
+        """Groups of features that this log has no columns for."""
         log = self.interactions
-        return (*(("watch-time",) if log.watch_time is None else ()), *(("length",) if log.length is None else ()))
+        groups: list[FeatureGroup] = []
+        if log.watch_time is None:
+            groups.append("watch-time")
+        if log.length is None:
+            groups.append("length")
+        return (*groups, *(("watch-ratio",) if groups else ()))
 
 
 class Described(BaseModel):

@@ -35,4 +35,4 @@ final as (
     group by all
 )
 select * from final
-order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date
+order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date, positive_interaction

@@ -37,7 +37,8 @@ later as (
         or (item_id = cut_item_id and (plays < cut_plays
         or (plays = cut_plays and (length < cut_length
         or (length = cut_length and (ratio < cut_ratio
-        or (ratio = cut_ratio and day <= cut_day))))))))))))
+        or (ratio = cut_ratio and (day < cut_day
+        or (day = cut_day and positive_interaction <= cut_positive))))))))))))))
 ),
 final as (
     select

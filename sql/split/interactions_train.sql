@@ -33,7 +33,8 @@ final as (
         or (item_id = cut_item_id and (plays < cut_plays
         or (plays = cut_plays and (length < cut_length
         or (length = cut_length and (ratio < cut_ratio
-        or (ratio = cut_ratio and day <= cut_day)))))))))))
+        or (ratio = cut_ratio and (day < cut_day
+        or (day = cut_day and positive_interaction <= cut_positive)))))))))))))
 )
 select * from final
-order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date
+order by timestamp nulls last, user_id, item_id, play_duration, video_duration, watch_ratio, date, positive_interaction

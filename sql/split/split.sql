@@ -16,6 +16,7 @@
 --   cut_video_duration  its video_duration [ms]
 --   cut_watch_ratio     its watch_ratio
 --   cut_date            its date; NULL where that row has none
+--   cut_positive        its positive_interaction
 with hours as (
     select
         coalesce(floor(timestamp / 3600), 1e18)  as hour,
@@ -55,22 +56,23 @@ near as (
 ranked as (
     select
         near.*,
-        row_number() over (order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date) as number
+        row_number() over (
+            order by timestamp, user_id, item_id, play_duration, video_duration, watch_ratio, date, positive_interaction
+        ) as number
     from near
     semi join cut_hour on coalesce(floor(near.timestamp / 3600), 1e18) = cut_hour.hour
 ),
 final as (
     select
-        total.n,
-        total.cut_index,
-        total.null_timestamps,
+        total.n, total.cut_index, total.null_timestamps,
         ranked.timestamp       as cut_timestamp,
         ranked.user_id         as cut_user_id,
         ranked.item_id         as cut_item_id,
         ranked.play_duration   as cut_play_duration,
         ranked.video_duration  as cut_video_duration,
         ranked.watch_ratio     as cut_watch_ratio,
-        ranked.date            as cut_date
+        ranked.date            as cut_date,
+        ranked.positive_interaction  as cut_positive
     from ranked
     join cut_hour on ranked.number = cut_hour.number
     cross join total

@@ -191,7 +191,7 @@ def test_help_says_what_a_value_looks_like(capsys, monkeypatch):
     text = "".join(help_of(job.Options, capsys, monkeypatch) for job in (evaluate, recommend, benchmark))
     for start in (
         "--compare TEXT TEXT",
-        "--without {watch-time,length,user,item,video,categories,daily,taste,friends} [ ...]",
+        "--without {watch-time,watch-ratio,length,user,item,video,categories,daily,taste,friends} [ ...]",
         "--baselines, --no-baselines",
         "--preset {kraft,documented}",
         "--out PATH",

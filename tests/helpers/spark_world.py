@@ -60,7 +60,8 @@ OUTER = {
     "label_pairs": "select user_id, item_id, play_duration, video_duration, timestamp, date, watch_ratio,"
     " positive_interaction from interactions_train",
     "log_rows": "select 'user ' || user_id as user_key, 'video-' || item_id as item_key, timestamp,"
-    " coalesce(watch_ratio >= 1, false) as label, play_duration, case when item_id % 3 > 0 then video_duration end as video_duration,"
+    " coalesce(watch_ratio >= 1, false) as label, play_duration,"
+    " case when item_id % 3 > 0 then video_duration end as video_duration,"
     " case when item_id % 3 > 0 then watch_ratio end as watch_ratio, date from interactions",
     "log_users": "select 'user ' || user_id as user_key, raw_user_features.* exclude (user_id) from raw_user_features",
     "log_items": """

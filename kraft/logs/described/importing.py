@@ -146,7 +146,7 @@ class Importer:
         if self.force or self.store.stale(name, fingerprint):
             with self.store.scratch() as folder:
                 written = folder / "part.parquet"
-                facts = self._write(file, text, written, select, on)
+                facts = self._write(file, text, written, select, on, is_log=section == "interactions")
                 self.store.publish(name, written, fingerprint, facts)
         entry = self.store.manifest()[name]
         if found := entry.get("quarantined"):
@@ -175,12 +175,19 @@ class Importer:
     # --- one file -------------------------------------------------------------------------------
 
     def _write(
-        self, file: Path, text: str, written: Path, select: Callable[[Expressions], str], on: Expressions
+        self,
+        file: Path,
+        text: str,
+        written: Path,
+        select: Callable[[Expressions], str],
+        on: Expressions,
+        *,
+        is_log: bool,
     ) -> Facts:
         """Write a part; returns what the manifest is to say of it."""
         prepare(self.connection, self.threads, kept=on.numbered, raw=True)
         self._copy(file, text, written)
-        label = "label" if "as label" in text or '"label"' in text else "false"
+        label = "label" if is_log else "false"
         rows, bad, positives = self.connection.execute(
             f"select count(*), count(rule), count(*) filter (rule is null and {label}) "  # noqa: S608 - quoted
             f"from {parquet_rows(written)}"

@@ -218,6 +218,7 @@ def test_python_is_the_same_for_every_process():
     assert module("x", 1, Path("y")) == [sys.executable, "-m", "x", "1", "y"]
 
 
+@pytest.mark.long
 def test_quality_holds_both_presets_against_what_can_be_known(tmp_path):
     options = ("--users", "40", "--twin-seed", "3", "--rounds", "5", "--threads", "2")
     done = call(tmp_path, "quality", *options)

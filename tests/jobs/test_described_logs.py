@@ -77,7 +77,7 @@ def renamed(raw, folder):
     items.select(name=pl.format("t-{}", pl.col("video_id")), kinds="feat").reverse().write_csv(folder / "things.csv")
 
 
-@pytest.mark.parametrize("preset", ["kraft", "documented"])
+@pytest.mark.parametrize("preset", ["kraft", pytest.param("documented", marks=pytest.mark.long)])
 def test_other_names_text_ids_and_parts_change_nothing(preset, tmp_path):
     done(tmp_path, "synthesize", "--users", 80, "--items", 150, "--to", "all", "--quiet")
     raw = tmp_path / "raw"

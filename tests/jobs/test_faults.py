@@ -14,7 +14,7 @@ from faults.job import ROUNDS, Job, environment, hashes, leftovers
 from kraft.engine.process.progress import Progress
 from kraft.engine.workspace.locks import acquire_lock
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

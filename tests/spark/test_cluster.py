@@ -28,6 +28,8 @@ from kraft.stages.rank_lists import rank_lists
 from kraft.stages.score import score_table
 from kraft.stages.train_ranker import TrainRanker, train_ranker
 
+pytestmark = pytest.mark.long
+
 USERS, ITEMS = 200, 500
 PAIRS = 100_000
 

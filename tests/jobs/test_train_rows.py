@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from commands import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 OPTIONS = ("--rounds", "20", "--raw", "synthetic", "--threads", "2")
 

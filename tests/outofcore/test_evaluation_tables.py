@@ -72,6 +72,7 @@ def evaluate(world, scores, work, share):
         return {name: builder.ensure(name).read_bytes() for name in TABLES}, watch.most
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scores", SCORES)
 def test_an_evaluation_that_spills_makes_the_same_bytes(world, tmp_path, scores):
     expected, nothing = evaluate(world, scores, tmp_path / "ample", AMPLE)

@@ -139,6 +139,7 @@ def test_parquet_input_makes_the_same_bytes(raw, in_memory, tmp_path):
     assert differing(in_memory, tables) == []
 
 
+@pytest.mark.long
 def test_raw_rows_in_another_order_make_the_same_bytes(raw, in_memory, tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()

@@ -50,6 +50,7 @@ def peak_of_pages(folder, n_users, n_videos, density=0.2):
     return int(child.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_the_pages_stay_on_disk_while_they_are_written_and_fitted(tmp_path):
     # 17 MiB and 137 MiB of cells a side; blocks of 3 MiB and 6 MiB.

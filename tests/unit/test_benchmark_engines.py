@@ -89,6 +89,7 @@ def test_processes_of_others_are_not_monitored():
     assert (monitor.largest, monitor.together) == ({}, 0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_SPARK, reason="needs the extra [spark], and Java")
 def test_engines_run_by_turns(tmp_path):

@@ -103,7 +103,7 @@ def _described(options: BaseModel) -> Iterator[tuple[str, Path]]:
         from kraft.logs.described.description import read
         from kraft.logs.described.log_files import readable
 
-        described = read(name, Path(raw) if raw is not None else None)
+        described = read(name, raw)
         yield from (("--log", path) for path in readable(described))
 
 

@@ -41,21 +41,21 @@ def with_own_ids(table: Path, store: Store, folder: Path) -> Path:
     order = frame.collect_schema().names()
     for column, ids in numbered.items():
         if column in order:
-            known = with_integers(frames.scan_parquet(ids).select(column, "id"), "id")
+            known = with_integers(ids, "id").select(column, "id")
             frame = frame.join(known, on=column, how="left", maintain_order="left").drop(column).rename({"id": column})
     written = folder / f"own-{table.name}"
     frame.select(order).sink_parquet(written)
     return written
 
 
-def with_integers(frame: "pl.LazyFrame", *ids: str) -> "pl.LazyFrame":
-    """``frame`` with columns of texts, by default all, as integers where every value is written as one."""
+def with_integers(table: Path, *ids: str) -> "pl.LazyFrame":
+    """A table with those columns ``ids`` of texts as integers in which every value is written as one."""
     import polars as pl  # noqa: PLC0415
 
-    names = ids or frame.collect_schema().names()
-    found = frame.select(pl.col(name).str.contains(_INTEGER).all() for name in names).collect().row(0)
-    integers = [name for name, every in zip(names, found, strict=True) if every]
-    return frame.with_columns(pl.col(integers).cast(pl.Int64)) if integers else frame
+    from kraft.engine import frames  # noqa: PLC0415
+
+    integers = [name for name in ids if _all_integers(table, name)]
+    return frames.scan_parquet(table).with_columns(pl.col(name).cast(pl.Int64) for name in integers)
 
 
 def number_of(own: str, column: str, store: Store) -> int:
@@ -76,14 +76,14 @@ def number_of(own: str, column: str, store: Store) -> int:
     return int(found[column][0].as_py())
 
 
-def _all_integers(table: Path) -> bool:
-    """Whether all ids of a table that numbers them are written as integers."""
+def _all_integers(table: Path, column: str) -> bool:
+    """Whether all texts in a column are written as integers."""
     import pyarrow.compute as pc  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     with pq.ParquetFile(table) as file:
-        batches = file.iter_batches(columns=["id"])
-        return all(pc.all(pc.match_substring_regex(batch["id"], _INTEGER)).as_py() for batch in batches)
+        batches = file.iter_batches(columns=[column])
+        return all(pc.all(pc.match_substring_regex(batch[column], _INTEGER)).as_py() for batch in batches)
 
 
 def check_number(option: str, own: str) -> int:
@@ -108,5 +108,5 @@ def own_ids(numbers: Mapping[str, Iterable[int]], store: Store) -> dict[tuple[st
         if listed := sorted(asked.get(column, ())):
             rows = pq.read_table(table, filters=[(column, "in", listed)])
             known = {(column, row[column]): row["id"] for row in rows.to_pylist()}
-            found |= {key: int(own) for key, own in known.items()} if _all_integers(table) else known
+            found |= {key: int(own) for key, own in known.items()} if _all_integers(table, "id") else known
     return found

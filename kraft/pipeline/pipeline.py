@@ -277,7 +277,7 @@ class Pipeline:
         if self.settings.log != KUAIREC:
             from kraft.logs.described import description  # noqa: PLC0415 - other logs need none of it
 
-            described = description.read(self.settings.log, Path(self.settings.raw) if self.settings.raw else None)
+            described = description.read(self.settings.log, self.settings.raw)
             without = tuple(dict.fromkeys((*self.settings.without, *described.log.without())))
             found = {"raw": described.folder, "without": without}
             self.settings = self.settings.model_copy(update=found)

@@ -1,7 +1,7 @@
 """The stage that reads the files of a described log into typed parts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraft.engine.process.progress import Progress
 from kraft.engine.process.stage import PARALLEL, Record, stage
@@ -9,9 +9,6 @@ from kraft.engine.quarantine.quarantined import Quarantined
 from kraft.engine.workspace.store import Store
 from kraft.logs.read_files import ReadFiles
 from kraft.settings import Settings
-
-if TYPE_CHECKING:
-    from kraft.logs.described.importing import Part
 
 LOG: Final = "log"
 """Folder of the work folder for the parts."""
@@ -28,10 +25,6 @@ class LogImported(Record):
     """What `import_log` made: parts in the store `LOG`, by their names."""
 
     description: Path
-    files: tuple[str, ...]
-    """Of the log."""
-    sides: tuple[str, ...]
-    """Of the users and the items."""
     interactions: tuple[str, ...]
     rows: tuple[int, ...]
     """Rows of each part of the interactions, bad ones too."""
@@ -47,8 +40,9 @@ class LogImported(Record):
 
     def read_files(self, settings: Settings) -> ReadFiles:
         """The files, for the summary of a job."""
-        folder = str(settings.raw)
-        return ReadFiles(logs=list(self.files), sides=list(self.sides), optional=0, folder=folder, unread=[])
+        logs = [self.names[part] for part in self.interactions]
+        sides = [self.names[part] for part in (*self.users, *self.items)]
+        return ReadFiles(logs=logs, sides=sides, optional=0, folder=str(settings.raw), unread=[])
 
 
 @stage(ImportLog, LogImported, PARALLEL)
@@ -65,7 +59,7 @@ def import_log(arguments: ImportLog) -> LogImported:
     from kraft.logs.described.log_files import readable
 
     settings = arguments.settings
-    described = description.read(settings.log, Path(settings.raw) if settings.raw is not None else None)
+    described = description.read(settings.log, settings.raw)
     store = Store(settings.work).inner(LOG)
     with open_session(Budget(settings.memory_limit), settings.threads, store.tmp, readable(described)) as connection:
         importer = Importer(
@@ -83,8 +77,6 @@ def import_log(arguments: ImportLog) -> LogImported:
     importer.forget(parts)
     return LogImported(
         description=described.path,
-        files=_names(interactions),
-        sides=_names([*users, *items]),
         interactions=tuple(part.name for part in interactions),
         rows=tuple(part.rows + (part.quarantined["quarantined"] if part.quarantined else 0) for part in interactions),
         has_time=described.log.interactions.time is not None,
@@ -94,7 +86,3 @@ def import_log(arguments: ImportLog) -> LogImported:
         without=described.log.without(),
         rejected={part.file: part.quarantined for part in parts if part.quarantined},
     )
-
-
-def _names(parts: "list[Part]") -> tuple[str, ...]:
-    return tuple(part.file for part in parts)

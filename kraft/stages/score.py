@@ -180,7 +180,7 @@ def score_given_pairs(
         parts = [frames.scan_parquet(written), frames.scan_parquet(numbered).select(ROW_NUMBER)]
         scored = pl.concat(parts, how="horizontal").sort(ROW_NUMBER).drop(ROW_NUMBER)
         if pairs.numbers:
-            own = with_integers(frames.scan_parquet(own_copy(numbered)).sort(ROW_NUMBER).select(pairs.numbers.keys()))
+            own = with_integers(own_copy(numbered), *pairs.numbers).sort(ROW_NUMBER).select(pairs.numbers.keys())
             scored = pl.concat([own, scored.select(columns.SCORE)], how="horizontal")
         scored.sink_parquet(ordered)
         export(ordered, arguments.out)

@@ -126,7 +126,7 @@ class Described(BaseModel):
     log: Description
 
 
-def read(name: str, raw: Path | None) -> Described:
+def read(name: str, raw: Path | str | None) -> Described:
     """The description that ``--log NAME`` means.
 
     Args:
@@ -136,6 +136,7 @@ def read(name: str, raw: Path | None) -> Described:
     Raises:
         InputError: there is no such description, or it breaks a rule.
     """
+    raw = None if raw is None else Path(raw)
     layouts = _builtin().get(name)
     if layouts is None:
         path = Path(name)

@@ -59,12 +59,14 @@ class Expressions:
             InputError: it is no SQL expression over the columns, one value a row.
         """
         sql = quoted(text) if text in self.columns else f"(\n{text}\n)"
+        # A row of the same types: the file is not opened again for every expression.
+        row = ", ".join(f"cast(null as {kind}) as {quoted(column)}" for column, kind in self.columns.items())
         try:
             if text not in self.columns:
                 duckdb.SQLExpression(text)
             # Beside all columns: an aggregate, which has no value a row, does not compile.
             described = self.connection.execute(
-                f"describe select *, {sql} as {quoted('described value')} from ({self.rows})"  # noqa: S608
+                f"describe select *, {sql} as {quoted('described value')} from (select {row})"  # noqa: S608
             ).fetchall()
         except duckdb.Error as error:
             raise self._refused(name, text, error) from None
@@ -103,7 +105,7 @@ class Expressions:
             return f"epoch(try_cast({sql} as timestamptz))"
         if kind.startswith(_TIMES):
             return f"epoch({sql})"
-        if kind in _INTEGERS or kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
+        if _is_number(kind):
             return f"cast({sql} as double)"
         raise self.refused_type(name, text, kind, "unix seconds, a TIMESTAMP, a DATE or ISO text")
 
@@ -118,7 +120,7 @@ class Expressions:
         """SQL for a BOOLEAN; NULL where an integer is neither 0 nor 1."""
         kind, sql = self.typed(name, text)
         if kind == "BOOLEAN":
-            return f"{sql}"
+            return sql
         if kind in _INTEGERS:
             return f"case {sql} when 1 then true when 0 then false end"
         raise self.refused_type(name, text, kind, "a condition, for example rating >= 4, or 0 and 1")
@@ -130,7 +132,7 @@ class Expressions:
     def number(self, name: str, text: str, wanted: str = "a number") -> str:
         """SQL for a DOUBLE."""
         kind, sql = self.typed(name, text)
-        if kind in _INTEGERS or kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
+        if _is_number(kind):
             return f"cast({sql} as double)"
         raise self.refused_type(name, text, kind, wanted)
 
@@ -147,6 +149,10 @@ class Expressions:
         parts = f"string_split_regex(trim(cast({sql} as varchar), '[] '), '[|,]')"
         trimmed = f"list_transform({parts}, lambda part: trim(part, ' \"'''))"
         return f"list_filter({trimmed}, lambda part: part <> '')"
+
+
+def _is_number(kind: str) -> bool:
+    return kind in _INTEGERS or kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL")
 
 
 def select_interactions(on: Expressions, log: Interactions) -> str:
@@ -193,7 +199,7 @@ def _rule(log: Interactions) -> str:
         "user_key is null": "user must not be missing",
         "item_key is null": "item must not be missing",
         "has_time and timestamp is null": "time must be a time",
-        "timestamp >= 1e11 and timestamp < 4102444800e3": (
+        f"timestamp >= 1e11 and timestamp < {_LATEST}e3": (
             "time must be unix seconds from 1970 to 2100, and looks like milliseconds: divide it by 1000"
         ),
         f"not (timestamp >= 0 and timestamp < {_LATEST})": "time must be unix seconds from 1970 to 2100",

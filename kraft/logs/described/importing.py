@@ -20,7 +20,7 @@ from kraft.engine.quarantine.screening import hold_share
 from kraft.engine.sql.session import Connection, prepare
 from kraft.engine.workspace.store import Fingerprint, Store
 from kraft.errors import InputError
-from kraft.logs.described.description import Described
+from kraft.logs.described.description import Described, Items, Users
 from kraft.logs.described.expressions import Expressions, select_interactions, select_items, select_users
 from kraft.logs.described.log_files import CSV, Table, find_files, kind, rows_of
 from kraft.logs.described.sources import ROW, USER_COLUMNS
@@ -99,11 +99,7 @@ class Importer:
             InputError: a file or an expression breaks a rule, or a user occurs twice.
         """
         users = self.described.log.users
-        if users is None:
-            return []
-        parts = self._parts(users, "users", lambda on: select_users(on, users, USER_COLUMNS))
-        self._once(parts, "users", "user_key", users.key)
-        return parts
+        return self._side(users, "users", "user_key", lambda on: select_users(on, users, USER_COLUMNS)) if users else []
 
     def items(self) -> list[Part]:
         """A part each file of the items.
@@ -112,11 +108,7 @@ class Importer:
             InputError: a file or an expression breaks a rule, or an item occurs twice.
         """
         items = self.described.log.items
-        if items is None:
-            return []
-        parts = self._parts(items, "items", lambda on: select_items(on, items))
-        self._once(parts, "items", "item_key", items.key)
-        return parts
+        return self._side(items, "items", "item_key", lambda on: select_items(on, items)) if items else []
 
     def forget(self, parts: list[Part]) -> None:
         """Remove the parts of files that the log has no more."""
@@ -125,6 +117,11 @@ class Importer:
 
     def _where(self, section: str) -> str:
         return f"{self.described.path}: [{section}]"
+
+    def _side(self, table: Users | Items, section: str, key: str, select: Callable[[Expressions], str]) -> list[Part]:
+        parts = self._parts(table, section, select)
+        self._once(parts, section, key, table.key)
+        return parts
 
     def _parts(
         self, table: Table, section: str, select: Callable[[Expressions], str], *, numbered: bool = False
@@ -155,7 +152,6 @@ class Importer:
         return Part(str(shown), name, entry["rows"], entry["positives"], found)
 
     def _expressions(self, file: Path, table: Table, section: str) -> Expressions:
-        where = f"{self._where(section)}"
         columns = self._columns(file, rows_of(file, table, {}))
         types = {}
         if kind(file) in CSV:
@@ -163,7 +159,7 @@ class Importer:
             plain = {getattr(table, name, "").strip().strip('"') for name in ("user", "item", "key")}
             types = {name: "VARCHAR" for name in columns if name in plain}
         rows = rows_of(file, table, types)
-        return Expressions(self.connection, rows, columns | types, where)
+        return Expressions(self.connection, rows, columns | types, self._where(section))
 
     def _columns(self, file: Path, rows: str) -> dict[str, str]:
         try:

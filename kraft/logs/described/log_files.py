@@ -56,8 +56,8 @@ def readable(described: Described) -> list[Path]:
     Raises:
         InputError: as `find_files`.
     """
-    log, files = described.log, list[Path]()
-    for section, table in (("interactions", log.interactions), ("users", log.users), ("items", log.items)):
+    files: list[Path] = []
+    for section, table in described.log:
         if table is not None:
             files += find_files(table, described.folder, f"{described.path}: [{section}]")
     if any(kind(path) == SQL for path in files):
@@ -71,8 +71,8 @@ def kind(path: Path) -> str:
     >>> kind(Path("log.csv.gz"))
     '.csv'
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return (suffixes[:-1] if suffixes[-1:] and suffixes[-1] in _PACKED else suffixes)[-1:][0] if suffixes else ""
+    ending = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if ending in _PACKED else ending
 
 
 def rows_of(path: Path, table: Table, types: Mapping[str, str]) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kraft.columns import NUMERICAL_FEATURES, ONEHOT_FEATURES
+from kraft.columns import USER_ID
 from kraft.engine.paths import file_state, literal, parquet_rows, quoted
 from kraft.engine.sql.session import Connection
 from kraft.engine.sql.sources import AbsentFile, Source
 from kraft.errors import InputError
+from kraft.logs.contracts import USERS
 
 OVERRIDES: Final = {
     "interactions": "described_interactions",
@@ -21,12 +22,8 @@ OVERRIDES: Final = {
 }
 """Table -> the file of `sql/` that makes it of a described log."""
 ROW: Final = "described_row"
-"""Column of the parts: the row's number in its file, from 1; only where rows have no time."""
-USER_COLUMNS: Final = {
-    "user_active_degree": "VARCHAR",
-    **dict.fromkeys(NUMERICAL_FEATURES, "INTEGER"),
-    **dict.fromkeys(ONEHOT_FEATURES, "DOUBLE"),
-}
+"""Column of the parts: the row's number in its file, from 1. Parts have it if rows have no time, or some are bad."""
+USER_COLUMNS: Final = {name: kind for name, kind in USERS.columns.items() if name != USER_ID}
 """Attributes of users that KRAFT has features for, and their types."""
 LOG_COLUMNS: Final = {
     "user_key": "VARCHAR",

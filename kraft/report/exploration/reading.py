@@ -1,7 +1,5 @@
 """Section on how a described log was read: the description, and the SQL that it became."""
 
-from pathlib import Path
-
 from kraft.engine.workspace.store import Store
 from kraft.formatting import pluralize
 from kraft.logs.described import description
@@ -12,7 +10,7 @@ from kraft.stages.import_log import LOG
 
 def section(settings: Settings) -> Section:
     """What was understood of a described log, whose parts are up to date."""
-    described = description.read(settings.log, Path(settings.raw) if settings.raw is not None else None)
+    described = description.read(settings.log, settings.raw)
     entries = Store(settings.work).inner(LOG).manifest()
     lead = f"{described.path} says what each row is. Its expressions became the SELECT below, one a file."
     parts = []
